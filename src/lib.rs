@@ -1,0 +1,31 @@
+//! clocklab: a laboratory for logical time on real sockets.
+//!
+//! A few real processes, a real TCP mesh, a clock of its own speed in each, a log from each, and tools that prove, measure and explain what
+//! happened. protocol.md is the specification of wire and log, ARCHITECTURE.md the map of the house.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`units`] | machine ids and time |
+//! | [`wire`] | frames, decoder, handshake, error codes; no system's meaning |
+//! | [`clock`] | logical clocks as plain values |
+//! | [`trace`] | the event log's line, both ways |
+//! | [`node`] | a system as a value: inputs in, effects out |
+//! | [`model`] | the scale model of machines that run at different speeds |
+//! | [`mesh`] | the mio driver: real TCP, real time |
+//! | [`lab`] | launches machines, watches over them, runs experiments |
+//! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
+//! | [`cli`] | arguments, validated, and the commands |
+//!
+//! Imports go only upwards in this table: a module uses those above it. Systems import no driver, drivers no system, `inspect` only logs and
+//! systems' theory. `tests/it/tidy.rs` enforces it.
+
+pub mod cli;
+pub mod clock;
+pub mod inspect;
+pub mod lab;
+pub mod mesh;
+pub mod model;
+pub mod node;
+pub mod trace;
+pub mod units;
+pub mod wire;

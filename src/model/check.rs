@@ -1,0 +1,1 @@
+//! The scale model's own rules, judged from the log alone.

@@ -1,0 +1,47 @@
+//! Seeded random numbers: one stream a machine and purpose, the same on every platform and in every release.
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use crate::units::MachineId;
+
+/// What a stream is for, so that a further roll of one does not shift another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// The machine's rate.
+    Rate = 1,
+    /// The place of its first tick.
+    Phase = 2,
+    /// The die on idle ticks, and the peers drawn.
+    Die = 3,
+}
+
+/// A stream of random numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Stream(Pcg64Mcg);
+
+impl Stream {
+    /// The stream of one machine of one run for one purpose.
+    pub(super) fn new(seed: u64, machine: MachineId, purpose: Purpose) -> Self {
+        let place = (u64::from(machine.0) << 8) | purpose as u64;
+        Self(Pcg64Mcg::seed_from_u64(mix(seed ^ mix(place))))
+    }
+
+    /// A number from 0 to `limit` − 1, each equally likely; 0 if `limit` is 0.
+    #[inline]
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        if limit < 2 {
+            0
+        } else {
+            self.0.random_range(0..limit)
+        }
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): neighbouring seeds become unrelated ones.
+fn mix(mut z: u64) -> u64 {
+    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

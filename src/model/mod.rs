@@ -1,0 +1,32 @@
+//! The scale model: machines of different speeds on one computer, and Lamport's clock in each.
+//!
+//! Source: the assignment "scale models and logical clocks" (CS 262), with its ambiguities decided in protocol.md, section 6. Each tick a
+//! machine does one thing: it takes a waiting message, or rolls a die that says send or internal event.
+//!
+//! | message | kind | meaning |
+//! |---|---|---|
+//! | stamp | 0x10 | the sender's clock at the send event |
+//!
+//! Invariants, checked from the logs alone by [`check`]:
+//!
+//! - *one thing a tick*: ticks = receives + sends + internal events, and never before the tick is due;
+//! - *queue first*: while a message waits, the next event is a receive; `length_n >= length_(n-1) - 1`;
+//! - *rate kept*: ticks lie within 2 of rate × seconds;
+//! - *die obeyed*: a send goes to one peer or to all.
+
+pub mod check;
+mod config;
+mod dice;
+mod message;
+mod node;
+mod pace;
+pub mod theory;
+
+pub use config::{
+    Config, ConfigError, DRAW_MAX, DRAW_MIN, Phase, RATE_MAX, Rates, draw_from_internal, internal_probability,
+};
+pub use message::{STAMP, Stamp};
+pub use node::{Machine, QUEUE_MESSAGES_MAX};
+
+#[cfg(test)]
+mod tests;

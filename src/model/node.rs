@@ -1,0 +1,207 @@
+//! The state machine: a queue, a clock, a die, and one thing a tick.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{
+    config::Config,
+    dice::{Purpose, Stream},
+    message::Stamp,
+    pace::{Due, Pace},
+};
+use crate::{
+    clock::{Lamport, Timestamp},
+    node::{DownCause, Effect, Effects, Input, Node},
+    trace::{Event, Footer, Kind, Recipients, Record},
+    units::{MachineId, Time},
+    wire::Reason,
+};
+
+/// Messages that may wait. At the limit the machine stops with reason `limit`: at the assignment's rates after 23 days.
+pub const QUEUE_MESSAGES_MAX: usize = 10_000_000;
+
+/// A machine of the scale model.
+#[derive(Debug)]
+pub struct Machine {
+    config: Config,
+    clock: Lamport,
+    die: Stream,
+    /// `None` before the start and after the stop: no ticks then.
+    pace: Option<Pace>,
+    /// How the ticks went, once they have ended.
+    paced: Option<Pace>,
+    queue: VecDeque<Waiting>,
+    /// Events so far: `ticks = receives + sends + internal events`.
+    ticks: u64,
+    /// Peers whose link is down.
+    down: BTreeSet<MachineId>,
+    goodbye: BTreeSet<MachineId>,
+    stopped: Option<(Reason, Option<MachineId>)>,
+}
+
+/// A message in the queue.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    from: MachineId,
+    sent: u64,
+}
+
+impl Machine {
+    /// A machine before its start.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            clock: Lamport::default(),
+            die: Stream::new(config.seed, config.me, Purpose::Die),
+            pace: None,
+            paced: None,
+            queue: VecDeque::new(),
+            ticks: 0,
+            down: BTreeSet::new(),
+            goodbye: BTreeSet::new(),
+            stopped: None,
+            config,
+        }
+    }
+
+    /// The deadline has come: one thing, or the stall that the lateness reveals.
+    fn on_timeout(&mut self, now: Time, effects: &mut Effects<Stamp>) {
+        let Some(pace) = &mut self.pace else { return };
+        match pace.take(now) {
+            Due::Later => {}
+            Due::Stall { late_us, skipped } => {
+                effects.push(Effect::Record(Record::Stall { late_us, skipped }))
+            }
+            Due::Tick => match self.queue.pop_front() {
+                Some(message) => self.receive(message, effects),
+                None => self.roll(effects),
+            },
+        }
+    }
+
+    fn receive(&mut self, message: Waiting, effects: &mut Effects<Stamp>) {
+        let clock = self.clock.merge(message.sent);
+        let queue = self.queue.len() as u64;
+        self.record(
+            clock,
+            Kind::Receive {
+                from: message.from,
+                sent: message.sent,
+                queue,
+            },
+            effects,
+        );
+    }
+
+    /// An idle tick: the die decides.
+    fn roll(&mut self, effects: &mut Effects<Stamp>) {
+        let to = match self.die.below(u64::from(self.config.draw)) + 1 {
+            roll @ (1 | 2) => Recipients::from_slice(&[self.one_peer(roll)]),
+            3 => self.config.me.peers(self.config.machines).collect(),
+            _ => Recipients::new(),
+        };
+        let clock = self.clock.tick();
+        if to.is_empty() {
+            self.record(clock, Kind::Internal, effects);
+            return;
+        }
+        let (dropped, sent): (Recipients, Recipients) =
+            to.iter().copied().partition(|peer| self.down.contains(peer));
+        self.record(clock, Kind::Send { to, dropped }, effects);
+        let message = Stamp(Timestamp::Lamport(clock));
+        effects.extend(sent.into_iter().map(|to| Effect::Send { to, message }));
+    }
+
+    /// The recipient of rolls 1 and 2: the neighbours in a ring of three, else drawn uniformly.
+    fn one_peer(&mut self, roll: u64) -> MachineId {
+        let (me, machines) = (self.config.me.0, self.config.machines);
+        let step = match machines {
+            3 if roll == 1 => 1,
+            3 => 2,
+            _ => 1 + self.die.below(u64::from(machines) - 1),
+        };
+        // In range: step is below machines, and both are 16 bits wide.
+        let peer = (u64::from(me) + step) % u64::from(machines);
+        MachineId(u16::try_from(peer).unwrap_or(me))
+    }
+
+    fn record(&mut self, clock: u64, kind: Kind, effects: &mut Effects<Stamp>) {
+        self.ticks += 1;
+        effects.push(Effect::Record(Record::Event(Event {
+            tick: self.ticks,
+            clock,
+            vector: None,
+            kind,
+        })));
+    }
+
+    fn footer(&self) -> Footer {
+        let mut waiting = vec![0; usize::from(self.config.machines)];
+        for message in &self.queue {
+            if let Some(count) = waiting.get_mut(message.from.index()) {
+                *count += 1;
+            }
+        }
+        let (reason, peer) = self.stopped.unzip();
+        let error_us = self.paced.map(|pace| pace.error_us());
+        Footer {
+            reason,
+            peer: peer.flatten(),
+            ticks: self.ticks,
+            queued: self.queue.len() as u64,
+            waiting,
+            goodbye: self.goodbye.iter().copied().collect(),
+            tick_error_us_mean: error_us.map(|(mean, _)| mean),
+            tick_error_us_max: error_us.map(|(_, max)| max),
+            stalls: self.paced.map(|pace| pace.stalls()),
+            ..Footer::default()
+        }
+    }
+}
+
+impl Node for Machine {
+    type Message = Stamp;
+
+    fn handle(&mut self, now: Time, input: Input<Stamp>, effects: &mut Effects<Stamp>) {
+        match input {
+            Input::Start => {
+                self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
+            }
+            Input::LinkUp { peer } => {
+                if self.down.remove(&peer) {
+                    self.goodbye.remove(&peer);
+                    effects.push(Effect::Record(Record::LinkUp { peer }));
+                }
+            }
+            Input::LinkDown { peer, cause } => {
+                self.down.insert(peer);
+                match cause {
+                    DownCause::Goodbye => {
+                        self.goodbye.insert(peer);
+                    }
+                    DownCause::Lost => effects.push(Effect::Record(Record::LinkLost { peer })),
+                }
+            }
+            Input::Message {
+                from,
+                message: Stamp(Timestamp::Lamport(sent)),
+            } => {
+                self.queue.push_back(Waiting { from, sent });
+                if self.queue.len() == QUEUE_MESSAGES_MAX {
+                    effects.push(Effect::Stop {
+                        reason: Reason::Limit,
+                    });
+                }
+            }
+            Input::Timeout => self.on_timeout(now, effects),
+            Input::Stop { reason, peer } => {
+                self.paced = self.pace.take();
+                self.stopped = Some((reason, peer));
+            }
+            Input::End => effects.push(Effect::Record(Record::Ended(self.footer()))),
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.pace.map(|pace| pace.due())
+    }
+}

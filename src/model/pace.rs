@@ -1,0 +1,150 @@
+//! The schedule of ticks: absolute deadlines, and how late they were met.
+//!
+//! ```text
+//!   start   phase        1/r          1/r
+//!     |-------|-----------|------------|-----> n-th tick due at start + phase + n / rate
+//!             n = 0       n = 1        n = 2
+//! ```
+//!
+//! A deadline never depends on when the tick before it was done, so lateness does not add up.
+
+use crate::units::Time;
+
+/// Lateness from which ticks are skipped instead of made up for: one second.
+pub(super) const STALL_US: u64 = 1_000_000;
+
+/// The ticks of one machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    rate: u64,
+    first: Time,
+    /// The index of the next tick.
+    next: u64,
+    done: u64,
+    late_us_sum: u64,
+    late_us_max: u64,
+    stalls: u64,
+}
+
+/// What the deadline that has come asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Do one tick.
+    Tick,
+    /// Do nothing: so much time was lost that the ticks in it are skipped.
+    Stall { late_us: u64, skipped: u64 },
+    /// It is not time yet.
+    Later,
+}
+
+impl Pace {
+    /// `rate` ticks a second, the first `phase_us` after `start`.
+    pub(super) fn new(rate: u32, start: Time, phase_us: u64) -> Self {
+        let first = Time(start.0.saturating_add(phase_us));
+        Self {
+            rate: u64::from(rate.max(1)),
+            first,
+            next: 0,
+            done: 0,
+            late_us_sum: 0,
+            late_us_max: 0,
+            stalls: 0,
+        }
+    }
+
+    /// When the next tick is due.
+    #[inline]
+    pub(super) fn due(&self) -> Time {
+        self.at(self.next)
+    }
+
+    /// Takes the tick that is due at `now`, or the stall that `now` reveals.
+    #[inline]
+    pub(super) fn take(&mut self, now: Time) -> Due {
+        let due = self.due();
+        if now < due {
+            return Due::Later;
+        }
+        let late_us = now.0 - due.0;
+        if late_us > STALL_US {
+            let passed = now.0 - self.first.0;
+            let next =
+                u64::try_from(u128::from(passed) * u128::from(self.rate) / 1_000_000).unwrap_or(u64::MAX) + 1;
+            let skipped = next - self.next;
+            self.next = next;
+            self.stalls += 1;
+            return Due::Stall { late_us, skipped };
+        }
+        self.next += 1;
+        self.done += 1;
+        self.late_us_sum += late_us;
+        self.late_us_max = self.late_us_max.max(late_us);
+        Due::Tick
+    }
+
+    /// Mean and largest lateness of the ticks done, in microseconds.
+    pub(super) fn error_us(&self) -> (u64, u64) {
+        (
+            self.late_us_sum.checked_div(self.done).unwrap_or(0),
+            self.late_us_max,
+        )
+    }
+
+    /// How often ticks were skipped.
+    pub(super) fn stalls(&self) -> u64 {
+        self.stalls
+    }
+
+    fn at(&self, n: u64) -> Time {
+        let later = u128::from(n) * 1_000_000 / u128::from(self.rate);
+        Time(
+            self.first
+                .0
+                .saturating_add(u64::try_from(later).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_exact_after_a_million_ticks() {
+        let mut pace = Pace::new(3, Time(5), 7);
+        pace.next = 3_000_000;
+        assert_eq!(pace.due(), Time(5 + 7 + 1_000_000 * 1_000_000));
+    }
+
+    #[test]
+    fn a_late_tick_is_made_up_for_and_shifts_no_other() {
+        let mut pace = Pace::new(4, Time(0), 0);
+        assert_eq!(pace.take(Time(0)), Due::Tick);
+        assert_eq!(pace.take(Time(900_000)), Due::Tick);
+        assert_eq!(pace.take(Time(900_000)), Due::Tick);
+        assert_eq!(pace.take(Time(900_000)), Due::Tick);
+        assert_eq!(pace.take(Time(900_000)), Due::Later);
+        assert_eq!(pace.due(), Time(1_000_000));
+        assert_eq!(pace.error_us(), ((650_000 + 400_000 + 150_000) / 4, 650_000));
+    }
+
+    #[test]
+    fn more_than_a_second_late_is_a_stall_that_skips() {
+        let mut pace = Pace::new(4, Time(0), 100_000);
+        assert_eq!(
+            pace.take(Time(1_100_000)),
+            Due::Tick,
+            "exactly one second late is made up for"
+        );
+        let mut pace = Pace::new(4, Time(0), 100_000);
+        assert_eq!(
+            pace.take(Time(10_200_000)),
+            Due::Stall {
+                late_us: 10_100_000,
+                skipped: 41
+            }
+        );
+        assert_eq!(pace.due(), Time(10_350_000));
+        assert_eq!((pace.stalls(), pace.error_us()), (1, (0, 0)));
+    }
+}

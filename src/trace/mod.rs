@@ -1,0 +1,18 @@
+//! The event log: what happened on a machine, one text line an event, written and read by the same code.
+//!
+//! Both directions of the line format of protocol.md, section 7. Opens no file: the writer fills a buffer, the reader takes any
+//! `BufRead`. What the events mean to a system is not its business.
+
+mod event;
+mod fields;
+mod line;
+mod reader;
+mod wall_time;
+
+pub use event::{Event, Footer, Header, Kind, Recipients, Record, Vector};
+pub use line::{FORMAT_LINE, LineWriter};
+pub use reader::{Entry, Line, LogReader, ReadError};
+pub use wall_time::{TimeText, WallTime};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The control frames that follow the handshake: ready, goodbye and error, with their codes (protocol.md, 4 and 5).
+
+use std::fmt;
+
+use super::{
+    field::{FieldError, Fields},
+    frame::{ERROR_TEXT_BYTES_MAX, encode_frame, kind},
+};
+
+/// Defines an enum of wire codes together with the table that protocol.md is compared with.
+macro_rules! codes {
+    ($(#[$meta:meta])* $name:ident, $field:literal, { $($(#[$variant_meta:meta])* $variant:ident = $code:literal, $text:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$variant_meta])* $variant = $code,)* }
+
+        impl $name {
+            /// Every value, in the order of its code.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The code on the wire.
+            #[must_use]
+            pub fn code(self) -> u8 {
+                self as u8
+            }
+
+            /// The name in protocol.md and in logs.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The value of a code.
+            ///
+            /// # Errors
+            /// [`FieldError::Value`] for a code that version 1 does not have.
+            pub fn from_code(code: u8) -> Result<Self, FieldError> {
+                match code {
+                    $($code => Ok($name::$variant),)*
+                    _ => Err(FieldError::Value { field: $field, value: u64::from(code) }),
+                }
+            }
+
+            /// The value of a name, if there is one.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+codes! {
+    /// Why a machine stops: the reason of goodbye and of a log's footer.
+    Reason, "reason", {
+        /// The time asked for is over.
+        Duration = 1, "duration";
+        /// SIGINT, or Ctrl-C.
+        Interrupted = 2, "interrupted";
+        /// SIGTERM.
+        Terminated = 3, "terminated";
+        /// A peer said goodbye for a reason other than its duration.
+        PeerStopped = 4, "peer-stopped";
+        /// A link went down without goodbye.
+        PeerLost = 5, "peer-lost";
+        /// The launcher that started this machine ended.
+        LauncherGone = 6, "launcher-gone";
+        /// The event log could not be written.
+        LogFailed = 7, "log-failed";
+        /// A limit of the system was reached.
+        Limit = 8, "limit";
+    }
+}
+
+codes! {
+    /// Why a connection is refused or broken off: the code of an error frame.
+    ErrorCode, "code", {
+        /// The first bytes are not a clocklab hello.
+        BadMagic = 1, "bad_magic";
+        /// Another version of the protocol.
+        WrongVersion = 2, "wrong_version";
+        /// Both sides were given a run id, and they differ.
+        WrongRun = 3, "wrong_run";
+        /// The peer runs another system.
+        WrongSystem = 4, "wrong_system";
+        /// The peer counts another number of machines.
+        WrongMachines = 5, "wrong_machines";
+        /// The hello is meant for another machine.
+        WrongReceiver = 6, "wrong_receiver";
+        /// The sender's id may not stand on this side of the connection.
+        IdOutOfRange = 7, "id_out_of_range";
+        /// The link to the sender is up already.
+        DuplicateMachine = 8, "duplicate_machine";
+        /// A length of zero or beyond the limit.
+        FrameTooLong = 9, "frame_too_long";
+        /// A kind that the system does not have.
+        UnknownKind = 10, "unknown_kind";
+        /// A body that does not follow its layout.
+        Malformed = 11, "malformed";
+        /// A known kind in a state that does not allow it.
+        UnexpectedFrame = 12, "unexpected_frame";
+        /// No complete hello in time.
+        HandshakeTimeout = 13, "handshake_timeout";
+        /// Unsent bytes reached their limit.
+        Overflow = 14, "overflow";
+        /// Too many connections are in handshake.
+        Busy = 15, "busy";
+    }
+}
+
+impl ErrorCode {
+    /// Whether the same attempt will fail again, so that trying again is no use.
+    #[must_use]
+    pub fn is_definite(self) -> bool {
+        match self {
+            ErrorCode::DuplicateMachine
+            | ErrorCode::HandshakeTimeout
+            | ErrorCode::Overflow
+            | ErrorCode::Busy => false,
+            ErrorCode::BadMagic
+            | ErrorCode::WrongVersion
+            | ErrorCode::WrongRun
+            | ErrorCode::WrongSystem
+            | ErrorCode::WrongMachines
+            | ErrorCode::WrongReceiver
+            | ErrorCode::IdOutOfRange
+            | ErrorCode::FrameTooLong
+            | ErrorCode::UnknownKind
+            | ErrorCode::Malformed
+            | ErrorCode::UnexpectedFrame => true,
+        }
+    }
+}
+
+/// A control frame on a link that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// All links of the sender are up.
+    Ready,
+    /// The sender stops in order and sends nothing more.
+    Goodbye(Reason),
+    /// The sender closes the connection because of what we sent.
+    Error {
+        /// What kind of error.
+        code: ErrorCode,
+        /// The same in words, with the values.
+        text: String,
+    },
+}
+
+impl Control {
+    /// Appends the frame to `output`. An error's text is cut to [`ERROR_TEXT_BYTES_MAX`] at a character.
+    pub fn encode(&self, output: &mut Vec<u8>) {
+        match self {
+            Control::Ready => encode_frame(output, kind::READY, |_| ()),
+            Control::Goodbye(reason) => encode_frame(output, kind::GOODBYE, |body| body.push(reason.code())),
+            Control::Error { code, text } => encode_frame(output, kind::ERROR, |body| {
+                body.push(code.code());
+                let end = text.floor_char_boundary(ERROR_TEXT_BYTES_MAX);
+                body.extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
+            }),
+        }
+    }
+
+    /// Reads the body of a control frame other than hello.
+    ///
+    /// # Errors
+    /// [`FieldError::Kind`] for a kind that is none of these; else what is wrong with the body.
+    pub fn decode(kind: u8, body: &[u8]) -> Result<Self, FieldError> {
+        let mut fields = Fields::new(body);
+        match kind {
+            kind::READY => fields.end().map(|()| Control::Ready),
+            kind::GOODBYE => {
+                let reason = Reason::from_code(fields.u8("reason")?)?;
+                fields.end().map(|()| Control::Goodbye(reason))
+            }
+            kind::ERROR => {
+                let code = ErrorCode::from_code(fields.u8("code")?)?;
+                let text =
+                    std::str::from_utf8(fields.rest()).map_err(|_| FieldError::Text { field: "text" })?;
+                Ok(Control::Error {
+                    code,
+                    text: text.to_owned(),
+                })
+            }
+            kind => Err(FieldError::Kind { kind }),
+        }
+    }
+}
