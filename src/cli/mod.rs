@@ -1,1 +1,93 @@
-//! cli
+//! The commands: raw arguments are validated once, then run.
+//!
+//! One file a subcommand; [`options`] is the one place where what a person typed becomes settings. Prints results on standard output; `main` alone
+//! prints errors and chooses the exit code.
+
+mod args;
+mod check;
+mod experiment;
+mod machine;
+mod options;
+mod progress;
+mod report;
+mod run;
+mod shell;
+
+use std::io::{self, Write};
+
+use clap::Parser;
+use tracing::level_filters::LevelFilter;
+
+pub use args::Arguments;
+use args::{Command, Verbosity};
+
+/// How a command ended, if it ended without an error: the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything held: 0.
+    Valid,
+    /// A check was violated: 1.
+    Violated,
+    /// A machine failed: 3.
+    Failed,
+}
+
+/// An error of usage: exit code 2 instead of 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Parses the command line and runs it.
+///
+/// # Errors
+/// What went wrong, with context; [`Usage`] inside it if the command line or a file it names was at fault.
+pub fn run() -> anyhow::Result<Exit> {
+    let arguments = Arguments::parse();
+    let verbosity = arguments.verbosity;
+    match arguments.command {
+        Command::Machine(arguments) => {
+            tell(&verbosity, LevelFilter::INFO);
+            machine::run(&arguments)
+        }
+        Command::Run(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            run::run(&arguments)
+        }
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Experiment(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            experiment::run(&arguments)
+        }
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man => shell::man(),
+    }
+}
+
+/// Sends diagnostics to standard error.
+fn tell(verbosity: &Verbosity, normal: LevelFilter) {
+    let level = match (verbosity.quiet, verbosity.verbose) {
+        (true, _) => LevelFilter::WARN,
+        (false, true) => LevelFilter::DEBUG,
+        (false, false) => normal,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .without_time()
+        .init();
+}
+
+/// Prints a result. A reader that has gone away, as `head` does, ends the program quietly.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,20 @@
-//! lab
+//! The lab: launches machine processes, watches over them, stops them, and runs experiments of many runs.
+//!
+//! Starts real processes of this very program and looks at them through their logs only. Decides nothing about right and wrong: `inspect` does.
+
+mod experiment;
+mod fleet;
+mod follow;
+mod plan;
+mod run_folder;
+mod settings;
+
+pub use experiment::{Experiment, Finished, RunJob};
+pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
+pub use follow::{Live, LiveMachine};
+pub use plan::{Group, Plan, PlanError};
+pub use run_folder::{RunFile, RunLog, point_latest_to};
+pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
+
+#[cfg(test)]
+mod tests;

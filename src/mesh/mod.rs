@@ -1,1 +1,58 @@
-//! mesh
+//! The mio driver: one node on real TCP and in real time.
+//!
+//! ```text
+//!            clock thread                 log thread (tracing-appender)
+//!      alarm |        ^ next deadline          ^ batches of lines
+//!            v        |                        |
+//!   poll -> read the clock once -> drain sockets -> timers -> flush links -> hand over the log -> poll
+//!                                     |                ^
+//!                              inputs v                | effects
+//!                                    Node::handle (no I/O)
+//! ```
+//!
+//! Implements the link contract, the start barrier and the shutdown of protocol.md, sections 2 to 5. Knows no system: anything that is a
+//! [`Node`](crate::node::Node) runs on it. One thread does all the work; nothing in it blocks but the poll and a full log queue.
+
+mod accept;
+mod clock_thread;
+mod config;
+mod connection;
+mod dial;
+mod event_log;
+mod link;
+mod log_file;
+mod mesh_clock;
+mod phases;
+mod round;
+
+pub use config::{Config, OnPeerLoss};
+pub use connection::{Connection, Filled, Flushed};
+pub use event_log::{EventLog, LogError, NoLog};
+pub use log_file::LogFile;
+pub use round::{Handle, Mesh, MeshError, Missing, Outcome};
+
+use std::time::Duration;
+
+/// Unsent bytes on one link at which the peer is too slow: error `overflow`, link down.
+pub const UNSENT_BYTES_MAX: usize = 64 << 20;
+
+/// Connections in handshake at once; the next one gets error `busy`.
+pub const STRANGERS_MAX: usize = 128;
+
+/// Time for a complete hello, in milliseconds.
+pub const HANDSHAKE_MS_MAX: u64 = 3000;
+
+/// Time that a stopping machine waits for its peers' goodbyes, in milliseconds.
+pub const DRAIN_MS_MAX: u64 = 2000;
+
+/// Bytes read from one link in one round, so that one peer cannot starve the rest.
+const READ_BYTES_MAX: usize = 1 << 20;
+
+/// First and longest pause between two dials.
+const BACK_OFF_MIN: Duration = Duration::from_millis(10);
+const BACK_OFF_MAX: Duration = Duration::from_millis(250);
+
+const _: () = assert!(BACK_OFF_MIN.as_millis() < BACK_OFF_MAX.as_millis());
+
+#[cfg(test)]
+mod tests;

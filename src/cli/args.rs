@@ -1,0 +1,197 @@
+//! The command line as a person types it. Every text here is `--help`.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    clock::ClockKind,
+    lab::BASE_PORT_DEFAULT,
+    mesh::OnPeerLoss,
+    model::{Phase, Rates},
+    units::MachineId,
+    wire::RunId,
+};
+
+/// A laboratory for logical time on real sockets.
+///
+/// Machine processes, each with a clock of its own speed, form a full TCP mesh, exchange messages under Lamport's rules and write a log each. Other
+/// commands check, measure and draw what happened, from the logs alone.
+///
+/// Begin with `clocklab run`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "clocklab",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 everything held, 1 a check was violated, 2 usage, 3 a machine failed.
+protocol.md specifies the wire and the log; README.md shows what each command prints."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub(super) verbosity: Verbosity,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Verbosity {
+    /// Say only what went wrong, on standard error
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more, on standard error: every dial, every refusal
+    #[arg(long, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Start all machines of a run, stop them, check and report it
+    #[command(after_help = "\
+Examples:
+  clocklab run                                   three machines, a minute, random rates
+  clocklab run --rates 6,4,1 --duration 10s      three machines of these speeds
+  clocklab run --machines 5 --rates 1-6 --seed 7 five, rates and dice from seed 7
+  clocklab run --internal 0.25                   fewer internal events: more talk
+
+On several computers, and in several terminals, use `clocklab machine`.")]
+    Run(Box<RunArguments>),
+    /// Run one machine: one process of a mesh, in a terminal of its own
+    #[command(after_help = "\
+Example, in three terminals, in any order:
+  clocklab machine --id 0
+  clocklab machine --id 1
+  clocklab machine --id 2
+
+They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.")]
+    Machine(Box<MachineArguments>),
+    /// Prove from the logs that a run kept every rule, or show where it did not
+    Check(FoldersArguments),
+    /// Show what happened in a run beside what theory expects; of several runs a row each and the mean
+    Report(ReportArguments),
+    /// Make many runs by a plan, and write their tables and figures
+    #[command(after_help = "\
+Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and
+five with a smaller probability of internal events. `--print-plan` prints it as a file to start from.")]
+    Experiment(ExperimentArguments),
+    /// Print completions for a shell, to be sourced by it
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in the format of man(1)
+    Man,
+}
+
+/// What a run of the scale model is.
+#[derive(Args, Debug)]
+pub(super) struct ModelArguments {
+    /// Number of machines [default: as many as --rates lists or --hosts names, else 3]
+    #[arg(long, value_name = "N")]
+    pub(super) machines: Option<u16>,
+    /// Machine i listens on this port + i
+    #[arg(long, value_name = "PORT", default_value_t = BASE_PORT_DEFAULT)]
+    pub(super) base_port: u16,
+    /// Address to listen on [default: 127.0.0.1, or the machine's own in the hosts file]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) bind: Option<IpAddr>,
+    /// File that says where each machine is: lines of the form `id host:port`
+    #[arg(long, value_name = "FILE", conflicts_with = "base_port")]
+    pub(super) hosts: Option<PathBuf>,
+    /// Ticks a second: one a machine (6,4,1), or a range to draw from (1-6)
+    #[arg(long, value_name = "RATES", default_value = "1-6")]
+    pub(super) rates: Rates,
+    /// Sides of the die: 1 and 2 send to one peer, 3 to all, the others are internal events [default: 10]
+    #[arg(long, value_name = "SIDES", conflicts_with = "internal")]
+    pub(super) draw: Option<u32>,
+    /// The same, said as the probability of an internal event: 0.7 is a die of ten
+    #[arg(long, value_name = "P")]
+    pub(super) internal: Option<f64>,
+    /// Where in its first period a machine's first tick falls: random or aligned
+    #[arg(long, default_value_t = Phase::Random)]
+    pub(super) phase: Phase,
+    /// Logical clock: lamport
+    #[arg(long, default_value_t = ClockKind::Lamport)]
+    pub(super) clock: ClockKind,
+    /// Seed of rates, phases and dice: the same seed gives the same, machine by machine [default: drawn]
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// What a machine does when a peer goes away: stop or continue
+    #[arg(long, value_name = "REACTION", default_value_t = OnPeerLoss::Stop)]
+    pub(super) on_peer_loss: OnPeerLoss,
+    /// How long to look for peers, such as 30s
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(super) connect_timeout: Duration,
+    /// Folder of run folders
+    #[arg(long, value_name = "DIR", default_value = "logs")]
+    pub(super) logs: PathBuf,
+    /// Name of the run and its folder [default: the start time in UTC, such as 20261120-231601]
+    #[arg(long, value_name = "NAME")]
+    pub(super) run: Option<RunId>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) model: ModelArguments,
+    /// How long the machines run, such as 60s, 500ms or 2m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(super) duration: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MachineArguments {
+    /// Which machine this is: 0 to machines - 1
+    #[arg(long)]
+    pub(super) id: MachineId,
+    #[command(flatten)]
+    pub(super) model: ModelArguments,
+    /// How long it runs, such as 60s [default: until Ctrl-C]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) duration: Option<Duration>,
+    /// Standard input is the launcher: a line on it is a reason to stop, its end means that the launcher is gone
+    #[arg(long, hide = true)]
+    pub(super) launched: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct FoldersArguments {
+    /// Run folders, such as logs/latest
+    #[arg(required = true, value_name = "DIR")]
+    pub(super) folders: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReportArguments {
+    #[command(flatten)]
+    pub(super) folders: FoldersArguments,
+    /// Print Markdown instead of a table for the terminal
+    #[arg(long)]
+    pub(super) markdown: bool,
+    /// Also draw clocks, drift, queues and jumps of a run into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(super) figure: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExperimentArguments {
+    /// Plan in TOML [default: the assignment's]
+    #[arg(value_name = "PLAN.toml")]
+    pub(super) plan: Option<PathBuf>,
+    /// Print the assignment's plan and stop
+    #[arg(long)]
+    pub(super) print_plan: bool,
+    /// Meshes side by side, each on ports of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) parallel: u16,
+    /// Seconds of each run, instead of the plan's
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) duration: Option<Duration>,
+    /// The first mesh's first port
+    #[arg(long, value_name = "PORT", default_value_t = BASE_PORT_DEFAULT)]
+    pub(super) base_port: u16,
+    /// Folder in which the experiment's folder is made
+    #[arg(long, value_name = "DIR", default_value = "logs")]
+    pub(super) logs: PathBuf,
+}

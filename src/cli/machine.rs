@@ -1,0 +1,67 @@
+//! `clocklab machine`: one machine of a mesh.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the watch over the launcher waits in real time"
+)]
+
+use std::{
+    env,
+    io::{self, BufRead},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context;
+
+use super::{Exit, args::MachineArguments, options};
+use crate::{
+    lab::{RunFile, RunLog},
+    mesh::{Handle, LogFile, Mesh},
+    model::Machine,
+    wire::Reason,
+};
+
+/// How long a machine whose launcher is gone may take to say its last words.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// Runs the machine to its end.
+pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
+    let settings = options::settings(&arguments.model, arguments.duration)?;
+    let config = settings
+        .model(arguments.id)
+        .map_err(|error| options::usage(&error))?;
+    let file = LogFile::new(&settings.logs, settings.header(&config));
+    let log = RunLog::new(
+        file,
+        &settings.logs,
+        RunFile::new(&settings, env::args().collect()),
+    );
+    let mut mesh = Mesh::new(settings.mesh(config.me), Machine::new(config), log)?;
+    mesh.catch_signals()?;
+    if arguments.launched {
+        let handle = mesh.handle();
+        let watch = thread::Builder::new().name("launcher".to_owned());
+        watch
+            .spawn(move || obey_launcher(&handle))
+            .context("cannot start the watch over the launcher")?;
+    }
+    let (outcome, _) = mesh.run()?;
+    match outcome.peer {
+        Some(peer) => tracing::info!("run {} ended: {} (machine {peer})", outcome.run, outcome.reason),
+        None => tracing::info!("run {} ended: {}", outcome.run, outcome.reason),
+    }
+    Ok(Exit::Valid)
+}
+
+/// Reads what the launcher says until it is gone; then this process does not stay behind, whatever happens.
+fn obey_launcher(handle: &Handle) {
+    for line in io::stdin().lock().lines() {
+        match line.ok().as_deref().and_then(Reason::from_name) {
+            Some(reason) => handle.stop(reason),
+            None => break,
+        }
+    }
+    handle.stop(Reason::LauncherGone);
+    thread::sleep(LAST_WORDS);
+    std::process::exit(3);
+}

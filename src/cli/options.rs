@@ -1,0 +1,163 @@
+//! The one place where options are validated: what a person typed becomes [`Settings`], or a sentence that names the option.
+#![allow(clippy::disallowed_methods, reason = "a run is named after its start")]
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::Context;
+use chrono::Utc;
+use rand::{TryRng, rngs::SysRng};
+
+use super::{Usage, args::ModelArguments};
+use crate::{
+    lab::{Hosts, Settings},
+    model::{ConfigError, Rates, draw_from_internal},
+    trace::WallTime,
+    units::MachineId,
+    wire::{RunId, Standing},
+};
+
+/// Machines of a run unless told otherwise.
+const MACHINES_DEFAULT: u16 = 3;
+
+/// Sides of the die unless told otherwise: the assignment's.
+const DRAW_DEFAULT: u32 = 10;
+
+/// Seeds that are drawn stay short enough to be typed.
+const SEED_DRAWN_MAX: u64 = 999_999;
+
+/// Longest run: beyond it a microsecond count of a machine's deadlines would need care.
+const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Validates everything that `run` and `machine` have in common.
+///
+/// # Errors
+/// [`Usage`] inside the error for whatever is not allowed.
+pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -> anyhow::Result<Settings> {
+    let seed = match arguments.seed {
+        Some(seed) => seed,
+        None => draw_seed()?,
+    };
+    let addresses = addresses(arguments)?;
+    let machines = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
+    if machines < 2 {
+        return Err(usage(&ConfigError::new(
+            "machines",
+            machines,
+            "a run has at least 2 machines",
+        )));
+    }
+    let draw = match arguments.internal {
+        Some(internal) => draw_from_internal(internal).map_err(|error| usage(&error))?,
+        None => arguments.draw.unwrap_or(DRAW_DEFAULT),
+    };
+    check_duration("duration", duration)?;
+    check_duration("connect-timeout", Some(arguments.connect_timeout))?;
+    let settings = Settings {
+        addresses,
+        bind: arguments.bind,
+        hosts: arguments.hosts.clone(),
+        rates: arguments
+            .rates
+            .resolve(machines, seed)
+            .map_err(|error| usage(&error))?,
+        draw,
+        phase: arguments.phase,
+        clock: arguments.clock,
+        duration,
+        seed,
+        on_peer_loss: arguments.on_peer_loss,
+        connect_timeout: arguments.connect_timeout,
+        logs: arguments.logs.clone(),
+        run: arguments.run.clone().map_or_else(run_name, Ok)?,
+        standing: if arguments.run.is_some() {
+            Standing::Given
+        } else {
+            Standing::Proposed
+        },
+    };
+    for machine in MachineId::all(machines) {
+        settings.model(machine).map_err(|error| usage(&error))?;
+    }
+    Ok(settings)
+}
+
+/// A configuration error as an error of usage.
+pub(super) fn usage(error: &ConfigError) -> anyhow::Error {
+    Usage(error.to_string()).into()
+}
+
+/// A run's id made from the time.
+pub(super) fn run_name() -> anyhow::Result<RunId> {
+    let now = WallTime(Utc::now().timestamp_micros());
+    now.run_name()
+        .parse()
+        .context("the computer's clock shows no usable date")
+}
+
+/// Checks that a time-out or duration is more than nothing and less than a year.
+pub(super) fn check_duration(option: &'static str, duration: Option<Duration>) -> anyhow::Result<()> {
+    match duration {
+        Some(given) if given.is_zero() || given > DURATION_MAX => {
+            let shown = humantime::format_duration(given);
+            Err(usage(&ConfigError::new(
+                option,
+                shown,
+                "more than nothing and at most 365 days, such as 60s",
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn draw_seed() -> anyhow::Result<u64> {
+    let drawn = SysRng
+        .try_next_u64()
+        .context("the system gives no random number; give one with --seed")?;
+    Ok(drawn % SEED_DRAWN_MAX + 1)
+}
+
+fn addresses(arguments: &ModelArguments) -> anyhow::Result<Vec<SocketAddr>> {
+    if let Some(file) = &arguments.hosts {
+        let hosts = read_hosts(file)?;
+        return match arguments.machines {
+            Some(machines) if usize::from(machines) != hosts.0.len() => {
+                let allowed = format!("{} names {} machines", file.display(), hosts.0.len());
+                Err(usage(&ConfigError::new("machines", machines, allowed)))
+            }
+            _ => Ok(hosts.0),
+        };
+    }
+    let listed = match &arguments.rates {
+        Rates::List(list) if list.len() > 1 => u16::try_from(list.len()).ok(),
+        Rates::List(_) | Rates::Range { .. } => None,
+    };
+    let machines = arguments.machines.or(listed).unwrap_or(MACHINES_DEFAULT);
+    if !(2..=crate::units::MACHINES_MAX).contains(&machines) {
+        let allowed = format!("a run has 2 to {} machines", crate::units::MACHINES_MAX);
+        return Err(usage(&ConfigError::new("machines", machines, allowed)));
+    }
+    // Peers on one computer dial each other where they listen; one that listens everywhere is dialled at loopback.
+    let host = arguments
+        .bind
+        .filter(|bind| !bind.is_unspecified())
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    Settings::consecutive(host, arguments.base_port, machines).map_err(|error| usage(&error))
+}
+
+fn read_hosts(file: &Path) -> anyhow::Result<Hosts> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|error| Usage(format!("--hosts {name}: {error}")))?;
+    let hosts = Hosts::parse(&name, &text).map_err(|error| Usage(error.to_string()))?;
+    if hosts.0.is_empty() {
+        return Err(Usage(format!(
+            "--hosts {name}: no machine in it; write lines such as `0 10.0.0.5:17100`"
+        ))
+        .into());
+    }
+    Ok(hosts)
+}

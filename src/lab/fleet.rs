@@ -1,0 +1,255 @@
+//! The machines of one run as child processes.
+//!
+//! Each child holds the read end of a pipe from us as its standard input: a line on it is a reason to stop, its end means that the launcher is
+//! gone. So no machine outlives its launcher, however that ends, and each still writes its last words.
+#![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use thiserror::Error;
+
+use super::settings::Settings;
+use crate::{units::MachineId, wire::Reason};
+
+/// Lines of diagnostics that are shown of a machine that failed.
+const LAST_LINES: usize = 12;
+
+/// How long a machine may take beyond its duration: the drain, and a slow disk.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Machine processes that were started together. Dropping it ends those that still run.
+#[derive(Debug)]
+pub struct Fleet {
+    folder: PathBuf,
+    members: Vec<Member>,
+    started: Instant,
+    /// When a machine that still runs is beyond hope.
+    patience: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Member {
+    id: MachineId,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    diagnostics: PathBuf,
+    ended: Option<MachineEnd>,
+}
+
+/// How a machine process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineEnd {
+    /// Which.
+    pub id: MachineId,
+    /// Its exit status, in words if it was not 0.
+    pub failure: Option<String>,
+    /// The last lines that it wrote on standard error.
+    pub last_lines: Vec<String>,
+}
+
+/// Whether any machine still runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineState {
+    /// At least one.
+    Running,
+    /// None.
+    AllEnded,
+}
+
+/// Why a fleet could not be started. Nothing of it is left running.
+#[derive(Debug, Error)]
+pub enum FleetError {
+    /// Ports are taken.
+    #[error("{}; nothing was started: end what uses {}, or give another --base-port",
+        ports.iter().map(|(machine, address, error)| format!("machine {machine} cannot listen on {address} ({error})"))
+            .collect::<Vec<_>>().join(", "),
+        if ports.len() == 1 { "it" } else { "them" })]
+    Ports {
+        /// Which.
+        ports: Vec<(MachineId, SocketAddr, io::Error)>,
+    },
+    /// The run's folder is there already.
+    #[error("the folder {} exists: a run is never overwritten; give another --run, or move it away", folder.display())]
+    FolderExists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Something of the system is missing.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+impl Fleet {
+    /// Starts every machine of `settings` as a process of `program`, and writes nothing but diagnostics into the run's folder itself.
+    ///
+    /// # Errors
+    /// [`FleetError`]; ports that are taken and a folder that exists are found before anything is started.
+    pub fn start(program: &Path, settings: &Settings) -> Result<Self, FleetError> {
+        let ids: Vec<MachineId> = MachineId::all(settings.machines()).collect();
+        free_ports(ids.iter().map(|id| (*id, settings.mesh(*id).listen)))?;
+        let folder = settings.logs.join(settings.run.as_str());
+        let made = fs::create_dir_all(&settings.logs).and_then(|()| fs::create_dir(&folder));
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists if folder.is_dir() => FleetError::FolderExists {
+                folder: folder.clone(),
+            },
+            _ => FleetError::Io {
+                what: format!("cannot make the folder {}", folder.display()),
+                error,
+            },
+        })?;
+        let patience = settings
+            .duration
+            .map(|duration| duration + settings.connect_timeout + GRACE);
+        let mut fleet = Self {
+            folder,
+            members: Vec::new(),
+            started: Instant::now(),
+            patience,
+        };
+        for id in ids {
+            let member = fleet.launch(program, settings, id);
+            let what = format!("cannot start machine {id} ({})", program.display());
+            fleet
+                .members
+                .push(member.map_err(|error| FleetError::Io { what, error })?);
+        }
+        Ok(fleet)
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How long ago the first machine was started.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The machines' process ids, machine 0 first.
+    pub fn process_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.members.iter().map(|member| member.child.id())
+    }
+
+    /// Takes note of machines that have ended, and kills those that should have long ago.
+    ///
+    /// # Errors
+    /// What the system says of a child process.
+    pub fn poll(&mut self) -> io::Result<MachineState> {
+        let overdue = self
+            .patience
+            .is_some_and(|patience| self.started.elapsed() > patience);
+        let mut state = MachineState::AllEnded;
+        for member in &mut self.members {
+            if member.ended.is_some() {
+                continue;
+            }
+            match member.child.try_wait()? {
+                Some(status) => member.note_end(failure(status)),
+                None if overdue => {
+                    member.child.kill()?;
+                    member.child.wait()?;
+                    member.note_end(Some("did not stop in time and was killed".to_owned()));
+                }
+                None => state = MachineState::Running,
+            }
+        }
+        Ok(state)
+    }
+
+    /// Asks every machine that still runs to stop in order.
+    pub fn stop(&mut self, reason: Reason) {
+        for member in &mut self.members {
+            if let Some(stdin) = &mut member.stdin {
+                // A machine that has ended hears nothing more, and need not.
+                let _ = writeln!(stdin, "{reason}").and_then(|()| stdin.flush());
+            }
+        }
+        let age = self.started.elapsed();
+        let patience = age + GRACE;
+        self.patience = Some(self.patience.map_or(patience, |current| current.min(patience)));
+    }
+
+    /// How each machine that has ended did so, smallest id first.
+    pub fn ends(&self) -> impl Iterator<Item = &MachineEnd> + '_ {
+        self.members.iter().filter_map(|member| member.ended.as_ref())
+    }
+
+    fn launch(&self, program: &Path, settings: &Settings, id: MachineId) -> io::Result<Member> {
+        let diagnostics = self.folder.join(format!("machine-{id}.stderr"));
+        let mut child = Command::new(program)
+            .args(settings.arguments(id))
+            .args(["--launched", "--quiet"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(File::create(&diagnostics)?)
+            .spawn()?;
+        Ok(Member {
+            id,
+            stdin: child.stdin.take(),
+            child,
+            diagnostics,
+            ended: None,
+        })
+    }
+}
+
+impl Member {
+    fn note_end(&mut self, failure: Option<String>) {
+        let text = fs::read(&self.diagnostics).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.len().saturating_sub(LAST_LINES);
+        let last_lines = lines.into_iter().skip(last).map(str::to_owned).collect();
+        if text.is_empty() {
+            // An empty file says nothing; failing to remove it loses nothing.
+            let _ = fs::remove_file(&self.diagnostics);
+        }
+        self.ended = Some(MachineEnd {
+            id: self.id,
+            failure,
+            last_lines,
+        });
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.stop(Reason::LauncherGone);
+        let until = Instant::now() + GRACE;
+        while Instant::now() < until && matches!(self.poll(), Ok(MachineState::Running)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn failure(status: ExitStatus) -> Option<String> {
+    (!status.success()).then(|| status.to_string())
+}
+
+/// Tries every port before anything is started.
+fn free_ports(addresses: impl Iterator<Item = (MachineId, SocketAddr)>) -> Result<(), FleetError> {
+    let taken = addresses
+        .filter_map(|(id, address)| TcpListener::bind(address).err().map(|error| (id, address, error)));
+    let ports: Vec<_> = taken.collect();
+    if ports.is_empty() {
+        Ok(())
+    } else {
+        Err(FleetError::Ports { ports })
+    }
+}

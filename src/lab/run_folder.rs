@@ -1,0 +1,142 @@
+//! The run folder: what stands in it beside the logs, and the pointer to the newest.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+use super::settings::Settings;
+use crate::{
+    mesh::{EventLog, LogError, LogFile},
+    trace::{Record, WallTime},
+    wire::RunId,
+};
+
+/// `run.json`: how a run was made, for whoever wants to make it again.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunFile {
+    /// The version of this program.
+    clocklab: &'static str,
+    /// The command line, word by word.
+    command: Vec<String>,
+    run: String,
+    machines: u16,
+    addresses: Vec<String>,
+    rates: Vec<u32>,
+    draw: u32,
+    phase: String,
+    clock: String,
+    seed: u64,
+    duration_seconds: Option<f64>,
+    on_peer_loss: String,
+    connect_timeout_seconds: f64,
+}
+
+impl RunFile {
+    /// What `settings` and the command line say.
+    #[must_use]
+    pub fn new(settings: &Settings, command: Vec<String>) -> Self {
+        Self {
+            clocklab: env!("CARGO_PKG_VERSION"),
+            command,
+            run: settings.run.to_string(),
+            machines: settings.machines(),
+            addresses: settings.addresses.iter().map(ToString::to_string).collect(),
+            rates: settings.rates.clone(),
+            draw: settings.draw,
+            phase: settings.phase.to_string(),
+            clock: settings.clock.to_string(),
+            seed: settings.seed,
+            duration_seconds: settings.duration.map(|duration| duration.as_secs_f64()),
+            on_peer_loss: settings.on_peer_loss.to_string(),
+            connect_timeout_seconds: settings.connect_timeout.as_secs_f64(),
+        }
+    }
+
+    /// Writes `run.json` into `folder`, unless one is there: the first machine of a run, or its launcher, writes it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(folder.join("run.json"));
+        match file {
+            Ok(mut file) => {
+                let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+                file.write_all(text.as_bytes())?;
+                file.write_all(b"\n")
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Makes `<logs>/latest` a link to the run's folder, replacing an older link in one step.
+///
+/// # Errors
+/// What the system says; something called `latest` that is no link is left alone and reported.
+pub fn point_latest_to(logs: &Path, run: &RunId) -> io::Result<()> {
+    let latest = logs.join("latest");
+    if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
+        let text = format!("{} is no link; move it away", latest.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    let fresh = logs.join(format!(".latest-{}", std::process::id()));
+    std::os::unix::fs::symlink(run.as_str(), &fresh)?;
+    fs::rename(&fresh, &latest).inspect_err(|_| {
+        let _ = fs::remove_file(&fresh);
+    })
+}
+
+/// A log file that also writes `run.json` and `latest` when the run's id is settled: for machines started by hand.
+#[derive(Debug)]
+pub struct RunLog {
+    log: LogFile,
+    logs: PathBuf,
+    file: RunFile,
+}
+
+impl RunLog {
+    /// A log below `logs`, described by `file`.
+    #[must_use]
+    pub fn new(log: LogFile, logs: &Path, file: RunFile) -> Self {
+        Self {
+            log,
+            logs: logs.to_owned(),
+            file,
+        }
+    }
+}
+
+impl EventLog for RunLog {
+    fn open(&mut self, run: &RunId, started: WallTime) -> Result<(), LogError> {
+        self.log.open(run, started)?;
+        let folder = self.logs.join(run.as_str());
+        self.file.run = run.to_string();
+        self.file
+            .write(&folder)
+            .and_then(|()| point_latest_to(&self.logs, run))
+            .map_err(|error| LogError::Create { path: folder, error })?;
+        tracing::info!("log: {}", self.log.path().display());
+        Ok(())
+    }
+
+    #[inline]
+    fn record(&mut self, at: WallTime, record: &Record) {
+        self.log.record(at, record);
+    }
+
+    fn commit(&mut self) -> Result<(), LogError> {
+        self.log.commit()
+    }
+
+    fn close(&mut self) -> Result<(), LogError> {
+        self.log.close()
+    }
+}

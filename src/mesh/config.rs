@@ -1,0 +1,79 @@
+//! What the driver needs to know of one machine's place in the mesh.
+
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
+
+use crate::{
+    units::MachineId,
+    wire::{Hello, RunId, Standing},
+};
+
+/// What a machine does when a peer goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPeerLoss {
+    /// It stops too, in order.
+    Stop,
+    /// It goes on, and dials a lost peer again for as long as the connect time-out.
+    Continue,
+}
+
+/// One machine's place in the mesh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Who this is: an index into `addresses`.
+    pub me: MachineId,
+    /// Where each machine can be dialled, machine 0 first.
+    pub addresses: Vec<SocketAddr>,
+    /// Where to listen. Port 0 asks the system for a free one, which only a test has a use for.
+    pub listen: SocketAddr,
+    /// The run's id, and how firmly it is held.
+    pub run: RunId,
+    /// Given by a person or a launcher, or proposed.
+    pub standing: Standing,
+    /// How long to look for peers at the start, and for a lost one later.
+    pub connect_timeout: Duration,
+    /// What to do when a peer goes away.
+    pub on_peer_loss: OnPeerLoss,
+    /// When to stop after the start; `None` means never by itself.
+    pub duration: Option<Duration>,
+}
+
+impl Config {
+    /// How many machines the run has.
+    #[must_use]
+    pub fn machines(&self) -> u16 {
+        u16::try_from(self.addresses.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The hello to a peer.
+    pub(super) fn hello(&self, system: u8, receiver: MachineId) -> Hello {
+        Hello {
+            system,
+            machines: self.machines(),
+            sender: self.me,
+            receiver,
+            standing: self.standing,
+            run: self.run.clone(),
+        }
+    }
+}
+
+impl FromStr for OnPeerLoss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "stop" => Ok(OnPeerLoss::Stop),
+            "continue" => Ok(OnPeerLoss::Continue),
+            _ => Err(format!("`{text}` is no reaction: stop or continue")),
+        }
+    }
+}
+
+impl fmt::Display for OnPeerLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OnPeerLoss::Stop => "stop",
+            OnPeerLoss::Continue => "continue",
+        })
+    }
+}

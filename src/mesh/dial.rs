@@ -1,0 +1,261 @@
+//! Those whom we dial: connect, hello, answer; back-off and try again.
+
+use std::{io, time::Duration};
+
+use mio::{Interest, net::TcpStream};
+use tracing::{debug, warn};
+
+use super::{
+    BACK_OFF_MAX, HANDSHAKE_MS_MAX,
+    connection::{Connection, Filled},
+    event_log::EventLog,
+    link::{Dial, State},
+    phases::Phase,
+    round::{Mesh, MeshError},
+};
+use crate::{
+    node::Node,
+    units::{MachineId, Time},
+    wire::{
+        Control, ErrorCode, Expectation, FRAME_LENGTH_MAX, HANDSHAKE_LENGTH_MAX, Hello, Message, Refusal,
+        kind,
+    },
+};
+
+/// How a dial stands after a look at its bytes.
+enum Answer {
+    Wait,
+    Hello(Hello),
+    /// Worth another try.
+    Failed(String),
+    /// Not worth another try: who refuses, and why.
+    Refused(Refusal),
+}
+
+impl<N: Node, L: EventLog> Mesh<N, L> {
+    /// Starts the dials that are due and follows those under way.
+    pub(super) fn follow_dials(&mut self, now: Time) -> Result<(), MeshError> {
+        for peer in MachineId::all(self.config.me.0) {
+            let Some(link) = self.links.get_mut(peer.index()) else {
+                continue;
+            };
+            match &link.state {
+                State::Pausing { until, pause } if now >= *until => {
+                    let pause = *pause;
+                    if self.is_given_up(peer, now) {
+                        self.give_up_peer(peer);
+                    } else {
+                        self.dial(peer, pause, now);
+                    }
+                }
+                State::Dialling { .. } => self.follow(peer, now)?,
+                State::Pausing { .. } | State::Waiting | State::Up { .. } | State::Ended => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next dial is due or to be given up.
+    pub(super) fn dials_deadline(&self) -> Option<Time> {
+        let deadline = |state: &State| match state {
+            State::Pausing { until, .. } => Some(*until),
+            State::Dialling { dial, .. } => Some(dial.until),
+            State::Waiting | State::Up { .. } | State::Ended => None,
+        };
+        self.links.iter().filter_map(|link| deadline(&link.state)).min()
+    }
+
+    /// Whether the connect time-out has passed for a peer that was lost. Before the start the whole machine fails instead.
+    fn is_given_up(&self, peer: MachineId, now: Time) -> bool {
+        let since = self.links.get(peer.index()).map_or(now, |link| link.down_since);
+        matches!(self.phase, Phase::Running { .. }) && now >= since.after(self.config.connect_timeout)
+    }
+
+    fn give_up_peer(&mut self, peer: MachineId) {
+        if let Some(link) = self.links.get_mut(peer.index()) {
+            warn!("machine {peer} is given up: {}", link.trouble);
+            link.state = State::Ended;
+        }
+    }
+
+    fn dial(&mut self, peer: MachineId, pause: Duration, now: Time) {
+        let Some(address) = self.config.addresses.get(peer.index()).copied() else {
+            return;
+        };
+        let token = self.new_token();
+        let connected = TcpStream::connect(address).and_then(|mut stream| {
+            self.poll
+                .registry()
+                .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+            Ok(Connection::new(stream, HANDSHAKE_LENGTH_MAX))
+        });
+        match connected {
+            Ok(connection) => {
+                self.owners.insert(token, peer);
+                let until = now.after(Duration::from_millis(HANDSHAKE_MS_MAX));
+                let dial = Box::new(Dial {
+                    token,
+                    connection,
+                    until,
+                    hello_sent: false,
+                });
+                if let Some(link) = self.links.get_mut(peer.index()) {
+                    link.state = State::Dialling { dial, pause };
+                }
+            }
+            Err(error) => self.dial_failed(peer, pause, error.to_string(), now),
+        }
+    }
+
+    fn dial_failed(&mut self, peer: MachineId, pause: Duration, trouble: String, now: Time) {
+        debug!("dialling machine {peer} failed: {trouble}");
+        let Some(link) = self.links.get_mut(peer.index()) else {
+            return;
+        };
+        if let State::Dialling { dial, .. } = &link.state {
+            self.owners.remove(&dial.token);
+        }
+        link.trouble = trouble;
+        link.state = State::Pausing {
+            until: now.after(pause),
+            pause: (pause * 2).min(BACK_OFF_MAX),
+        };
+    }
+
+    fn follow(&mut self, peer: MachineId, now: Time) -> Result<(), MeshError> {
+        let mine = self.config.hello(<N::Message as Message>::SYSTEM, peer);
+        let Some(link) = self.links.get_mut(peer.index()) else {
+            return Ok(());
+        };
+        let State::Dialling { dial, pause } = &mut link.state else {
+            return Ok(());
+        };
+        let pause = *pause;
+        match dial.answer(&mine, peer, now) {
+            Answer::Wait => Ok(()),
+            Answer::Failed(trouble) => {
+                self.dial_failed(peer, pause, trouble, now);
+                Ok(())
+            }
+            Answer::Refused(refusal) => {
+                self.dial_failed(peer, pause, refusal.to_string(), now);
+                self.refused_by(peer, refusal)
+            }
+            Answer::Hello(hello) => {
+                let State::Dialling { dial, .. } = std::mem::replace(&mut link.state, State::Ended) else {
+                    return Ok(());
+                };
+                let Dial {
+                    token,
+                    mut connection,
+                    ..
+                } = *dial;
+                connection.decoder.set_length_max(FRAME_LENGTH_MAX);
+                // Frames behind the hello may be in the decoder already: look, whatever the socket says.
+                connection.set_ready(true, false, false);
+                link.state = State::Up {
+                    token,
+                    connection: Box::new(connection),
+                };
+                self.link_up(peer, &hello, now)
+            }
+        }
+    }
+
+    /// A peer refuses us for good: fatal before the start, the end of the link after it.
+    fn refused_by(&mut self, peer: MachineId, refusal: Refusal) -> Result<(), MeshError> {
+        match self.phase {
+            Phase::Connecting | Phase::Barrier => {
+                let address = self.config.addresses.get(peer.index()).copied();
+                Err(MeshError::Refused {
+                    peer,
+                    address: address.unwrap_or(self.config.listen),
+                    refusal,
+                })
+            }
+            Phase::Running { .. } | Phase::Draining { .. } | Phase::Done => {
+                self.give_up_peer(peer);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Dial {
+    fn answer(&mut self, mine: &Hello, peer: MachineId, now: Time) -> Answer {
+        if now >= self.until {
+            let what = if self.hello_sent {
+                "it does not answer our hello"
+            } else {
+                "it cannot be reached"
+            };
+            return Answer::Failed(format!("{what} within {HANDSHAKE_MS_MAX} ms"));
+        }
+        if !self.hello_sent {
+            match self.is_connected() {
+                Ok(true) => {}
+                Ok(false) => return Answer::Wait,
+                Err(error) => return Answer::Failed(error.to_string()),
+            }
+            mine.encode(self.connection.output());
+            self.hello_sent = true;
+        }
+        if let Err(error) = self.connection.flush() {
+            return Answer::Failed(error.to_string());
+        }
+        loop {
+            match self.connection.decoder.next_frame() {
+                Ok(Some(frame)) => return judge_answer(frame.kind, frame.body, mine, peer),
+                Ok(None) => {}
+                Err(error) => {
+                    let text = format!("what listens there is no clocklab machine ({error})");
+                    return Answer::Refused(Refusal::new(ErrorCode::BadMagic, text));
+                }
+            }
+            match self.connection.fill() {
+                Ok(Filled::Bytes(_)) => {}
+                Ok(Filled::Blocked) => return Answer::Wait,
+                Ok(Filled::Closed) => return Answer::Failed("it closed the connection".to_owned()),
+                Err(error) => return Answer::Failed(error.to_string()),
+            }
+        }
+    }
+
+    /// The last steps of a connect, as mio's `TcpStream::connect` prescribes them.
+    fn is_connected(&mut self) -> io::Result<bool> {
+        let stream = self.connection.stream_mut();
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        match stream.peer_addr() {
+            Ok(_) => {
+                stream.set_nodelay(true)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn judge_answer(kind: u8, body: &[u8], mine: &Hello, peer: MachineId) -> Answer {
+    if kind == kind::HELLO {
+        let judged = Hello::decode(body).and_then(|hello| {
+            Expectation {
+                mine,
+                dialled: Some(peer),
+            }
+            .judge(&hello)?;
+            Ok(hello)
+        });
+        return judged.map_or_else(Answer::Refused, Answer::Hello);
+    }
+    match Control::decode(kind, body) {
+        Ok(Control::Error { code, text }) if code.is_definite() => Answer::Refused(Refusal::new(code, text)),
+        Ok(Control::Error { code, text }) => Answer::Failed(format!("{code}: {text}")),
+        Ok(Control::Ready | Control::Goodbye(_)) | Err(_) => {
+            let text = format!("it answered hello with a frame of kind {kind:#04x}");
+            Answer::Refused(Refusal::new(ErrorCode::UnexpectedFrame, text))
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Where the driver writes records: the interface, and the log that keeps nothing.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+use crate::{
+    trace::{Record, WallTime},
+    wire::RunId,
+};
+
+/// The event log cannot be written. The machine stops: a log with a gap is a wrong log.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The folder or the file cannot be made.
+    #[error("cannot create the event log {}: {error}{}", path.display(), mend(error))]
+    Create {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// A write failed; the log ends with its last whole line.
+    #[error("cannot write the event log {}: {error}{}; it ends with its last whole line", path.display(), mend(error))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+}
+
+fn mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            ": a log is never overwritten; give another --run, or move the folder away"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ": make the folder writable, or give another with --logs"
+        }
+        io::ErrorKind::StorageFull => ": make room, or give a folder on another disk with --logs",
+        _ => "",
+    }
+}
+
+/// A machine's event log.
+pub trait EventLog {
+    /// Begins the log when the run's id is settled and the start barrier is passed.
+    ///
+    /// # Errors
+    /// [`LogError`] if there is nowhere to write.
+    fn open(&mut self, run: &RunId, started: WallTime) -> Result<(), LogError>;
+
+    /// Adds a record that happened at `at`.
+    fn record(&mut self, at: WallTime, record: &Record);
+
+    /// Hands over what was recorded since the last call; once a round.
+    ///
+    /// # Errors
+    /// [`LogError`] if anything handed over before could not be written.
+    fn commit(&mut self) -> Result<(), LogError>;
+
+    /// Waits until everything is with the operating system.
+    ///
+    /// # Errors
+    /// [`LogError`] if that failed.
+    fn close(&mut self) -> Result<(), LogError>;
+}
+
+/// Keeps nothing: for measurements of the wire alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoLog;
+
+impl EventLog for NoLog {
+    fn open(&mut self, _run: &RunId, _started: WallTime) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn record(&mut self, _at: WallTime, _record: &Record) {}
+
+    fn commit(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+}

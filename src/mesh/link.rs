@@ -1,0 +1,111 @@
+//! One link: the state of the single connection to one peer.
+//!
+//! ```text
+//!                    back-off is over          connected, hello sent        hello is acceptable
+//!   we dial:  Pausing ----------------> Dialling ------------------------------------------> Up --> Ended
+//!                ^                         |                                                  |  goodbye
+//!                +------ failed -----------+--------------------- lost -----------------------+
+//!
+//!   we are dialled:  Waiting ------------- a stranger's hello is acceptable ---------------> Up --> Ended
+//! ```
+
+use std::time::Duration;
+
+use mio::{Token, net::TcpStream};
+
+use super::{BACK_OFF_MIN, connection::Connection};
+use crate::{
+    units::{MachineId, Time},
+    wire::{Reason, RunId, Standing},
+};
+
+/// The link to one peer.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) state: State,
+    /// Since when the link is down, or since the start.
+    pub(super) down_since: Time,
+    /// The run id that the peer brought.
+    pub(super) run: Option<(Standing, RunId)>,
+    /// The peer's links are all up.
+    pub(super) ready: bool,
+    /// The peer said goodbye: it sends nothing more.
+    pub(super) goodbye: Option<Reason>,
+    /// We said goodbye: we send nothing more.
+    pub(super) goodbye_sent: bool,
+    /// Why the last attempt failed, for the person who waits.
+    pub(super) trouble: String,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// The peer has the greater id and dials us.
+    Waiting,
+    /// The next dial is at `until`.
+    Pausing { until: Time, pause: Duration },
+    /// A connection is under way, or waits for the answer to our hello.
+    Dialling { dial: Box<Dial>, pause: Duration },
+    /// Frames flow.
+    Up {
+        token: Token,
+        connection: Box<Connection<TcpStream>>,
+    },
+    /// Over for good: goodbye was said, or the connect time-out has passed.
+    Ended,
+}
+
+/// A connection that we dialled and that is not a link yet.
+#[derive(Debug)]
+pub(super) struct Dial {
+    pub(super) token: Token,
+    pub(super) connection: Connection<TcpStream>,
+    /// When to give this attempt up.
+    pub(super) until: Time,
+    pub(super) hello_sent: bool,
+}
+
+impl Link {
+    /// The link from `me` to `peer` before anything was tried.
+    pub(super) fn new(me: MachineId, peer: MachineId) -> Self {
+        let mut link = Self {
+            state: State::Ended,
+            down_since: Time(0),
+            run: None,
+            ready: false,
+            goodbye: None,
+            goodbye_sent: false,
+            trouble: String::new(),
+        };
+        link.begin(me, peer, Time(0));
+        link
+    }
+
+    /// Looks for the peer again: dials it, or waits to be dialled.
+    pub(super) fn begin(&mut self, me: MachineId, peer: MachineId, now: Time) {
+        self.down_since = now;
+        self.ready = false;
+        self.goodbye = None;
+        self.goodbye_sent = false;
+        self.state = match peer {
+            _ if peer == me => State::Ended,
+            _ if peer < me => State::Pausing {
+                until: now,
+                pause: BACK_OFF_MIN,
+            },
+            _ => State::Waiting,
+        };
+        "not heard of yet".clone_into(&mut self.trouble);
+    }
+
+    /// The connection, if the link is up.
+    pub(super) fn connection(&mut self) -> Option<&mut Connection<TcpStream>> {
+        match &mut self.state {
+            State::Up { connection, .. } => Some(connection),
+            State::Waiting | State::Pausing { .. } | State::Dialling { .. } | State::Ended => None,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+}

@@ -1,0 +1,375 @@
+//! The phases of a machine: connect, barrier, run, drain (protocol.md, section 4).
+//!
+//! ```text
+//!   Connecting --all links up--> Barrier --ready from all--> Running --stop--> Draining --goodbye from all--> Done
+//! ```
+
+use std::time::Duration;
+
+use mio::Token;
+use tracing::{info, warn};
+
+use super::{
+    DRAIN_MS_MAX,
+    config::OnPeerLoss,
+    event_log::EventLog,
+    link::State,
+    round::{Mesh, MeshError, Missing},
+};
+use crate::{
+    node::{DownCause, Input, Node},
+    units::{MachineId, Time},
+    wire::{Control, Hello, Reason, RunId, Standing},
+};
+
+/// A peer whose time is over does not stop a machine whose own end is at most this far away.
+const ENDS_TOGETHER: Duration = Duration::from_secs(1);
+
+/// How often a waiting machine says for whom.
+const WAITING_NOTE_EVERY: Duration = Duration::from_secs(5);
+
+const _: () = assert!(
+    ENDS_TOGETHER.as_millis() < DRAIN_MS_MAX as u128,
+    "who drains must outlast who ends a little later"
+);
+
+/// Where a machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Links are missing.
+    Connecting,
+    /// All links are up; not every peer can say the same yet.
+    Barrier,
+    /// The node works, until `end` if there is one.
+    Running { end: Option<Time> },
+    /// Goodbye was said; what peers still send is taken, until `until` at most.
+    Draining { until: Time },
+    /// The last words are written.
+    Done,
+}
+
+impl<N: Node, L: EventLog> Mesh<N, L> {
+    /// A link has come up: both hellos were acceptable.
+    pub(super) fn link_up(&mut self, peer: MachineId, hello: &Hello, now: Time) -> Result<(), MeshError> {
+        if let Some(link) = self.links.get_mut(peer.index()) {
+            link.run = Some((hello.standing, hello.run.clone()));
+            link.trouble.clear();
+        }
+        match self.phase {
+            Phase::Connecting => self.try_barrier(now)?,
+            Phase::Barrier | Phase::Running { .. } => {
+                self.say(peer, &Control::Ready);
+                info!("machine {peer} is back");
+                self.input(now, Input::LinkUp { peer });
+            }
+            Phase::Draining { .. } | Phase::Done => {}
+        }
+        Ok(())
+    }
+
+    /// Passes from Connecting to Barrier if every link is up.
+    pub(super) fn try_barrier(&mut self, now: Time) -> Result<(), MeshError> {
+        let me = self.config.me;
+        let peers = me.peers(self.config.machines());
+        if self.phase != Phase::Connecting || !peers.clone().all(|peer| self.is_up(peer)) {
+            return Ok(());
+        }
+        let own = (self.config.standing, me, &self.config.run);
+        let theirs = self
+            .links
+            .iter()
+            .zip(MachineId::all(u16::MAX))
+            .filter_map(|(link, peer)| link.run.as_ref().map(|(standing, run)| (*standing, peer, run)));
+        let agreed: Option<RunId> = RunId::agree(theirs.chain([own])).cloned();
+        if let Some(run) = agreed {
+            self.config.run = run;
+        }
+        self.config.standing = Standing::Given;
+        self.phase = Phase::Barrier;
+        for peer in peers {
+            self.say(peer, &Control::Ready);
+            self.input(now, Input::LinkUp { peer });
+        }
+        self.try_start(now)
+    }
+
+    /// Passes from Barrier to Running if every peer is ready.
+    pub(super) fn try_start(&mut self, now: Time) -> Result<(), MeshError> {
+        let mut peers = self.config.me.peers(self.config.machines());
+        let all_ready = peers.all(|peer| self.links.get(peer.index()).is_some_and(|link| link.ready));
+        if self.phase != Phase::Barrier || !all_ready {
+            return Ok(());
+        }
+        let started = self.clock.wall(now);
+        if let Err(error) = self.log.open(&self.config.run, started) {
+            self.say_to_all(&Control::Goodbye(Reason::LogFailed));
+            self.flush_links();
+            return Err(MeshError::Log(error));
+        }
+        info!("machine {} starts in run {}", self.config.me, self.config.run);
+        self.started = Some(started);
+        self.phase = Phase::Running {
+            end: self.config.duration.map(|duration| now.after(duration)),
+        };
+        self.input(now, Input::Start);
+        Ok(())
+    }
+
+    /// A control frame has come in on a link that is up.
+    pub(super) fn on_control(
+        &mut self,
+        peer: MachineId,
+        control: &Control,
+        now: Time,
+    ) -> Result<(), MeshError> {
+        let Some(link) = self.links.get_mut(peer.index()) else {
+            return Ok(());
+        };
+        match control {
+            Control::Ready => {
+                link.ready = true;
+                self.try_start(now)
+            }
+            Control::Goodbye(reason) => {
+                link.goodbye = Some(*reason);
+                self.on_goodbye(peer, *reason, now)
+            }
+            Control::Error { code, text } => self.lost(peer, format!("it says {code}: {text}"), now),
+        }
+    }
+
+    fn on_goodbye(&mut self, peer: MachineId, reason: Reason, now: Time) -> Result<(), MeshError> {
+        match self.phase {
+            Phase::Connecting | Phase::Barrier => {
+                self.say_to_all(&Control::Goodbye(Reason::PeerStopped));
+                self.flush_links();
+                Err(MeshError::StoppedBeforeStart {
+                    reason,
+                    peer: Some(peer),
+                })
+            }
+            Phase::Running { end } => {
+                let ends_together = end.is_some_and(|end| end <= now.after(ENDS_TOGETHER));
+                if reason == Reason::Duration && ends_together {
+                    return Ok(());
+                }
+                match self.config.on_peer_loss {
+                    OnPeerLoss::Stop => self.stop(Reason::PeerStopped, Some(peer), now),
+                    OnPeerLoss::Continue => {
+                        info!("machine {peer} has stopped ({reason}); this machine goes on");
+                        self.say(peer, &Control::Goodbye(Reason::PeerStopped));
+                        self.input(
+                            now,
+                            Input::LinkDown {
+                                peer,
+                                cause: DownCause::Goodbye,
+                            },
+                        );
+                        Ok(())
+                    }
+                }
+            }
+            Phase::Draining { .. } => {
+                self.input(
+                    now,
+                    Input::LinkDown {
+                        peer,
+                        cause: DownCause::Goodbye,
+                    },
+                );
+                Ok(())
+            }
+            Phase::Done => Ok(()),
+        }
+    }
+
+    /// A connection ended or broke the protocol.
+    pub(super) fn lost(&mut self, peer: MachineId, why: String, now: Time) -> Result<(), MeshError> {
+        let me = self.config.me;
+        let Some(link) = self.links.get_mut(peer.index()) else {
+            return Ok(());
+        };
+        let said_goodbye = link.goodbye.is_some();
+        let both = said_goodbye && link.goodbye_sent;
+        if let State::Up { token, .. } = &link.state {
+            let token: Token = *token;
+            self.owners.remove(&token);
+        }
+        link.begin(me, peer, now);
+        link.trouble.clone_from(&why);
+        if said_goodbye {
+            // The end of a link that ended in order; its LinkDown was given with the second goodbye, unless we never said ours.
+            link.state = State::Ended;
+            if !both {
+                self.input(
+                    now,
+                    Input::LinkDown {
+                        peer,
+                        cause: DownCause::Goodbye,
+                    },
+                );
+            }
+            return Ok(());
+        }
+        match self.phase {
+            Phase::Connecting => {
+                warn!("machine {peer} is gone again before the start: {why}");
+                Ok(())
+            }
+            Phase::Barrier => Err(MeshError::LostBeforeStart { peer, why }),
+            Phase::Running { .. } => {
+                warn!("machine {peer} is lost: {why}");
+                self.input(
+                    now,
+                    Input::LinkDown {
+                        peer,
+                        cause: DownCause::Lost,
+                    },
+                );
+                match self.config.on_peer_loss {
+                    OnPeerLoss::Stop => self.stop(Reason::PeerLost, Some(peer), now),
+                    OnPeerLoss::Continue => Ok(()),
+                }
+            }
+            Phase::Draining { .. } => {
+                if let Some(link) = self.links.get_mut(peer.index()) {
+                    link.state = State::Ended;
+                }
+                self.input(
+                    now,
+                    Input::LinkDown {
+                        peer,
+                        cause: DownCause::Lost,
+                    },
+                );
+                Ok(())
+            }
+            Phase::Done => Ok(()),
+        }
+    }
+
+    /// Begins the shutdown in order. Has no effect on a machine that stops already.
+    pub(super) fn stop(
+        &mut self,
+        reason: Reason,
+        peer: Option<MachineId>,
+        now: Time,
+    ) -> Result<(), MeshError> {
+        match self.phase {
+            Phase::Connecting | Phase::Barrier => {
+                self.say_to_all(&Control::Goodbye(reason));
+                self.flush_links();
+                Err(MeshError::StoppedBeforeStart { reason, peer })
+            }
+            Phase::Running { .. } => {
+                match peer {
+                    Some(peer) => info!("machine {} stops: {reason} ({peer})", self.config.me),
+                    None => info!("machine {} stops: {reason}", self.config.me),
+                }
+                self.phase = Phase::Draining {
+                    until: now.after(Duration::from_millis(DRAIN_MS_MAX)),
+                };
+                self.stopped = Some((reason, peer));
+                self.input(now, Input::Stop { reason, peer });
+                self.apply_effects(now)?;
+                self.say_to_all(&Control::Goodbye(reason));
+                for peer in self.config.me.peers(self.config.machines()) {
+                    if self
+                        .links
+                        .get(peer.index())
+                        .is_some_and(|link| link.is_up() && link.goodbye.is_some())
+                    {
+                        self.input(
+                            now,
+                            Input::LinkDown {
+                                peer,
+                                cause: DownCause::Goodbye,
+                            },
+                        );
+                    }
+                }
+                Ok(())
+            }
+            Phase::Draining { .. } | Phase::Done => Ok(()),
+        }
+    }
+
+    /// Ends the drain when nothing more can come, or its time is over.
+    pub(super) fn try_end(&mut self, now: Time) -> Result<(), MeshError> {
+        let Phase::Draining { until } = self.phase else {
+            return Ok(());
+        };
+        let drained = self.links.iter_mut().all(|link| {
+            let heard = link.goodbye.is_some();
+            link.connection()
+                .is_none_or(|connection| heard && connection.unsent() == 0)
+        });
+        if !drained && now < until {
+            return Ok(());
+        }
+        self.phase = Phase::Done;
+        self.input(now, Input::End);
+        self.log
+            .commit()
+            .and_then(|()| self.log.close())
+            .map_err(MeshError::Log)
+    }
+
+    /// The deadlines of the phases themselves.
+    pub(super) fn phase_timers(&mut self, now: Time) -> Result<(), MeshError> {
+        match self.phase {
+            Phase::Connecting | Phase::Barrier => {
+                if now >= Time(0).after(self.config.connect_timeout) {
+                    let missing = self.missing();
+                    self.say_to_all(&Control::Goodbye(Reason::PeerLost));
+                    self.flush_links();
+                    let seconds = self.config.connect_timeout.as_secs_f64();
+                    return Err(MeshError::ConnectTimeout { seconds, missing });
+                }
+                if now >= self.next_waiting_note {
+                    self.next_waiting_note = now.after(WAITING_NOTE_EVERY);
+                    for missing in self.missing() {
+                        info!("waiting for {missing}");
+                    }
+                }
+                Ok(())
+            }
+            Phase::Running { end: Some(end) } if now >= end => self.stop(Reason::Duration, None, now),
+            Phase::Running { .. } | Phase::Draining { .. } | Phase::Done => Ok(()),
+        }
+    }
+
+    /// When [`phase_timers`](Self::phase_timers) or [`try_end`](Self::try_end) has something to do next.
+    pub(super) fn phase_deadline(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Connecting | Phase::Barrier => Some(
+                self.next_waiting_note
+                    .min(Time(0).after(self.config.connect_timeout)),
+            ),
+            Phase::Running { end } => end,
+            Phase::Draining { until } => Some(until),
+            Phase::Done => None,
+        }
+    }
+
+    /// Whom this machine waits for.
+    fn missing(&self) -> Vec<Missing> {
+        let me = self.config.me;
+        me.peers(self.config.machines())
+            .filter_map(|peer| {
+                let link = self.links.get(peer.index())?;
+                let trouble = match link.is_up() {
+                    true if link.ready => return None,
+                    true => "its link is up, but it waits for another machine itself".to_owned(),
+                    false if peer > me => "it has not dialled this machine yet".to_owned(),
+                    false => link.trouble.clone(),
+                };
+                Some(Missing {
+                    peer,
+                    address: self.config.addresses.get(peer.index()).copied()?,
+                    trouble,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,603 @@
+//! The loop: poll, read the clock once, drain sockets, run timers, flush links, hand over the log.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use mio::{Events, Interest, Poll, Token, Waker, net::TcpListener};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use thiserror::Error;
+use tracing::{debug, info};
+
+use super::{
+    READ_BYTES_MAX, UNSENT_BYTES_MAX,
+    accept::Stranger,
+    clock_thread::ClockThread,
+    config::Config,
+    connection::Filled,
+    event_log::{EventLog, LogError},
+    link::{Link, State},
+    mesh_clock::MeshClock,
+    phases::Phase,
+};
+use crate::{
+    node::{Effect, Effects, Input, Node},
+    trace::{Record, WallTime},
+    units::{MachineId, Time},
+    wire::{Control, ErrorCode, FrameError, Message, Reason, Refusal, RunId, encode_frame, kind},
+};
+
+const LISTENER: Token = Token(0);
+const WAKER: Token = Token(1);
+const SIGNALS: Token = Token(2);
+/// Connections have tokens from here on; none is used twice, so an event for a closed connection finds nobody.
+const FIRST_CONNECTION: usize = 3;
+
+/// Time-outs of the node in one round, before sockets have their turn again.
+const TIMEOUTS_MAX: usize = 64;
+
+/// A node on the mesh.
+#[derive(Debug)]
+pub struct Mesh<N: Node, L> {
+    pub(super) config: Config,
+    node: N,
+    pub(super) log: L,
+    pub(super) poll: Poll,
+    pub(super) listener: TcpListener,
+    signals: Option<Caught>,
+    handle: Handle,
+    pub(super) clock: MeshClock,
+    clock_thread: ClockThread,
+    /// One entry a machine; our own is never used.
+    pub(super) links: Vec<Link>,
+    pub(super) strangers: BTreeMap<Token, Stranger>,
+    /// Whose link or dial a token belongs to.
+    pub(super) owners: BTreeMap<Token, MachineId>,
+    next_token: usize,
+    pub(super) phase: Phase,
+    pub(super) next_waiting_note: Time,
+    pub(super) started: Option<WallTime>,
+    pub(super) stopped: Option<(Reason, Option<MachineId>)>,
+    effects: Effects<N::Message>,
+}
+
+/// The signals being caught.
+struct Caught(Signals);
+
+impl fmt::Debug for Caught {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caught")
+    }
+}
+
+/// Stops a mesh from another thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    waker: Arc<Waker>,
+    /// The code of the reason asked for; 0 if none was.
+    asked: Arc<AtomicU8>,
+}
+
+/// How a machine's run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The run's id, as agreed.
+    pub run: RunId,
+    /// When the machine passed the start barrier.
+    pub started: WallTime,
+    /// Why it stopped.
+    pub reason: Reason,
+    /// The peer that was the cause, if one was.
+    pub peer: Option<MachineId>,
+}
+
+/// A peer that a machine waits for in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Who.
+    pub peer: MachineId,
+    /// Where it should be.
+    pub address: SocketAddr,
+    /// What was last seen of it.
+    pub trouble: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "machine {} at {} ({})", self.peer, self.address, self.trouble)
+    }
+}
+
+/// Why a machine could not run to an orderly end. Its log, if it was begun, is readable.
+#[derive(Debug, Error)]
+pub enum MeshError {
+    /// The port cannot be listened on.
+    #[error(
+        "machine {me} cannot listen on {address}: {error}; end what uses the port, or give another --base-port"
+    )]
+    Listen {
+        /// Who.
+        me: MachineId,
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// Peers were not there in time.
+    #[error("after {seconds} s still waiting for {}; start every machine, or give more --connect-timeout",
+        missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    ConnectTimeout {
+        /// The time-out.
+        seconds: f64,
+        /// Whom for.
+        missing: Vec<Missing>,
+    },
+    /// A peer refuses us, and would again.
+    #[error("machine {peer} at {address} refuses this machine: {refusal}")]
+    Refused {
+        /// Who refuses.
+        peer: MachineId,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A peer went away between its link coming up and the start.
+    #[error("machine {peer} was lost before the start: {why}")]
+    LostBeforeStart {
+        /// Who.
+        peer: MachineId,
+        /// What was seen.
+        why: String,
+    },
+    /// Stopped before there was anything to log.
+    #[error("stopped before the start: {reason}{}", peer.map(|peer| format!(" (machine {peer})")).unwrap_or_default())]
+    StoppedBeforeStart {
+        /// Why.
+        reason: Reason,
+        /// The peer that was the cause, if one was.
+        peer: Option<MachineId>,
+    },
+    /// The event log cannot be written.
+    #[error(transparent)]
+    Log(LogError),
+    /// The operating system refuses a part of the loop itself.
+    #[error("the event loop failed: {0}")]
+    Loop(#[from] io::Error),
+}
+
+impl Handle {
+    /// Asks the machine to stop in order. The first of several reasons counts.
+    pub fn stop(&self, reason: Reason) {
+        let _ = self
+            .asked
+            .compare_exchange(0, reason.code(), Ordering::SeqCst, Ordering::SeqCst);
+        // It fails only when the loop is gone, and then there is nothing to stop.
+        let _ = self.waker.wake();
+    }
+}
+
+impl<N: Node, L: EventLog> Mesh<N, L> {
+    /// Listens, and is ready to [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`MeshError::Listen`] if the port is not to be had; [`MeshError::Loop`] if the system lacks something else.
+    pub fn new(config: Config, node: N, log: L) -> Result<Self, MeshError> {
+        let poll = Poll::new()?;
+        let listen = |error| MeshError::Listen {
+            me: config.me,
+            address: config.listen,
+            error,
+        };
+        let mut listener = TcpListener::bind(config.listen).map_err(listen)?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let clock = MeshClock::start();
+        let clock_thread = ClockThread::start(clock, Arc::clone(&waker))?;
+        Ok(Self {
+            links: MachineId::all(config.machines())
+                .map(|peer| Link::new(config.me, peer))
+                .collect(),
+            config,
+            node,
+            log,
+            poll,
+            listener,
+            signals: None,
+            handle: Handle {
+                waker,
+                asked: Arc::default(),
+            },
+            clock,
+            clock_thread,
+            strangers: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            next_token: FIRST_CONNECTION,
+            phase: Phase::Connecting,
+            next_waiting_note: Time(0).after(Duration::from_secs(1)),
+            started: None,
+            stopped: None,
+            effects: Vec::new(),
+        })
+    }
+
+    /// Stops in order on SIGINT (interrupted), SIGTERM and SIGHUP (terminated).
+    ///
+    /// # Errors
+    /// [`MeshError::Loop`] if the signals cannot be caught.
+    pub fn catch_signals(&mut self) -> Result<(), MeshError> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        self.poll
+            .registry()
+            .register(&mut signals, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(Caught(signals));
+        Ok(())
+    }
+
+    /// A handle that stops this mesh from another thread.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Where it listens: of interest if the system chose the port.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Runs the node from the handshake to the last goodbye.
+    ///
+    /// # Errors
+    /// [`MeshError`] if it could not run to an orderly end; the process should then exit with code 3.
+    pub fn run(mut self) -> Result<(Outcome, N), MeshError> {
+        info!(
+            "machine {} of {} listens on {}",
+            self.config.me,
+            self.config.machines(),
+            self.config.listen
+        );
+        let mut events = Events::with_capacity(1024);
+        self.try_barrier(self.clock.now())?;
+        while self.phase != Phase::Done {
+            let timeout = self.poll_timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+                polled => polled?,
+            }
+            self.round(&events)?;
+        }
+        self.flush_links();
+        let (reason, peer) = self.stopped.unwrap_or((Reason::Duration, None));
+        let started = self.started.unwrap_or_default();
+        Ok((
+            Outcome {
+                run: self.config.run.clone(),
+                started,
+                reason,
+                peer,
+            },
+            self.node,
+        ))
+    }
+
+    fn round(&mut self, events: &Events) -> Result<(), MeshError> {
+        let now = self.clock.now();
+        for event in events {
+            match event.token() {
+                LISTENER => self.accept_strangers(now),
+                WAKER => self.on_wake(now)?,
+                SIGNALS => self.on_signals(now)?,
+                token => self.on_ready(token, event),
+            }
+        }
+        self.hear_strangers(now)?;
+        self.follow_dials(now)?;
+        self.read_links(now)?;
+        self.phase_timers(now)?;
+        self.node_timers(now);
+        self.apply_effects(now)?;
+        self.flush_links();
+        if self.drop_overflowing(now)? {
+            self.apply_effects(now)?;
+            self.flush_links();
+        }
+        self.try_end(now)?;
+        if let Err(error) = self.log.commit() {
+            self.say_to_all(&Control::Goodbye(Reason::LogFailed));
+            self.flush_links();
+            return Err(MeshError::Log(error));
+        }
+        Ok(())
+    }
+
+    /// How long to sleep: not at all while something is left to do. The clock thread interrupts for the node's deadline.
+    fn poll_timeout(&mut self) -> Option<Duration> {
+        let deadline = self.node.deadline();
+        let busy = self.links.iter_mut().any(|link| {
+            link.connection()
+                .is_some_and(|connection| connection.is_readable())
+        });
+        let now = if busy { Time(0) } else { self.clock.now() };
+        if busy || deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(Duration::ZERO);
+        }
+        self.clock_thread.set(deadline);
+        let housekeeping = [
+            self.phase_deadline(),
+            self.dials_deadline(),
+            self.strangers_deadline(),
+        ];
+        housekeeping
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|deadline| deadline.since(now))
+    }
+
+    pub(super) fn new_token(&mut self) -> Token {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        token
+    }
+
+    fn on_ready(&mut self, token: Token, event: &mio::event::Event) {
+        if let Some(stranger) = self.strangers.get_mut(&token) {
+            stranger.set_ready(event);
+            return;
+        }
+        let peer = self.owners.get(&token);
+        let Some(link) = peer.and_then(|peer| self.links.get_mut(peer.index())) else {
+            return;
+        };
+        let connection = match &mut link.state {
+            State::Up { connection, .. } => connection.as_mut(),
+            State::Dialling { dial, .. } => &mut dial.connection,
+            State::Waiting | State::Pausing { .. } | State::Ended => return,
+        };
+        connection.set_ready(event.is_readable(), event.is_read_closed(), event.is_writable());
+    }
+
+    fn on_wake(&mut self, now: Time) -> Result<(), MeshError> {
+        match Reason::from_code(self.handle.asked.load(Ordering::SeqCst)) {
+            Ok(reason) => self.stop(reason, None, now),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn on_signals(&mut self, now: Time) -> Result<(), MeshError> {
+        let first = self.signals.as_mut().and_then(|caught| caught.0.pending().next());
+        match first {
+            Some(SIGINT) => self.stop(Reason::Interrupted, None, now),
+            Some(_) => self.stop(Reason::Terminated, None, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the node an input. Its effects wait for [`apply_effects`](Self::apply_effects).
+    pub(super) fn input(&mut self, now: Time, input: Input<N::Message>) {
+        self.node.handle(now, input, &mut self.effects);
+        if self.phase == Phase::Done {
+            self.write_records(now);
+        }
+    }
+
+    fn node_timers(&mut self, now: Time) {
+        let mut left = TIMEOUTS_MAX;
+        while left > 0 && self.node.deadline().is_some_and(|deadline| deadline <= now) {
+            self.node.handle(now, Input::Timeout, &mut self.effects);
+            left -= 1;
+        }
+    }
+
+    fn read_links(&mut self, now: Time) -> Result<(), MeshError> {
+        for peer in MachineId::all(self.config.machines()) {
+            if self
+                .links
+                .get_mut(peer.index())
+                .and_then(Link::connection)
+                .is_some_and(|connection| connection.is_readable())
+            {
+                self.read_link(peer, now)?;
+                self.apply_effects(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what a link has, up to the round's budget.
+    fn read_link(&mut self, peer: MachineId, now: Time) -> Result<(), MeshError> {
+        let mut bytes_left = READ_BYTES_MAX;
+        loop {
+            match self.decode_link(peer, now) {
+                Some(Found::Control(control)) => {
+                    self.on_control(peer, &control, now)?;
+                    continue;
+                }
+                Some(Found::Broken(refusal)) => return self.break_off(peer, &refusal, now),
+                None => {}
+            }
+            let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) else {
+                return Ok(());
+            };
+            if bytes_left == 0 {
+                return Ok(());
+            }
+            match connection.fill() {
+                Ok(Filled::Bytes(bytes)) => bytes_left = bytes_left.saturating_sub(bytes),
+                Ok(Filled::Blocked) => return Ok(()),
+                Ok(Filled::Closed) => return self.lost(peer, "it closed the connection".to_owned(), now),
+                Err(error) => return self.lost(peer, error.to_string(), now),
+            }
+        }
+    }
+
+    /// Gives the node every whole message that waits on a link, up to the next frame that is not one.
+    fn decode_link(&mut self, peer: MachineId, now: Time) -> Option<Found> {
+        let link = self.links.get_mut(peer.index())?;
+        let goodbye = link.goodbye.is_some();
+        let connection = link.connection()?;
+        loop {
+            let frame = match connection.decoder.next_frame() {
+                Ok(frame) => frame?,
+                Err(error @ (FrameError::Empty | FrameError::TooLong { .. })) => {
+                    return Some(Found::Broken(Refusal::new(
+                        ErrorCode::FrameTooLong,
+                        error.to_string(),
+                    )));
+                }
+            };
+            if goodbye {
+                let text = format!("a frame of kind {:#04x} came after goodbye", frame.kind);
+                return Some(Found::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text)));
+            }
+            if frame.kind <= kind::CONTROL_LAST {
+                return Some(match (frame.kind, Control::decode(frame.kind, frame.body)) {
+                    (kind::HELLO, _) => Found::Broken(unexpected_hello()),
+                    (_, Ok(control)) => Found::Control(control),
+                    (_, Err(error)) => Found::Broken(Refusal::malformed(error)),
+                });
+            }
+            match N::Message::decode(frame.kind, frame.body) {
+                Ok(message) => {
+                    self.node
+                        .handle(now, Input::Message { from: peer, message }, &mut self.effects)
+                }
+                Err(error) => return Some(Found::Broken(Refusal::malformed(error))),
+            }
+        }
+    }
+
+    /// Does what the node asked for.
+    pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
+        let mut effects = std::mem::take(&mut self.effects);
+        let mut stop = None;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { to, message } => self.send(to, &message),
+                Effect::Record(record) => self.record(now, record),
+                Effect::Stop { reason } => stop = Some(reason),
+            }
+        }
+        self.effects = effects;
+        match stop {
+            Some(reason) => self.stop(reason, None, now),
+            None => Ok(()),
+        }
+    }
+
+    /// The records among the last effects: nothing can be sent any more.
+    fn write_records(&mut self, now: Time) {
+        for effect in std::mem::take(&mut self.effects) {
+            if let Effect::Record(record) = effect {
+                self.record(now, record);
+            }
+        }
+    }
+
+    fn record(&mut self, now: Time, mut record: Record) {
+        let at = self.clock.wall(now);
+        if let Record::Ended(footer) = &mut record {
+            footer.ended = at;
+            footer.suspended_us = Some(self.clock.suspended_us());
+        }
+        self.log.record(at, &record);
+    }
+
+    #[inline]
+    fn send(&mut self, to: MachineId, message: &N::Message) {
+        if let Some(link) = self.links.get_mut(to.index())
+            && !link.goodbye_sent
+            && let Some(connection) = link.connection()
+        {
+            encode_frame(connection.output(), message.kind(), |body| message.encode(body));
+        }
+    }
+
+    /// Appends a control frame to a link that is up.
+    pub(super) fn say(&mut self, peer: MachineId, control: &Control) {
+        if let Some(link) = self.links.get_mut(peer.index())
+            && !link.goodbye_sent
+        {
+            link.goodbye_sent = matches!(control, Control::Goodbye(_)) && link.is_up();
+            if let Some(connection) = link.connection() {
+                control.encode(connection.output());
+            }
+        }
+    }
+
+    pub(super) fn say_to_all(&mut self, control: &Control) {
+        for peer in self.config.me.peers(self.config.machines()) {
+            self.say(peer, control);
+        }
+    }
+
+    pub(super) fn is_up(&self, peer: MachineId) -> bool {
+        self.links.get(peer.index()).is_some_and(Link::is_up)
+    }
+
+    /// Writes each link's output once. What fails shows as the end of the stream in the next round.
+    pub(super) fn flush_links(&mut self) {
+        for link in &mut self.links {
+            if let Some(connection) = link.connection()
+                && connection.unsent() > 0
+                && let Err(error) = connection.flush()
+            {
+                debug!("a write failed: {error}");
+                connection.output().clear();
+                connection.set_ready(true, true, false);
+            }
+        }
+    }
+
+    /// Breaks off the links whose peers read too slowly; says whether there were any.
+    fn drop_overflowing(&mut self, now: Time) -> Result<bool, MeshError> {
+        let mut dropped = false;
+        for peer in MachineId::all(self.config.machines()) {
+            let unsent = self
+                .links
+                .get_mut(peer.index())
+                .and_then(Link::connection)
+                .map_or(0, |connection| connection.unsent());
+            if unsent > UNSENT_BYTES_MAX {
+                let text = format!(
+                    "{unsent} bytes wait to be read by machine {peer}, over the {UNSENT_BYTES_MAX} allowed"
+                );
+                self.break_off(peer, &Refusal::new(ErrorCode::Overflow, text), now)?;
+                dropped = true;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Tells a peer why, and treats its link as lost.
+    fn break_off(&mut self, peer: MachineId, refusal: &Refusal, now: Time) -> Result<(), MeshError> {
+        if let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) {
+            refusal.to_control().encode(connection.output());
+            let flushed = connection.flush();
+            debug!("link to machine {peer} broken off, {flushed:?}: {refusal}");
+        }
+        self.lost(peer, refusal.to_string(), now)
+    }
+}
+
+/// What stopped the flow of messages on a link.
+enum Found {
+    Control(Control),
+    Broken(Refusal),
+}
+
+fn unexpected_hello() -> Refusal {
+    Refusal::new(ErrorCode::UnexpectedFrame, "a second hello on one connection")
+}
