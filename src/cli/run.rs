@@ -1,5 +1,124 @@
-//! x
-use super::{Exit, args::RunArguments};
-pub(super) fn run(_: &RunArguments) -> anyhow::Result<Exit> {
-    Ok(Exit::Valid)
+//! `clocklab run`: start all machines, watch, stop, check, report.
+#![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
+
+use std::{
+    env, fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
+};
+
+use super::{Exit, args::RunArguments, options, print, progress::Progress, report};
+use crate::{
+    lab::{Fleet, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to},
+    wire::{Reason, Standing},
+};
+
+/// How often the machines are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs all machines to their end and says whether what happened was right.
+pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    let mut settings = options::settings(&arguments.model, Some(arguments.duration))?;
+    // All children get the one id, so that it is the launcher's that counts.
+    settings.standing = Standing::Given;
+    let program = env::current_exe().context("cannot find this program's own file")?;
+    let mut fleet = Fleet::start(&program, &settings)?;
+    let folder = fleet.folder().to_owned();
+    RunFile::new(&settings, env::args().collect())
+        .write(&folder)
+        .and_then(|()| point_latest_to(&settings.logs, &settings.run))
+        .with_context(|| format!("cannot describe the run in {}", folder.display()))?;
+    let rates: Vec<String> = settings.rates.iter().map(u32::to_string).collect();
+    print(&format!(
+        "run {}: {} machines, rates {} a second, die of {}, seed {}, {}\n",
+        settings.run,
+        settings.machines(),
+        rates.join(", "),
+        settings.draw,
+        settings.seed,
+        humantime::format_duration(arguments.duration),
+    ))?;
+    watch(&mut fleet, &settings, arguments.duration)?;
+    let ends: Vec<MachineEnd> = fleet.ends().cloned().collect();
+    conclude(&folder, &ends)
+}
+
+/// Shows progress until every machine has ended; passes on the wish to stop.
+fn watch(fleet: &mut Fleet, settings: &Settings, duration: Duration) -> anyhow::Result<()> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        flag::register(signal, Arc::clone(&asked)).context("cannot catch signals")?;
+    }
+    let mut live = Live::new(fleet.folder(), settings.machines());
+    let mut progress = Progress::new(&settings.rates, duration);
+    let mut all_started: Option<Instant> = None;
+    while fleet.poll()? == MachineState::Running {
+        if asked.swap(false, Ordering::SeqCst) {
+            fleet.stop(Reason::Interrupted);
+        }
+        let machines = live.look();
+        if all_started.is_none() && machines.iter().all(|machine| machine.started) {
+            all_started = Some(Instant::now());
+            tracing::info!(
+                "all machines have started {:.2} s after the first was launched",
+                fleet.age().as_secs_f64()
+            );
+        }
+        let elapsed = all_started.map_or(Duration::ZERO, |started| started.elapsed());
+        progress.show(&machines, elapsed, duration)?;
+        thread::sleep(LOOK_EVERY);
+    }
+    progress.end();
+    Ok(())
+}
+
+/// Reports failed machines with their last words, and the run as far as it came.
+fn conclude(folder: &Path, ends: &[MachineEnd]) -> anyhow::Result<Exit> {
+    let failures = describe_failures(ends);
+    print(&failures)?;
+    let logs = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let any_log = logs.flatten().any(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "log")
+    });
+    let checked = if any_log {
+        report::report_run(folder)?
+    } else {
+        Exit::Failed
+    };
+    print(&format!("\nrun folder: {}\n", folder.display()))?;
+    Ok(if failures.is_empty() {
+        checked
+    } else {
+        Exit::Failed
+    })
+}
+
+/// One paragraph for each machine that failed.
+pub(super) fn describe_failures(ends: &[MachineEnd]) -> String {
+    let failed = ends
+        .iter()
+        .filter_map(|end| end.failure.as_ref().map(|failure| (end, failure)));
+    failed
+        .map(|(end, failure)| {
+            let said: String = match end.last_lines.is_empty() {
+                true => "  it said nothing on standard error\n".to_owned(),
+                false => end.last_lines.iter().map(|line| format!("  {line}\n")).collect(),
+            };
+            format!("machine {} failed ({failure}); its last words:\n{said}", end.id)
+        })
+        .collect()
 }

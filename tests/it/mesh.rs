@@ -1,0 +1,475 @@
+//! The mio driver on real sockets: the link contract, the barrier, the shutdown, and strangers.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::mpsc::{Receiver, channel},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use clocklab::{
+    mesh::{Config, Handle, Mesh, MeshError, NoLog, OnPeerLoss, Outcome},
+    node::{DownCause, Input},
+    units::MachineId,
+    wire::{Control, ErrorCode, Reason, Standing},
+};
+
+use crate::support::{Number, Peer, Teller, free_addresses, hello, place};
+
+const WAIT: Duration = Duration::from_secs(20);
+
+/// A mesh in a thread of this process.
+struct Running {
+    heard: Receiver<Input<Number>>,
+    handle: Handle,
+    thread: JoinHandle<Result<(Outcome, Teller), MeshError>>,
+}
+
+impl Running {
+    fn start(config: Config, numbers: u64) -> Self {
+        let (tell, heard) = channel();
+        let node = Teller::new(config.me.0, config.machines(), numbers, tell);
+        let mesh = Mesh::new(config, node, NoLog).unwrap();
+        let handle = mesh.handle();
+        Self {
+            heard,
+            handle,
+            thread: std::thread::Builder::new().spawn(move || mesh.run()).unwrap(),
+        }
+    }
+
+    /// The next input that `wanted` accepts; those before it are passed over.
+    fn wait_for(&self, wanted: impl Fn(&Input<Number>) -> bool) -> Input<Number> {
+        loop {
+            let input = self.heard.recv_timeout(WAIT).expect("the input should come");
+            if wanted(&input) {
+                return input;
+            }
+        }
+    }
+
+    fn end(self) -> Result<Outcome, MeshError> {
+        self.thread.join().unwrap().map(|(outcome, _)| outcome)
+    }
+}
+
+fn start_all(addresses: &[SocketAddr], numbers: u64) -> Vec<Running> {
+    (0..u16::try_from(addresses.len()).unwrap())
+        .map(|me| Running::start(place(me, addresses), numbers))
+        .collect()
+}
+
+#[test]
+fn messages_arrive_whole_once_and_in_order() {
+    const NUMBERS: u64 = 3000;
+    let addresses = free_addresses(3);
+    let meshes = start_all(&addresses, NUMBERS);
+    for (me, mesh) in meshes.iter().enumerate() {
+        let mut next: BTreeMap<MachineId, u64> = MachineId(u16::try_from(me).unwrap())
+            .peers(3)
+            .map(|peer| (peer, 0))
+            .collect();
+        while next.values().any(|number| *number < NUMBERS) {
+            if let Input::Message { from, message } =
+                mesh.wait_for(|input| matches!(input, Input::Message { .. }))
+            {
+                let expected = next.get_mut(&from).expect("a peer");
+                assert_eq!(message, Number(*expected), "machine {me} from {from}");
+                *expected += 1;
+            }
+        }
+    }
+    meshes[1].handle.stop(Reason::Interrupted);
+    let outcomes: Vec<Outcome> = meshes.into_iter().map(|mesh| mesh.end().unwrap()).collect();
+    assert_eq!(
+        (outcomes[1].reason, outcomes[1].peer),
+        (Reason::Interrupted, None)
+    );
+    for other in [0, 2] {
+        assert_eq!(outcomes[other].reason, Reason::PeerStopped, "machine {other}");
+    }
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome.run.as_str() == "proposal-0"),
+        "the smallest machine's proposal"
+    );
+}
+
+#[test]
+fn what_was_sent_before_goodbye_arrives() {
+    let addresses = free_addresses(2);
+    let meshes = start_all(&addresses, 500);
+    meshes[0].wait_for(|input| *input == Input::Start);
+    meshes[1].wait_for(|input| {
+        matches!(
+            input,
+            Input::Message {
+                message: Number(499),
+                ..
+            }
+        )
+    });
+    meshes[1].handle.stop(Reason::Terminated);
+    for mesh in &meshes {
+        let mut last = None;
+        loop {
+            match mesh.heard.recv_timeout(WAIT).unwrap() {
+                Input::Message { message, .. } => last = Some(message),
+                Input::LinkDown { cause, .. } => assert_eq!(cause, DownCause::Goodbye),
+                Input::End => break,
+                _ => {}
+            }
+        }
+        assert!(
+            last.as_ref().is_none_or(|number| *number == Number(499)),
+            "everything, or it was heard before: {last:?}"
+        );
+    }
+    assert_eq!(
+        meshes.into_iter().map(|mesh| mesh.end().unwrap().reason).max(),
+        Some(Reason::PeerStopped)
+    );
+}
+
+#[test]
+fn nobody_starts_before_everybody_is_connected() {
+    let addresses = free_addresses(3);
+    let first = Running::start(place(0, &addresses), 1);
+    let second = Running::start(place(1, &addresses), 1);
+    // Two of three are linked within a blink; neither may start.
+    assert!(first.heard.recv_timeout(Duration::from_millis(600)).is_err());
+    assert!(second.heard.try_recv().is_err());
+    let third = Running::start(place(2, &addresses), 1);
+    for mesh in [&first, &second, &third] {
+        mesh.wait_for(|input| *input == Input::Start);
+    }
+    first.handle.stop(Reason::Interrupted);
+    for mesh in [first, second, third] {
+        mesh.end().unwrap();
+    }
+}
+
+#[test]
+fn a_given_run_id_is_taken_over_and_two_that_differ_are_refused() {
+    let addresses = free_addresses(3);
+    let named = |me, name: &str| Config {
+        run: name.parse().unwrap(),
+        standing: Standing::Given,
+        ..place(me, &addresses)
+    };
+    let meshes = [
+        Running::start(place(0, &addresses), 0),
+        Running::start(place(1, &addresses), 0),
+        Running::start(named(2, "named"), 0),
+    ];
+    for mesh in &meshes {
+        mesh.wait_for(|input| *input == Input::Start);
+    }
+    meshes[0].handle.stop(Reason::Interrupted);
+    assert!(
+        meshes
+            .into_iter()
+            .all(|mesh| mesh.end().unwrap().run.as_str() == "named")
+    );
+
+    let addresses = free_addresses(2);
+    let named = |me, name: &str| Config {
+        run: name.parse().unwrap(),
+        standing: Standing::Given,
+        ..place(me, &addresses)
+    };
+    let first = Running::start(named(0, "one"), 0);
+    let second = Running::start(named(1, "other"), 0).end().unwrap_err();
+    let text = second.to_string();
+    assert!(
+        matches!(second, MeshError::Refused { refusal, .. } if refusal.code == ErrorCode::WrongRun),
+        "{text}"
+    );
+    assert!(
+        text.contains("`other`") && text.contains("`one`") && text.contains("--run"),
+        "{text}"
+    );
+    first.handle.stop(Reason::Interrupted);
+    assert!(matches!(
+        first.end(),
+        Err(MeshError::StoppedBeforeStart {
+            reason: Reason::Interrupted,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_connect_time_out_names_whom_it_waits_for_and_where() {
+    let addresses = free_addresses(3);
+    let timeout = Duration::from_millis(300);
+    let error = Running::start(
+        Config {
+            connect_timeout: timeout,
+            ..place(1, &addresses)
+        },
+        0,
+    )
+    .end()
+    .unwrap_err()
+    .to_string();
+    for words in [
+        "0.3 s",
+        "machine 0 at",
+        &addresses[0].to_string(),
+        "machine 2 at",
+        "refused",
+        "--connect-timeout",
+    ] {
+        assert!(error.contains(words), "{words} is missing in: {error}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let addresses = free_addresses(2);
+    let _taken = std::net::TcpListener::bind(addresses[0]).unwrap();
+    let (tell, _heard) = channel();
+    let error = Mesh::new(place(0, &addresses), Teller::new(0, 2, 0, tell), NoLog)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(&addresses[0].to_string()) && error.contains("--base-port"),
+        "{error}"
+    );
+}
+
+#[test]
+fn strangers_are_refused_by_the_protocols_error_and_cost_nothing() {
+    let addresses = free_addresses(3);
+    let here = addresses[0];
+    let machine = Running::start(place(0, &addresses), 5);
+    let refused = |bytes: &[u8]| {
+        let mut peer = Peer::connect(here);
+        peer.send(bytes);
+        peer.error()
+    };
+    let refused_hello = |change: &dyn Fn(&mut clocklab::wire::Hello)| {
+        let mut wrong = hello(2, 3);
+        change(&mut wrong);
+        let mut peer = Peer::connect(here);
+        peer.hello(&wrong);
+        peer.error().0
+    };
+    assert_eq!(
+        refused(b"GET / HTTP/1.1\r\nHost: clocklab\r\n\r\n").0,
+        ErrorCode::FrameTooLong
+    );
+    assert_eq!(refused(&[0, 0, 0, 0]).0, ErrorCode::FrameTooLong);
+    assert_eq!(
+        refused(&[0, 0, 0, 5, 1, b'N', b'O', b'P', b'E']).0,
+        ErrorCode::BadMagic
+    );
+    assert_eq!(
+        refused(&[0, 0, 0, 7, 1, b'C', b'L', b'K', b'L', 0, 2]).0,
+        ErrorCode::WrongVersion
+    );
+    assert_eq!(
+        refused(&[0, 0, 0, 8, 1, b'C', b'L', b'K', b'L', 0, 1, 255]).0,
+        ErrorCode::Malformed
+    );
+    assert_eq!(refused(&[0, 0, 0, 1, 2]).0, ErrorCode::UnexpectedFrame);
+    assert_eq!(refused_hello(&|hello| hello.system = 1), ErrorCode::WrongSystem);
+    assert_eq!(
+        refused_hello(&|hello| hello.machines = 4),
+        ErrorCode::WrongMachines
+    );
+    assert_eq!(
+        refused_hello(&|hello| hello.receiver = MachineId(1)),
+        ErrorCode::WrongReceiver
+    );
+    assert_eq!(
+        refused_hello(&|hello| hello.sender = MachineId(3)),
+        ErrorCode::IdOutOfRange
+    );
+    assert_eq!(
+        refused_hello(&|hello| hello.sender = MachineId(0)),
+        ErrorCode::IdOutOfRange
+    );
+
+    // One that says nothing, for as long as the others run.
+    let mut silent = Peer::connect(here);
+    let mut second = Peer::connect(here);
+    second.join(&hello(2, 3));
+    let mut twin = Peer::connect(here);
+    twin.hello(&hello(2, 3));
+    assert_eq!(twin.error().0, ErrorCode::DuplicateMachine);
+    let mut first = Peer::connect(here);
+    first.join(&hello(1, 3));
+    for peer in [&mut first, &mut second] {
+        peer.say(&Control::Ready);
+    }
+    machine.wait_for(|input| *input == Input::Start);
+    for peer in [&mut first, &mut second] {
+        assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready");
+        for number in 0..5_u64 {
+            assert_eq!(peer.frame().expect("a message").1[..8], number.to_be_bytes());
+        }
+    }
+    let (code, text) = silent.error();
+    assert_eq!(code, ErrorCode::HandshakeTimeout, "{text}");
+    machine.handle.stop(Reason::Interrupted);
+    for peer in [&mut first, &mut second] {
+        peer.say(&Control::Goodbye(Reason::Duration));
+    }
+    assert_eq!(machine.end().unwrap().reason, Reason::Interrupted);
+}
+
+#[test]
+fn too_many_strangers_are_told_busy() {
+    let addresses = free_addresses(2);
+    let machine = Running::start(place(0, &addresses), 0);
+    let mut strangers: Vec<Peer> = (0..clocklab::mesh::STRANGERS_MAX)
+        .map(|_| Peer::connect(addresses[0]))
+        .collect();
+    // The last of them is in handshake once it is answered; so are those before it, which connected earlier.
+    strangers.last_mut().unwrap().send(&[0, 0, 0, 1]);
+    let mut one_more = Peer::connect(addresses[0]);
+    assert_eq!(one_more.error().0, ErrorCode::Busy);
+    drop(strangers);
+    machine.handle.stop(Reason::Interrupted);
+    machine.end().unwrap_err();
+}
+
+/// Machine 0 of 2, started, with a socket as machine 1.
+fn started_pair(on_peer_loss: OnPeerLoss) -> (Running, Peer, SocketAddr) {
+    let addresses = free_addresses(2);
+    let machine = Running::start(
+        Config {
+            on_peer_loss,
+            ..place(0, &addresses)
+        },
+        0,
+    );
+    let mut peer = Peer::connect(addresses[0]);
+    peer.join(&hello(1, 2));
+    peer.say(&Control::Ready);
+    machine.wait_for(|input| *input == Input::Start);
+    assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready");
+    (machine, peer, addresses[0])
+}
+
+#[test]
+fn a_lost_peer_stops_the_machine_by_default() {
+    let (machine, peer, _) = started_pair(OnPeerLoss::Stop);
+    drop(peer);
+    machine.wait_for(|input| {
+        *input
+            == Input::LinkDown {
+                peer: MachineId(1),
+                cause: DownCause::Lost,
+            }
+    });
+    machine.wait_for(|input| {
+        *input
+            == Input::Stop {
+                reason: Reason::PeerLost,
+                peer: Some(MachineId(1)),
+            }
+    });
+    let outcome = machine.end().unwrap();
+    assert_eq!(
+        (outcome.reason, outcome.peer),
+        (Reason::PeerLost, Some(MachineId(1)))
+    );
+}
+
+#[test]
+fn a_lost_peer_may_come_back() {
+    let (machine, peer, address) = started_pair(OnPeerLoss::Continue);
+    drop(peer);
+    machine.wait_for(|input| {
+        *input
+            == Input::LinkDown {
+                peer: MachineId(1),
+                cause: DownCause::Lost,
+            }
+    });
+    let mut peer = Peer::connect(address);
+    let answer = peer.join(&hello(1, 2));
+    assert_eq!(
+        (answer.standing, answer.run.as_str()),
+        (Standing::Given, "proposal-0"),
+        "the run has begun"
+    );
+    machine.wait_for(|input| *input == Input::LinkUp { peer: MachineId(1) });
+    assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready, at once");
+    let mut bytes = Vec::new();
+    clocklab::wire::encode_frame(&mut bytes, 0xF1, |body| {
+        body.extend_from_slice(&7_u64.to_be_bytes())
+    });
+    peer.send(&bytes);
+    machine.wait_for(|input| {
+        *input
+            == Input::Message {
+                from: MachineId(1),
+                message: Number(7),
+            }
+    });
+    peer.say(&Control::Goodbye(Reason::Interrupted));
+    machine.wait_for(|input| {
+        *input
+            == Input::LinkDown {
+                peer: MachineId(1),
+                cause: DownCause::Goodbye,
+            }
+    });
+    machine.handle.stop(Reason::Interrupted);
+    assert_eq!(machine.end().unwrap().reason, Reason::Interrupted);
+}
+
+#[test]
+fn frames_that_break_the_protocol_take_the_link_down_with_their_error() {
+    let frames: [(&[u8], ErrorCode); 6] = [
+        (&[0, 0, 0, 0], ErrorCode::FrameTooLong),
+        (&[0, 0x10, 0, 1], ErrorCode::FrameTooLong),
+        (&[0, 0, 0, 1, 0xEE], ErrorCode::UnknownKind),
+        (&[0, 0, 0, 1, 0x0F], ErrorCode::UnknownKind),
+        (&[0, 0, 0, 2, 0xF1, 0], ErrorCode::Malformed),
+        (&[0, 0, 0, 1, 0x01], ErrorCode::UnexpectedFrame),
+    ];
+    for (frame, code) in frames {
+        let (machine, mut peer, _) = started_pair(OnPeerLoss::Continue);
+        peer.send(frame);
+        assert_eq!(peer.error().0, code, "{frame:02x?}");
+        machine.wait_for(|input| {
+            *input
+                == Input::LinkDown {
+                    peer: MachineId(1),
+                    cause: DownCause::Lost,
+                }
+        });
+        machine.handle.stop(Reason::Interrupted);
+        machine.end().unwrap();
+    }
+}
+
+#[test]
+fn a_peer_whose_time_is_over_stops_only_machines_that_would_go_on() {
+    let (machine, mut peer, _) = started_pair(OnPeerLoss::Stop);
+    peer.say(&Control::Goodbye(Reason::Duration));
+    assert_eq!(machine.end().unwrap().reason, Reason::PeerStopped);
+
+    let addresses = free_addresses(2);
+    let duration = Some(Duration::from_millis(400));
+    let machine = Running::start(
+        Config {
+            duration,
+            ..place(0, &addresses)
+        },
+        0,
+    );
+    let mut peer = Peer::connect(addresses[0]);
+    peer.join(&hello(1, 2));
+    peer.say(&Control::Ready);
+    machine.wait_for(|input| *input == Input::Start);
+    peer.say(&Control::Goodbye(Reason::Duration));
+    assert_eq!(machine.end().unwrap().reason, Reason::Duration);
+}
