@@ -7,3 +7,4 @@
 )]
 
 mod protocol;
+mod tidy;
