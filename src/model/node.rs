@@ -163,8 +163,11 @@ impl Node for Machine {
 
     fn handle(&mut self, now: Time, input: Input<Stamp>, effects: &mut Effects<Stamp>) {
         match input {
+            // A barrier that is passed after the stop starts nothing.
             Input::Start => {
-                self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
+                if self.stopped.is_none() {
+                    self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
+                }
             }
             Input::LinkUp { peer } => {
                 if self.down.remove(&peer) {
@@ -193,9 +196,12 @@ impl Node for Machine {
                 }
             }
             Input::Timeout => self.on_timeout(now, effects),
+            // The first reason is the cause; those behind it are consequences.
             Input::Stop { reason, peer } => {
-                self.paced = self.pace.take();
-                self.stopped = Some((reason, peer));
+                if self.stopped.is_none() {
+                    self.paced = self.pace.take();
+                    self.stopped = Some((reason, peer));
+                }
             }
             Input::End => effects.push(Effect::Record(Record::Ended(self.footer()))),
         }

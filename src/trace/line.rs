@@ -14,6 +14,11 @@ use crate::{
 /// The first line of every log.
 pub const FORMAT_LINE: &str = "# clocklab-log 1";
 
+/// The keys of a header that this version knows.
+const HEADER_KEYS: [&str; 9] = [
+    "machine", "machines", "rate", "draw", "phase_us", "clock", "seed", "run", "started",
+];
+
 /// Appends lines to a buffer.
 #[derive(Clone, Debug, Default)]
 pub struct LineWriter {
@@ -157,10 +162,18 @@ pub(super) fn parse_event(line: &[u8], time: &mut TimeText) -> Result<(WallTime,
     let (when, rest) = split_word(line);
     let at = time.parse(when).ok_or_else(|| no_time(when))?;
     let (kind, rest) = split_word(rest);
+    if kind.is_empty() {
+        return Err("the kind of the event is missing".to_owned());
+    }
+    let is_known = matches!(kind, b"internal" | b"send" | b"receive");
     let mut found = EventFields::default();
     for pair in KeyValues::new(rest) {
         let (key, value) = pair.map_err(|word| format!("`{}` is no key=value", shown(word)))?;
-        found.take(key, value)?;
+        match found.take(key, value) {
+            Err(error) if is_known => return Err(error),
+            // A kind of a later version may give a key another meaning.
+            Ok(()) | Err(_) => {}
+        }
     }
     found.finish(kind).map(|event| (at, event))
 }
@@ -209,7 +222,7 @@ impl EventFields {
                 }
             }
             b"receive" => Kind::Receive {
-                from: machine(need(self.from, "from")?)?,
+                from: machine("from", need(self.from, "from")?)?,
                 sent: need(self.sent, "sent")?,
                 queue: need(self.queue, "queue")?,
             },
@@ -249,15 +262,22 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
         started: WallTime::default(),
     };
     let mut missing = vec!["machine", "machines", "clock", "seed", "run", "started"];
+    let mut seen = Vec::new();
     for pair in KeyValues::new(rest) {
         let (key, value) = pair.map_err(|word| format!("`{}` is no key=value", shown(word)))?;
         let key = std::str::from_utf8(key).unwrap_or_default();
+        if HEADER_KEYS.contains(&key) {
+            if seen.contains(&key) {
+                return Err(twice(key.as_bytes()));
+            }
+            seen.push(key);
+        }
         missing.retain(|name| *name != key);
         let whole = || number(value).ok_or_else(|| bad_value(key.as_bytes(), value));
         let small = || whole().and_then(|n| u32::try_from(n).map_err(|_| bad_value(key.as_bytes(), value)));
         match key {
-            "machine" => header.machine = machine(whole()?)?,
-            "machines" => header.machines = machine(whole()?)?.0,
+            "machine" => header.machine = machine(key, whole()?)?,
+            "machines" => header.machines = machine(key, whole()?)?.0,
             "rate" => header.rate = Some(small()?),
             "draw" => header.draw = Some(small()?),
             "phase_us" => header.phase_us = Some(whole()?),
@@ -303,7 +323,7 @@ pub(super) fn parse_remark(
         ended: at,
         ..Footer::default()
     };
-    let (mut ticks, mut queued) = (None, None);
+    let (mut ticks, mut queued, mut waiting, mut goodbye) = (None, None, None, None);
     for pair in pairs {
         let (key, value) = pair.map_err(|word| format!("`{}` is no key=value", shown(word)))?;
         match key {
@@ -325,12 +345,8 @@ pub(super) fn parse_remark(
             }
             b"ticks" => put(&mut ticks, key, number(value), value)?,
             b"queued" => put(&mut queued, key, number(value), value)?,
-            b"waiting" => {
-                footer.waiting = numbers(value)
-                    .collect::<Option<_>>()
-                    .ok_or_else(|| bad_value(key, value))?;
-            }
-            b"goodbye" => footer.goodbye = machines(value).ok_or_else(|| bad_value(key, value))?.to_vec(),
+            b"waiting" => put(&mut waiting, key, numbers(value).collect(), value)?,
+            b"goodbye" => put(&mut goodbye, key, machines(value), value)?,
             b"tick_error_us_mean" => put(&mut footer.tick_error_us_mean, key, number(value), value)?,
             b"tick_error_us_max" => put(&mut footer.tick_error_us_max, key, number(value), value)?,
             b"stalls" => put(&mut footer.stalls, key, number(value), value)?,
@@ -351,6 +367,8 @@ pub(super) fn parse_remark(
         },
         _ => {
             footer.peer = peer;
+            footer.waiting = waiting.unwrap_or_default();
+            footer.goodbye = goodbye.map(Recipients::into_vec).unwrap_or_default();
             footer.ticks = need(ticks, "ticks")?;
             footer.queued = need(queued, "queued")?;
             need(footer.reason, "reason")?;
@@ -368,16 +386,16 @@ fn machines(value: &[u8]) -> Option<Recipients> {
     machines.is_sorted_by(|a, b| a < b).then_some(machines)
 }
 
-fn machine(number: u64) -> Result<MachineId, LineError> {
+fn machine(key: &str, number: u64) -> Result<MachineId, LineError> {
     u16::try_from(number)
         .map(MachineId)
-        .map_err(|_| format!("{number} is no machine: ids end at {}", u16::MAX))
+        .map_err(|_| format!("`{key}={number}` is too large: machines end at {}", u16::MAX))
 }
 
 #[inline]
 fn put<T>(place: &mut Option<T>, key: &[u8], read: Option<T>, value: &[u8]) -> Result<(), LineError> {
     if place.is_some() {
-        return Err(format!("the key `{}` stands twice", shown(key)));
+        return Err(twice(key));
     }
     *place = Some(read.ok_or_else(|| bad_value(key, value))?);
     Ok(())
@@ -386,6 +404,11 @@ fn put<T>(place: &mut Option<T>, key: &[u8], read: Option<T>, value: &[u8]) -> R
 #[inline]
 fn need<T>(value: Option<T>, key: &str) -> Result<T, LineError> {
     value.ok_or_else(|| format!("the key `{key}` is missing"))
+}
+
+#[cold]
+fn twice(key: &[u8]) -> LineError {
+    format!("the key `{}` stands twice", shown(key))
 }
 
 #[cold]

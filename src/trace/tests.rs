@@ -1,1 +1,760 @@
+//! The log's lines both ways, and every way in which a file can be less than a log.
 
+use proptest::{collection::vec, option, prelude::*};
+
+use super::*;
+use crate::{
+    clock::ClockKind,
+    units::MachineId,
+    wire::{Reason, RunId},
+};
+
+const HEADER: &str = "# machine=0 machines=3 rate=4 draw=10 clock=lamport seed=7 run=20261120-231601 \
+    started=2026-11-20T23:16:01.123456Z";
+
+const AT: &str = "2026-11-20T23:16:01.373456Z";
+
+/// 2026-11-20T23:16:01.373456Z.
+const AT_US: i64 = 1_795_216_561_373_456;
+
+/// A log of the header and `rest`.
+fn log_of(rest: &str) -> String {
+    format!("{FORMAT_LINE}\n{HEADER}\n{rest}")
+}
+
+/// What a whole log says: its records with their times, and the errors of the lines that cannot be read.
+fn read(log: &[u8]) -> (Vec<(WallTime, Record)>, Vec<String>) {
+    let mut reader = LogReader::new("a.log", log).unwrap();
+    let (mut records, mut errors) = (Vec::new(), Vec::new());
+    loop {
+        match reader.next_entry() {
+            Ok(None) => return (records, errors),
+            Ok(Some(Entry {
+                what: Line::Record { at, record },
+                ..
+            })) => records.push((at, record)),
+            Ok(Some(Entry {
+                what: Line::Unknown, ..
+            })) => {}
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+}
+
+/// The one record of a log with one line behind its header.
+fn record_of(line: &str) -> Result<Record, String> {
+    let (mut records, mut errors) = read(log_of(&format!("{line}\n")).as_bytes());
+    match (records.len(), errors.len()) {
+        (1, 0) => Ok(records.remove(0).1),
+        (0, 1) => Err(errors.remove(0)),
+        _ => panic!("{line}: {records:?} {errors:?}"),
+    }
+}
+
+fn event_of(fields: &str) -> Result<Event, String> {
+    record_of(&format!("{AT} {fields}")).map(|record| match record {
+        Record::Event(event) => event,
+        other => panic!("{fields}: {other:?}"),
+    })
+}
+
+fn written(records: &[(WallTime, Record)]) -> Vec<u8> {
+    let mut output = Vec::new();
+    let mut writer = LineWriter::default();
+    writer.write_header(&header(), &mut output);
+    for (at, record) in records {
+        writer.write(*at, record, &mut output);
+    }
+    output
+}
+
+fn header() -> Header {
+    Header {
+        machine: MachineId(0),
+        machines: 3,
+        rate: Some(4),
+        draw: Some(10),
+        phase_us: None,
+        clock: ClockKind::Lamport,
+        seed: 7,
+        run: "20261120-231601".parse().unwrap(),
+        started: WallTime(AT_US - 250_000),
+    }
+}
+
+fn machines(ids: &[u16]) -> Recipients {
+    ids.iter().copied().map(MachineId).collect()
+}
+
+fn any_machines(least: usize) -> impl Strategy<Value = Vec<MachineId>> {
+    proptest::collection::btree_set(any::<u16>(), least..12)
+        .prop_map(|ids| ids.into_iter().map(MachineId).collect())
+}
+
+fn any_time() -> impl Strategy<Value = WallTime> {
+    // From year 1 to 9999, and often near the same minute.
+    prop_oneof![
+        (-62_135_596_800_000_000_i64..=253_402_300_799_999_999).prop_map(WallTime),
+        (AT_US..AT_US + 120_000_000).prop_map(WallTime),
+    ]
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::Internal),
+        Just(Kind::Other),
+        (any_machines(1), any_machines(0)).prop_map(|(to, dropped)| Kind::Send {
+            to: to.into(),
+            dropped: dropped.into(),
+        }),
+        any::<(u16, u64, u64)>().prop_map(|(from, sent, queue)| Kind::Receive {
+            from: MachineId(from),
+            sent,
+            queue,
+        }),
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    (
+        any::<(u64, u64)>(),
+        option::of(vec(any::<u64>(), 0..5)),
+        any_kind(),
+    )
+        .prop_map(|((tick, clock), vector, kind)| Event {
+            tick,
+            clock,
+            vector: vector.map(Vec::into_boxed_slice),
+            kind,
+        })
+}
+
+fn any_footer() -> impl Strategy<Value = Footer> {
+    let reason = (0..Reason::ALL.len()).prop_map(|place| Reason::ALL[place]);
+    (
+        reason,
+        any::<(Option<u16>, u64, u64)>(),
+        vec(any::<u64>(), 0..5),
+        any_machines(0),
+        any::<(Option<u64>, Option<u64>, Option<u64>, Option<u64>)>(),
+    )
+        .prop_map(
+            |(reason, (peer, ticks, queued), waiting, goodbye, (mean, max, stalls, suspended))| Footer {
+                ended: WallTime::default(),
+                reason: Some(reason),
+                peer: peer.map(MachineId),
+                ticks,
+                queued,
+                waiting,
+                goodbye,
+                tick_error_us_mean: mean,
+                tick_error_us_max: max,
+                stalls,
+                suspended_us: suspended,
+            },
+        )
+}
+
+fn any_record() -> impl Strategy<Value = (WallTime, Record)> {
+    let record = prop_oneof![
+        6 => any_event().prop_map(Record::Event),
+        1 => any::<u16>().prop_map(|peer| Record::LinkUp { peer: MachineId(peer) }),
+        1 => any::<u16>().prop_map(|peer| Record::LinkLost { peer: MachineId(peer) }),
+        1 => any::<(u64, u64)>().prop_map(|(late_us, skipped)| Record::Stall { late_us, skipped }),
+        1 => any_footer().prop_map(Record::Ended),
+    ];
+    (any_time(), record).prop_map(|(at, record)| match record {
+        Record::Ended(footer) => (at, Record::Ended(Footer { ended: at, ..footer })),
+        record => (at, record),
+    })
+}
+
+fn any_header() -> impl Strategy<Value = Header> {
+    (
+        (0_u16..u16::MAX, any::<u16>()),
+        any::<(Option<u32>, Option<u32>, Option<u64>, u64)>(),
+        "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        any_time(),
+    )
+        .prop_map(
+            |((machine, more), (rate, draw, phase_us, seed), run, started)| Header {
+                machine: MachineId(machine),
+                machines: (machine + 1).saturating_add(more),
+                rate,
+                draw,
+                phase_us,
+                clock: ClockKind::Lamport,
+                seed,
+                run: run.parse::<RunId>().unwrap(),
+                started,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_read_as_it_was_written(records in vec(any_record(), 0..20)) {
+        let (found, errors) = read(&written(&records));
+        prop_assert_eq!(found, records);
+        prop_assert_eq!(errors, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_header_is_read_as_it_was_written(header in any_header()) {
+        let mut output = Vec::new();
+        LineWriter::default().write_header(&header, &mut output);
+        let reader = LogReader::new("a.log", output.as_slice()).unwrap();
+        prop_assert_eq!(reader.header(), &header);
+    }
+
+    #[test]
+    fn every_time_is_read_as_it_was_written_whatever_came_before(times in vec(any_time(), 1..8)) {
+        let (mut writer, mut reader) = (TimeText::default(), TimeText::default());
+        for time in times {
+            let mut text = Vec::new();
+            writer.write(time, &mut text);
+            prop_assert_eq!(reader.parse(&text), Some(time));
+            prop_assert_eq!(text, time.to_string().into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_cut_log_reads_as_its_whole_lines(records in vec(any_record(), 1..6)) {
+        let log = written(&records);
+        let behind_header = written(&[]).len();
+        for cut in 0..=log.len() {
+            let text = &log[..cut];
+            if cut < behind_header {
+                let is_no_log = matches!(LogReader::new("a.log", text), Err(ReadError::NoLog { .. }));
+                prop_assert!(is_no_log, "cut at {}", cut);
+                continue;
+            }
+            let lines = text[behind_header..].iter().filter(|byte| **byte == b'\n').count();
+            let (found, errors) = read(text);
+            prop_assert_eq!(found.as_slice(), &records[..lines]);
+            prop_assert!(errors.is_empty());
+        }
+    }
+
+    #[test]
+    fn keys_are_read_in_any_order_among_unknown_ones(
+        event in any_event(),
+        order in any::<prop::sample::Index>(),
+        unknown in "[a-z_]{3,9}[0-9]=[!-~]{0,12}",
+    ) {
+        let line = written(&[(WallTime(AT_US), Record::Event(event.clone()))]);
+        let line = String::from_utf8(line[written(&[]).len()..].to_vec()).unwrap();
+        let mut words: Vec<&str> = line.trim_end().split(' ').collect();
+        words.push(&unknown);
+        let rotation = order.index(words.len() - 2);
+        words[2..].rotate_left(rotation);
+        prop_assert_eq!(record_of(&words.join(" ")), Ok(Record::Event(event)));
+    }
+
+    #[test]
+    fn arbitrary_bytes_behind_the_header_never_panic(
+        bytes in vec(prop_oneof![any::<u8>(), prop::sample::select(b"# =,\n\r0tick".as_slice())], 0..200),
+    ) {
+        let log = [log_of("").as_bytes(), &bytes].concat();
+        let (records, errors) = read(&log);
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        prop_assert!(records.len() + errors.len() <= lines);
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_log(bytes in vec(any::<u8>(), 0..200)) {
+        prop_assert!(LogReader::new("a.log", bytes.as_slice()).is_err());
+    }
+}
+
+#[test]
+fn unknown_kinds_are_accepted_whatever_their_keys_hold() {
+    for fields in [
+        "commit tick=4 clock=9",
+        "commit tick=4 clock=9 from=client-a sent=no to=all queue=",
+        "commit clock=9 tick=4 to=2,1 vector=x",
+    ] {
+        let event = event_of(fields).unwrap();
+        assert_eq!(
+            (event.tick, event.clock, event.kind),
+            (4, 9, Kind::Other),
+            "{fields}"
+        );
+    }
+}
+
+#[test]
+fn unknown_remarks_are_accepted() {
+    for line in [
+        "# note=anything goes here",
+        "# ",
+        "# free text",
+        "# comment=1 comment=2",
+    ] {
+        let (records, errors) = read(log_of(&format!("{line}\n")).as_bytes());
+        assert_eq!((records.len(), errors.as_slice()), (0, [].as_slice()), "{line}");
+    }
+}
+
+#[test]
+fn a_missing_key_is_an_error_that_names_line_and_key() {
+    for (whole, keys) in [
+        ("internal tick=1 clock=2", vec!["tick", "clock"]),
+        ("send tick=1 clock=2 to=1", vec!["tick", "clock", "to"]),
+        (
+            "receive tick=1 clock=2 from=1 sent=1 queue=0",
+            vec!["tick", "clock", "from", "sent", "queue"],
+        ),
+    ] {
+        assert!(event_of(whole).is_ok());
+        for key in keys {
+            let fields: Vec<&str> = whole
+                .split(' ')
+                .filter(|word| !word.starts_with(&format!("{key}=")))
+                .collect();
+            let error = event_of(&fields.join(" ")).unwrap_err();
+            assert!(
+                error.starts_with("a.log, line 3: ") && error.contains(&format!("`{key}`")),
+                "{error}"
+            );
+        }
+    }
+    for (line, key) in [
+        (format!("# link-up={AT}"), "peer"),
+        (format!("# link-lost={AT}"), "peer"),
+        (format!("# stall={AT} skipped=1"), "late_us"),
+        (format!("# stall={AT} late_us=1"), "skipped"),
+        (format!("# ended={AT} ticks=1 queued=0"), "reason"),
+        (format!("# ended={AT} reason=limit queued=0"), "ticks"),
+        (format!("# ended={AT} reason=limit ticks=1"), "queued"),
+    ] {
+        let error = record_of(&line).unwrap_err();
+        assert!(
+            error.contains("line 3") && error.contains(&format!("`{key}`")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_an_error_that_names_it() {
+    let lines = [
+        ("tick", format!("{AT} internal tick=1 clock=1 tick=1")),
+        ("clock", format!("{AT} internal tick=1 clock=1 clock=2")),
+        ("to", format!("{AT} send tick=1 clock=1 to=1 to=2")),
+        (
+            "from",
+            format!("{AT} receive tick=1 clock=1 from=1 from=1 sent=0 queue=0"),
+        ),
+        (
+            "vector",
+            format!("{AT} internal tick=1 clock=1 vector=1 vector=1"),
+        ),
+        ("peer", format!("# link-up={AT} peer=1 peer=1")),
+        ("late_us", format!("# stall={AT} late_us=1 late_us=1 skipped=1")),
+        (
+            "reason",
+            format!("# ended={AT} reason=limit reason=limit ticks=1 queued=0"),
+        ),
+        (
+            "waiting",
+            format!("# ended={AT} reason=limit ticks=1 queued=0 waiting=1 waiting=2"),
+        ),
+        (
+            "goodbye",
+            format!("# ended={AT} reason=limit ticks=1 queued=0 goodbye=1 goodbye=2"),
+        ),
+        (
+            "stalls",
+            format!("# ended={AT} reason=limit ticks=1 queued=0 stalls=1 stalls=1"),
+        ),
+    ];
+    for (key, line) in lines {
+        let error = record_of(&line).unwrap_err();
+        assert!(
+            error.contains("line 3") && error.contains(&format!("`{key}` stands twice")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_value_that_is_none_is_an_error_that_names_key_and_value() {
+    for pair in [
+        "tick=",
+        "tick=-1",
+        "tick=+1",
+        "tick=1.0",
+        "tick=x",
+        "tick=0x1",
+        "tick=18446744073709551616",
+        "clock=99999999999999999999",
+        "to=",
+        "to=1,",
+        "to=,1",
+        "to=1,,2",
+        "to=65536",
+        "to=2,1",
+        "to=1,1",
+        "to=a",
+        "dropped=3,2",
+        "from=65536",
+        "from=-1",
+        "sent=nine",
+        "queue=",
+        "vector=1,x",
+    ] {
+        let key = pair.split('=').next().unwrap();
+        let others = ["tick=1", "clock=2", "to=1", "from=1", "sent=1", "queue=0"];
+        let fields: Vec<&str> = others
+            .into_iter()
+            .filter(|other| !other.starts_with(&format!("{key}=")))
+            .chain([pair])
+            .collect();
+        let kind = if matches!(key, "to" | "dropped") {
+            "send"
+        } else {
+            "receive"
+        };
+        let error = event_of(&format!("{kind} {}", fields.join(" "))).unwrap_err();
+        assert!(error.contains("line 3"), "{error}");
+        // A send without a recipient is said in words.
+        assert!(error.contains(key) || pair == "to=", "{pair}: {error}");
+    }
+    for pair in [
+        "reason=tired",
+        "reason=",
+        "peer=70000",
+        "waiting=1,",
+        "goodbye=2,1",
+        "stalls=x",
+    ] {
+        let reason = if pair.starts_with("reason") {
+            ""
+        } else {
+            "reason=limit "
+        };
+        let error = record_of(&format!("# ended={AT} {reason}ticks=1 queued=0 {pair}")).unwrap_err();
+        assert!(error.contains(&format!("`{pair}`")), "{error}");
+    }
+}
+
+#[test]
+fn the_largest_numbers_are_read() {
+    let most = u64::MAX;
+    let event = event_of(&format!(
+        "receive tick={most} clock={most} from=65535 sent={most} queue={most}"
+    ))
+    .unwrap();
+    assert_eq!((event.tick, event.clock), (most, most));
+    assert_eq!(
+        event.kind,
+        Kind::Receive {
+            from: MachineId(u16::MAX),
+            sent: most,
+            queue: most
+        }
+    );
+    assert_eq!(event_of("internal tick=0001 clock=00").unwrap().tick, 1);
+}
+
+#[test]
+fn words_that_are_no_fields_are_errors() {
+    for line in [
+        "internal tick=1 clock=1",
+        "",
+        " ",
+        "garbage",
+        &format!("{AT} internal tick=1 clock=1 word"),
+        &format!("{AT} internal tick=1  clock=1"),
+        &format!("{AT}  internal tick=1 clock=1"),
+        &format!("{AT} "),
+        AT,
+    ] {
+        if line.is_empty() {
+            assert_eq!(
+                read(log_of("\n").as_bytes()),
+                (vec![], vec![]),
+                "a blank line says nothing"
+            );
+            continue;
+        }
+        let error = record_of(line).unwrap_err();
+        assert!(error.contains("line 3"), "{line}: {error}");
+    }
+}
+
+#[test]
+fn lines_behind_a_bad_one_are_read() {
+    let log = log_of(&format!(
+        "{AT} internal tick=1 clock=1\n\ngarbage\n{AT} internal tick=2 clock=2\n"
+    ));
+    let mut reader = LogReader::new("a.log", log.as_bytes()).unwrap();
+    assert_eq!(reader.file(), "a.log");
+    assert_eq!(reader.next_entry().unwrap().unwrap().line, 3);
+    let error = reader.next_entry().unwrap_err();
+    assert!(matches!(error, ReadError::Line { line: 5, .. }), "{error}");
+    assert_eq!(reader.next_entry().unwrap().unwrap().line, 6);
+    assert_eq!(reader.next_entry().unwrap(), None);
+    assert_eq!(reader.next_entry().unwrap(), None, "the end stays");
+}
+
+#[test]
+fn a_line_without_its_line_feed_is_left_out_and_counted() {
+    let line = format!("{AT} internal tick=1 clock=1");
+    for cut in 0..=line.len() {
+        let log = log_of(&line[..cut]);
+        let mut reader = LogReader::new("a.log", log.as_bytes()).unwrap();
+        assert_eq!(reader.next_entry().unwrap(), None);
+        assert_eq!(reader.cut_bytes(), cut);
+    }
+}
+
+#[test]
+fn carriage_returns_are_taken_off() {
+    let log = log_of(&format!(
+        "{AT} send tick=1 clock=1 to=1,2\n# ended={AT} reason=limit ticks=1 queued=0\n"
+    ));
+    let windows = log.replace('\n', "\r\n");
+    assert_eq!(read(log.as_bytes()).0.len(), 2);
+    assert_eq!(read(windows.as_bytes()), read(log.as_bytes()));
+}
+
+#[test]
+fn a_line_as_long_as_allowed_is_read_and_a_longer_one_refused() {
+    let line_bytes_max = 1 << 20;
+    let start = format!("{AT} internal tick=1 clock=1 note=");
+    for (bytes, accepted) in [
+        (line_bytes_max, true),
+        (line_bytes_max + 1, false),
+        (3 << 20, false),
+    ] {
+        let log = log_of(&format!("{start}{}\n", "x".repeat(bytes - start.len())));
+        let mut reader = LogReader::new("a.log", log.as_bytes()).unwrap();
+        let result = reader.next_entry();
+        assert_eq!(result.is_ok(), accepted, "{bytes} bytes");
+        if let Err(error) = result {
+            let words = error.to_string();
+            assert!(words.contains("a.log") && words.contains("1048576"), "{words}");
+        }
+    }
+    let endless = "x".repeat(2 << 20);
+    assert!(LogReader::new("a.log", endless.as_bytes()).is_err());
+}
+
+#[test]
+fn bytes_that_are_no_text_never_become_a_known_value() {
+    for line in [
+        b"\xff\xfe internal tick=1 clock=1".as_slice(),
+        b"2026-11-20T23:16:01.373456Z internal tick=\xff clock=1",
+        b"2026-11-20T23:16:01.373456Z internal t\xffck=1 clock=1",
+        b"# ended=2026-11-20T23:16:01.373456Z reason=\xff ticks=1 queued=0",
+        b"# ended=\xff reason=limit ticks=1 queued=0",
+    ] {
+        let log = [log_of("").as_bytes(), line, b"\n"].concat();
+        let (records, errors) = read(&log);
+        assert_eq!((records.len(), errors.len()), (0, 1), "{errors:?}");
+        assert!(errors[0].contains("line 3"), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_message_shows_little_of_a_long_value_and_no_control_characters() {
+    let error = event_of(&format!("internal tick=\u{1b}[31m{} clock=1", "9".repeat(500))).unwrap_err();
+    assert!(error.len() < 200 && !error.contains('\u{1b}'), "{error:?}");
+}
+
+#[test]
+fn a_file_that_is_no_log_is_told_so() {
+    let no_log = |text: &str| match LogReader::new("a.log", text.as_bytes()) {
+        Err(error @ ReadError::NoLog { .. }) => error.to_string(),
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(no_log(""), "a.log, line 1: the log is empty");
+    for text in [
+        "\n",
+        "hello\n",
+        "# clocklab-log 2\n",
+        "# clocklab-log 1 \n",
+        "# clocklab-log 1",
+        "# clocklab-log 10\n",
+    ] {
+        assert!(no_log(text).contains("line 1: this is no clocklab log"), "{text}");
+    }
+    assert!(no_log("# clocklab-log 1\n").contains("line 2"));
+    assert!(no_log(&format!("# clocklab-log 1\n{HEADER}")).contains("line 2"));
+    assert!(no_log("# clocklab-log 1\nmachine=0\n").contains("line 2"));
+}
+
+#[test]
+fn a_header_needs_each_of_its_keys_once() {
+    let result = |header: &str| {
+        let log = format!("{FORMAT_LINE}\n{header}\n");
+        LogReader::new("a.log", log.as_bytes())
+            .map(|reader| reader.header().clone())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(result(HEADER), Ok(header()));
+    for key in [
+        "machine", "machines", "clock", "seed", "run", "started", "rate", "draw",
+    ] {
+        let (rest, this): (Vec<&str>, Vec<&str>) = HEADER
+            .split(' ')
+            .partition(|word| !word.starts_with(&format!("{key}=")));
+        let without = result(&rest.join(" "));
+        match key {
+            "rate" | "draw" => assert!(without.is_ok(), "{key} is the scale model's own"),
+            _ => {
+                let error = without.unwrap_err();
+                assert!(error.contains("line 2") && error.contains(key), "{error}");
+            }
+        }
+        let error = result(&format!("{HEADER} {}", this[0])).unwrap_err();
+        assert!(error.contains(&format!("`{key}` stands twice")), "{error}");
+        for value in ["", "?"] {
+            let error = result(&format!("{} {key}={value}", rest.join(" "))).unwrap_err();
+            assert!(error.contains("line 2"), "{key}={value}: {error}");
+        }
+    }
+    for (from, to) in [
+        ("machine=0", "machine=3"),
+        ("machine=0", "machine=70000"),
+        ("machines=3", "machines=0"),
+        ("machines=3", "machines=65536"),
+        ("rate=4", "rate=4294967296"),
+        ("clock=lamport", "clock=sundial"),
+        ("run=20261120-231601", "run=../../etc"),
+        ("started=2026-11-20T", "started=2026-11-31T"),
+    ] {
+        let changed = HEADER.replacen(from, to, 1);
+        assert_ne!(changed, HEADER);
+        let error = result(&changed).unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
+    }
+    assert!(
+        result(&format!("{HEADER} phase_us=250000 host=ada"))
+            .unwrap()
+            .phase_us
+            == Some(250_000)
+    );
+}
+
+#[test]
+fn times_are_written_as_a_calendar_says() {
+    for (us, text) in [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (-1, "1969-12-31T23:59:59.999999Z"),
+        (59_999_999, "1970-01-01T00:00:59.999999Z"),
+        (60_000_000, "1970-01-01T00:01:00.000000Z"),
+        (AT_US, AT),
+        (951_782_399_999_999, "2000-02-28T23:59:59.999999Z"),
+        (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+        (1_798_761_599_999_999, "2026-12-31T23:59:59.999999Z"),
+        (1_798_761_600_000_000, "2027-01-01T00:00:00.000000Z"),
+        (-62_135_596_800_000_000, "0001-01-01T00:00:00.000000Z"),
+        (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+    ] {
+        assert_eq!(WallTime(us).to_string(), text);
+        assert_eq!(TimeText::default().parse(text.as_bytes()), Some(WallTime(us)));
+    }
+}
+
+#[test]
+fn times_in_sequence_cross_minutes_days_and_years_both_ways() {
+    let (mut writer, mut reader) = (TimeText::default(), TimeText::default());
+    let new_year = 1_798_761_600_000_000;
+    for us in [
+        -60_000_001,
+        -60_000_000,
+        -1,
+        0,
+        59_999_999,
+        60_000_000,
+        -1,
+        0,
+        -86_400_000_000,
+    ] {
+        let mut text = Vec::new();
+        writer.write(WallTime(new_year + us), &mut text);
+        let mut alone = Vec::new();
+        TimeText::default().write(WallTime(new_year + us), &mut alone);
+        assert_eq!(text, alone);
+        assert_eq!(reader.parse(&text), Some(WallTime(new_year + us)));
+    }
+}
+
+#[test]
+fn only_the_form_that_is_written_is_a_time() {
+    for text in [
+        "",
+        "Z",
+        "2026-11-20",
+        "2026-11-20T23:16:01Z",
+        "2026-11-20T23:16:01.373Z",
+        "2026-11-20T23:16:01.373456",
+        "2026-11-20T23:16:01.373456z",
+        "2026-11-20 23:16:01.373456Z",
+        "2026-11-20T23:16:60.000000Z",
+        "2026-11-20T23:16:61.000000Z",
+        "2026-11-20T23:60:01.373456Z",
+        "2026-11-20T24:00:00.000000Z",
+        "2026-11-31T23:16:01.373456Z",
+        "2026-02-29T23:16:01.373456Z",
+        "2026-13-20T23:16:01.373456Z",
+        "2026-00-20T23:16:01.373456Z",
+        "2026-11-20T23:16:01,373456Z",
+        "2026-11-20T23:16:0a.373456Z",
+        "2026-11-20T23:16:01.37345:Z",
+        "+2026-1-20T23:16:01.373456Z",
+        "-026-11-20T23:16:01.373456Z",
+        "+026-11-20T23:16:01.373456Z",
+        "2026-1-020T23:16:01.373456Z",
+        "2026-11-20T 3:16:01.373456Z",
+        "2026-11-20T23: 6:01.373456Z",
+        "2026-11-20T23:\t6:01.373456Z",
+        " 026-11-20T23:16:01.373456Z",
+        "02026-1-20T23:16:01.373456Z",
+        "2026-11-20T+3:16:01.373456Z",
+        "2026-11-20T23:16:01.373456Z ",
+    ] {
+        assert_eq!(TimeText::default().parse(text.as_bytes()), None, "{text:?}");
+        // The same behind a time that is right: what is remembered must not help.
+        let mut warm = TimeText::default();
+        assert_eq!(warm.parse(AT.as_bytes()), Some(WallTime(AT_US)));
+        assert_eq!(warm.parse(text.as_bytes()), None, "{text:?} behind {AT}");
+        assert_eq!(
+            warm.parse(AT.as_bytes()),
+            Some(WallTime(AT_US)),
+            "behind {text:?}"
+        );
+    }
+}
+
+#[test]
+fn wall_time_is_carried_by_the_monotonic_clock() {
+    use crate::units::Time;
+    let read_at = WallTime(AT_US);
+    assert_eq!(read_at.carried(Time(500), Time(500)), read_at);
+    assert_eq!(read_at.carried(Time(500), Time(1_500)), WallTime(AT_US + 1_000));
+    assert_eq!(read_at.carried(Time(500), Time(0)), WallTime(AT_US - 500));
+    assert_eq!(WallTime(AT_US + 7).us_since(read_at), 7);
+    assert!((WallTime(AT_US + 1_500_000).seconds_since(read_at) - 1.5).abs() < 1e-9);
+    assert_eq!(read_at.run_name(), "20261120-231601");
+    assert!(read_at.run_name().parse::<RunId>().is_ok());
+}
+
+#[test]
+fn a_send_to_many_keeps_its_recipients_in_order() {
+    let ids: Vec<u16> = (0..200).collect();
+    let record = Record::Event(Event {
+        tick: 1,
+        clock: 1,
+        vector: None,
+        kind: Kind::Send {
+            to: machines(&ids),
+            dropped: machines(&[3, 199]),
+        },
+    });
+    let records = vec![(WallTime(AT_US), record)];
+    assert_eq!(read(&written(&records)), (records, vec![]));
+}

@@ -108,6 +108,17 @@ impl TimeText {
             return None;
         };
         if minute != self.prefix.as_slice() {
+            // chrono reads more than this form: signs, blanks, months of one digit.
+            let is_of_form = minute
+                .iter()
+                .zip(b"0000-00-00T00:00:")
+                .all(|(byte, form)| match form {
+                    b'0' => byte.is_ascii_digit(),
+                    _ => byte == form,
+                });
+            if !is_of_form {
+                return None;
+            }
             let whole = [minute, b"00"].concat();
             let whole = std::str::from_utf8(&whole).ok()?;
             let date_time = NaiveDateTime::parse_from_str(whole, "%Y-%m-%dT%H:%M:%S").ok()?;

@@ -162,7 +162,11 @@ impl Control {
             Control::Goodbye(reason) => encode_frame(output, kind::GOODBYE, |body| body.push(reason.code())),
             Control::Error { code, text } => encode_frame(output, kind::ERROR, |body| {
                 body.push(code.code());
-                let end = text.floor_char_boundary(ERROR_TEXT_BYTES_MAX);
+                // `str::floor_char_boundary` is younger than the Rust that Cargo.toml asks for.
+                let end = (0..=text.len().min(ERROR_TEXT_BYTES_MAX))
+                    .rev()
+                    .find(|end| text.is_char_boundary(*end))
+                    .unwrap_or(0);
                 body.extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
             }),
         }

@@ -59,7 +59,8 @@ impl Decoder {
 
     /// Room for the next read, never empty. Tell [`filled`](Self::filled) how much of it was used.
     ///
-    /// Grows by doubling while reads fill it, up to 256 KiB, and beyond that only as far as one frame within the limit needs.
+    /// Grows by doubling while reads fill it, up to 256 KiB, and beyond that only as far as one frame within the limit needs. Take the
+    /// frames between two reads: bytes that nobody takes stay, and the buffer grows with them, 4 KiB at a time.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -70,7 +71,13 @@ impl Decoder {
         } else {
             0
         };
-        let capacity = needed.max(busy).max(self.buffer.len());
+        // Frames that nobody took fill all of it. An empty space would read as the end of the stream.
+        let untaken = if self.waiting() == self.buffer.len() {
+            self.buffer.len() + BUFFER_BYTES_MIN
+        } else {
+            0
+        };
+        let capacity = needed.max(busy).max(untaken).max(self.buffer.len());
         if capacity > self.buffer.len() {
             self.buffer.resize(capacity, 0);
         }

@@ -25,7 +25,7 @@ pub const VERSION: u16 = 1;
 pub struct RunId(String);
 
 /// Longest run id, in bytes.
-const RUN_ID_BYTES_MAX: usize = 64;
+pub const RUN_ID_BYTES_MAX: usize = 64;
 
 /// A text that cannot name a run.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl fmt::Display for RunId {
 }
 
 impl Hello {
-    /// Appends the frame to `output`: 20 to 83 bytes.
+    /// Appends the frame to `output`: 21 to 84 bytes.
     pub fn encode(&self, output: &mut Vec<u8>) {
         encode_frame(output, kind::HELLO, |body| {
             body.extend_from_slice(&MAGIC);

@@ -16,7 +16,9 @@ pub use frame::{
     ERROR_TEXT_BYTES_MAX, FRAME_LENGTH_MAX, Frame, FrameError, HANDSHAKE_LENGTH_MAX, HEADER_BYTES,
     encode_frame, kind,
 };
-pub use handshake::{Expectation, Hello, MAGIC, Refusal, RunId, RunIdError, Standing, VERSION};
+pub use handshake::{
+    Expectation, Hello, MAGIC, RUN_ID_BYTES_MAX, Refusal, RunId, RunIdError, Standing, VERSION,
+};
 
 /// A message of one system, and its bytes.
 pub trait Message: Sized {

@@ -1,0 +1,27 @@
+//! Control frames and stamps: decoding never panics, and what decodes encodes to the same bytes.
+#![no_main]
+
+use clocklab::{
+    model::Stamp,
+    wire::{Control, ERROR_TEXT_BYTES_MAX, HEADER_BYTES, Message, encode_frame},
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (kind, body) = input;
+    if let Ok(control) = Control::decode(kind, body) {
+        let mut bytes = Vec::new();
+        control.encode(&mut bytes);
+        assert_eq!(bytes.get(HEADER_BYTES), Some(&kind));
+        let encoded = &bytes[HEADER_BYTES + 1..];
+        // Only a text over the limit is shorter when it is sent on.
+        assert!(body.starts_with(encoded), "{control:?}");
+        assert!(encoded.len() == body.len() || body.len() > ERROR_TEXT_BYTES_MAX + 1, "{control:?}");
+    }
+    if let Ok(stamp) = Stamp::decode(kind, body) {
+        let mut bytes = Vec::new();
+        encode_frame(&mut bytes, stamp.kind(), |body| stamp.encode(body));
+        assert_eq!(bytes.get(HEADER_BYTES), Some(&kind));
+        assert_eq!(&bytes[HEADER_BYTES + 1..], body);
+    }
+});

@@ -1,0 +1,685 @@
+//! protocol.md against the code: each table row by row in both directions, each example byte by byte.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use clocklab::{
+    clock::{ClockKind, Timestamp},
+    model::{STAMP, Stamp},
+    trace::{Event, FORMAT_LINE, Footer, Header, Kind, Line, LineWriter, LogReader, Record, WallTime},
+    units::MachineId,
+    wire::{
+        self, Control, Decoder, ErrorCode, HANDSHAKE_LENGTH_MAX, Hello, MAGIC, Message, Reason, Standing,
+        encode_frame, kind,
+    },
+};
+
+const PROTOCOL: &str = include_str!("../../protocol.md");
+
+/// The limits as the code has them: a line each.
+const LIMITS: &[(&str, usize)] = &[
+    ("HANDSHAKE_LENGTH_MAX", wire::HANDSHAKE_LENGTH_MAX),
+    ("FRAME_LENGTH_MAX", wire::FRAME_LENGTH_MAX),
+    ("RUN_ID_BYTES_MAX", wire::RUN_ID_BYTES_MAX),
+    ("ERROR_TEXT_BYTES_MAX", wire::ERROR_TEXT_BYTES_MAX),
+];
+
+/// Limits of protocol.md that the driver does not publish yet: each moves to [`LIMITS`] with its constant.
+const LIMITS_TO_COME: &[&str] = &[
+    "UNSENT_BYTES_MAX",
+    "STRANGERS_MAX",
+    "HANDSHAKE_MS_MAX",
+    "DRAIN_MS_MAX",
+];
+
+type Row = Vec<String>;
+
+/// The cells of a table's line, without their quotes.
+fn cells(line: &str) -> Row {
+    line.trim()
+        .trim_matches('|')
+        .split('|')
+        .map(|cell| cell.trim().trim_matches('`').to_owned())
+        .collect()
+}
+
+/// The rows of the one table in `text` whose head is `head`.
+fn table_in(text: &str, head: &[&str]) -> Vec<Row> {
+    let mut tables = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with('|') && cells(line) == head {
+            assert!(
+                lines.next().is_some_and(|line| line.starts_with("|---")),
+                "a line below {head:?}"
+            );
+            let rows: Vec<Row> = lines
+                .by_ref()
+                .take_while(|line| line.starts_with('|'))
+                .map(cells)
+                .collect();
+            tables.push(rows);
+        }
+    }
+    assert_eq!(tables.len(), 1, "tables with the head {head:?}");
+    let rows = tables.remove(0);
+    assert!(
+        !rows.is_empty() && rows.iter().all(|row| row.len() == head.len()),
+        "{head:?}: {rows:?}"
+    );
+    rows
+}
+
+fn table(head: &[&str]) -> Vec<Row> {
+    table_in(PROTOCOL, head)
+}
+
+/// The words in back quotes of the paragraph part that begins with `start`, up to the next blank line.
+fn quoted_behind(start: &str) -> BTreeSet<String> {
+    let place = PROTOCOL
+        .find(start)
+        .unwrap_or_else(|| panic!("protocol.md lacks `{start}`"));
+    let rest = &PROTOCOL[place..];
+    let paragraph = rest.split("\n\n").next().unwrap();
+    paragraph
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn number(text: &str) -> u64 {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+    .unwrap_or_else(|error| panic!("`{text}`: {error}"))
+}
+
+/// Asserts that both sides have the same entries; says which is missing where.
+fn assert_same<T: Ord + std::fmt::Debug>(
+    document: impl IntoIterator<Item = T>,
+    code: impl IntoIterator<Item = T>,
+) {
+    let (document, code): (Vec<T>, Vec<T>) = (document.into_iter().collect(), code.into_iter().collect());
+    for entry in &document {
+        assert!(code.contains(entry), "the code lacks {entry:?} of protocol.md");
+    }
+    for entry in &code {
+        assert!(
+            document.contains(entry),
+            "protocol.md lacks {entry:?} of the code"
+        );
+    }
+    assert_eq!(
+        document.len(),
+        code.len(),
+        "an entry stands twice: {document:?} {code:?}"
+    );
+}
+
+/// The text of every source file of a module.
+fn source_of(module: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect()
+}
+
+/// The names of constants whose declaration begins with `start` in `text`.
+fn constants<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
+    text.lines()
+        .filter_map(move |line| line.trim_start().strip_prefix(start))
+        .filter_map(|rest| rest.split_once(':'))
+        .map(|(name, _)| name)
+}
+
+mod tables {
+    use super::*;
+
+    #[test]
+    fn limits_are_those_of_the_code() {
+        let mut document = Vec::new();
+        for row in table(&["limit", "value", "what happens at the limit"]) {
+            if !LIMITS_TO_COME.contains(&row[0].as_str()) {
+                document.push((row[0].clone(), number(&row[1])));
+            }
+        }
+        assert_same(
+            document,
+            LIMITS
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), *value as u64)),
+        );
+    }
+
+    #[test]
+    fn no_limit_of_the_wire_or_the_mesh_is_left_out() {
+        let (wire, mesh) = (source_of("wire"), source_of("mesh"));
+        for name in constants(&wire, "pub const ").filter(|name| name.ends_with("_MAX")) {
+            assert!(
+                LIMITS.iter().any(|(known, _)| *known == name),
+                "wire::{name} is not compared"
+            );
+        }
+        let here: Vec<&str> = constants(&mesh, "pub const ")
+            .filter(|name| LIMITS_TO_COME.contains(name))
+            .collect();
+        assert!(
+            here.is_empty(),
+            "{here:?} exist now: move them from LIMITS_TO_COME to LIMITS"
+        );
+    }
+
+    #[test]
+    fn kinds_are_those_of_the_code() {
+        let code = [
+            ("hello", kind::HELLO),
+            ("ready", kind::READY),
+            ("goodbye", kind::GOODBYE),
+            ("error", kind::ERROR),
+            ("stamp", STAMP),
+        ];
+        let document = table(&["kind", "name", "body"]);
+        assert_same(
+            document.iter().map(|row| (row[1].clone(), number(&row[0]))),
+            code.iter()
+                .map(|(name, kind)| ((*name).to_owned(), u64::from(*kind))),
+        );
+        // The list above has each constant of `wire::kind`.
+        let source = source_of("wire");
+        let names =
+            constants(&source, "pub const ").filter(|name| source.contains(&format!("const {name}: u8")));
+        for name in names.filter(|name| *name != "CONTROL_LAST") {
+            assert!(
+                code.iter().any(|(known, _)| known.to_uppercase() == name),
+                "kind::{name} is not compared"
+            );
+        }
+    }
+
+    #[test]
+    fn kinds_lie_in_the_range_of_their_owner() {
+        let ranges: Vec<(u64, u64, String)> = table(&["range", "owner"])
+            .into_iter()
+            .map(|row| {
+                let (first, last) = row[0].split_once('–').unwrap();
+                (number(first), number(last), row[1].clone())
+            })
+            .collect();
+        for pair in ranges.windows(2) {
+            assert!(
+                pair[0].0 <= pair[0].1 && pair[0].1 < pair[1].0,
+                "{pair:?} overlap"
+            );
+        }
+        let owner = |kind: u64| {
+            let range = ranges
+                .iter()
+                .find(|(first, last, _)| (*first..=*last).contains(&kind));
+            range.unwrap_or_else(|| panic!("the kind {kind:#04x} has no owner"))
+        };
+        assert_eq!(
+            owner(0),
+            &(
+                0,
+                u64::from(kind::CONTROL_LAST),
+                "control: every system".to_owned()
+            )
+        );
+        assert!(
+            owner(u64::from(STAMP))
+                .2
+                .starts_with(&format!("system {},", Stamp::SYSTEM))
+        );
+        for row in table(&["kind", "name", "body"]) {
+            let (_, _, owner) = owner(number(&row[0]));
+            assert_eq!(
+                owner.starts_with("control"),
+                row[1] != "stamp",
+                "{row:?} belongs to {owner}"
+            );
+        }
+    }
+
+    #[test]
+    fn reasons_are_those_of_the_code() {
+        assert_same(
+            table(&["code", "reason", "meaning"])
+                .iter()
+                .map(|row| (number(&row[0]), row[1].clone())),
+            Reason::ALL
+                .iter()
+                .map(|reason| (u64::from(reason.code()), reason.name().to_owned())),
+        );
+    }
+
+    #[test]
+    fn errors_are_those_of_the_code() {
+        let definiteness = |code: &ErrorCode| {
+            if code.is_definite() {
+                "definite"
+            } else {
+                "indefinite"
+            }
+        };
+        assert_same(
+            table(&["code", "name", "kind", "meaning"])
+                .iter()
+                .map(|row| (number(&row[0]), row[1].clone(), row[2].clone())),
+            ErrorCode::ALL.iter().map(|code| {
+                (
+                    u64::from(code.code()),
+                    code.name().to_owned(),
+                    definiteness(code).to_owned(),
+                )
+            }),
+        );
+    }
+
+    #[test]
+    fn errors_are_called_by_their_names_throughout() {
+        let names: Vec<&str> = PROTOCOL
+            .split("error `")
+            .skip(1)
+            .filter_map(|rest| rest.split('`').next())
+            .collect();
+        assert!(names.len() >= 6, "{names:?}");
+        for name in names {
+            assert!(
+                ErrorCode::from_name(name).is_some(),
+                "protocol.md speaks of the error `{name}`"
+            );
+        }
+        let judgement = quoted_behind("Judgement, in this order:");
+        let unknown: Vec<&String> = judgement
+            .iter()
+            .filter(|name| ErrorCode::from_name(name).is_none())
+            .collect();
+        assert!(judgement.len() >= 9 && unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn clock_kinds_are_those_of_the_code() {
+        assert_same(
+            table(&["clock kind", "name", "timestamp"])
+                .iter()
+                .map(|row| (number(&row[0]), row[1].clone())),
+            ClockKind::ALL
+                .iter()
+                .map(|kind| (u64::from(kind.code()), kind.name().to_owned())),
+        );
+    }
+
+    #[test]
+    fn the_magic_and_the_version_are_those_of_the_code() {
+        let magic: Vec<String> = MAGIC.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = String::from_utf8(MAGIC.to_vec()).unwrap();
+        assert!(PROTOCOL.contains(&format!("The magic is `{}` (\"{text}\")", magic.join(" "))));
+        assert!(PROTOCOL.contains(&format!("# The clocklab protocol, version {}\n", wire::VERSION)));
+    }
+}
+
+mod log {
+    use super::*;
+
+    const AT: WallTime = WallTime(1_795_216_561_373_456);
+
+    fn machines(ids: &[u16]) -> Vec<MachineId> {
+        ids.iter().copied().map(MachineId).collect()
+    }
+
+    /// An event line's kind and keys, as the writer gives them; a remark's name and keys.
+    fn written(record: &Record) -> (String, BTreeSet<String>) {
+        let mut line = Vec::new();
+        LineWriter::default().write(AT, record, &mut line);
+        let line = String::from_utf8(line).unwrap();
+        let key = |word: &str| word.split('=').next().unwrap().to_owned();
+        let mut words = line.trim_end().split(' ').skip(1).map(key);
+        (words.next().unwrap(), words.collect())
+    }
+
+    fn event(kind: Kind, is_vector: bool) -> Record {
+        Record::Event(Event {
+            tick: 1,
+            clock: 2,
+            vector: is_vector.then(|| vec![1, 2].into_boxed_slice()),
+            kind,
+        })
+    }
+
+    /// The kind that follows in the order of their declaration: a new one has to be put in here.
+    fn kind_behind(kind: Option<&Kind>) -> Option<Kind> {
+        match kind {
+            None => Some(Kind::Internal),
+            Some(Kind::Internal) => Some(Kind::Send {
+                to: machines(&[1]).into(),
+                dropped: machines(&[]).into(),
+            }),
+            Some(Kind::Send { .. }) => Some(Kind::Receive {
+                from: MachineId(1),
+                sent: 1,
+                queue: 0,
+            }),
+            // `Other` stands for what is not in the table.
+            Some(Kind::Receive { .. } | Kind::Other) => None,
+        }
+    }
+
+    fn footer() -> Footer {
+        Footer {
+            ended: AT,
+            reason: Some(Reason::PeerLost),
+            ..Footer::default()
+        }
+    }
+
+    /// The remark that follows in the order of their declaration: a new one has to be put in here.
+    fn remark_behind(record: Option<&Record>) -> Option<Record> {
+        let peer = MachineId(1);
+        match record {
+            None => Some(Record::LinkUp { peer }),
+            Some(Record::LinkUp { .. }) => Some(Record::LinkLost { peer }),
+            Some(Record::LinkLost { .. }) => Some(Record::Stall {
+                late_us: 1,
+                skipped: 1,
+            }),
+            Some(Record::Stall { .. }) => Some(Record::Ended(footer())),
+            Some(Record::Ended(_) | Record::Event(_)) => None,
+        }
+    }
+
+    fn named(row: &Row) -> (String, BTreeSet<String>) {
+        (row[0].clone(), row[1].split(' ').map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn event_kinds_and_their_keys_are_those_of_the_writer() {
+        let kinds = std::iter::successors(kind_behind(None), |kind| kind_behind(Some(kind)));
+        assert_same(
+            table(&["kind", "keys", "meaning"]).iter().map(named),
+            kinds.map(|kind| written(&event(kind, false))),
+        );
+    }
+
+    #[test]
+    fn optional_keys_are_those_of_the_writer() {
+        let kind = Kind::Send {
+            to: machines(&[1, 2]).into(),
+            dropped: machines(&[2]).into(),
+        };
+        let (_, all) = written(&event(kind.clone(), true));
+        let required = named(
+            table(&["kind", "keys", "meaning"])
+                .iter()
+                .find(|row| row[0] == "send")
+                .unwrap(),
+        )
+        .1;
+        assert_same(
+            quoted_behind("Optional keys: "),
+            all.difference(&required).cloned(),
+        );
+    }
+
+    #[test]
+    fn remarks_and_their_keys_are_those_of_the_writer() {
+        let remarks = std::iter::successors(remark_behind(None), |record| remark_behind(Some(record)));
+        assert_same(
+            table(&["remark", "keys", "meaning"]).iter().map(named),
+            remarks.map(|record| written(&record)),
+        );
+    }
+
+    #[test]
+    fn the_footers_further_keys_are_those_of_the_writer() {
+        let full = Footer {
+            ended: AT,
+            reason: Some(Reason::PeerLost),
+            peer: Some(MachineId(1)),
+            ticks: 1,
+            queued: 1,
+            waiting: vec![0, 1],
+            goodbye: machines(&[1]),
+            tick_error_us_mean: Some(1),
+            tick_error_us_max: Some(1),
+            stalls: Some(1),
+            suspended_us: Some(1),
+        };
+        let (_, least) = written(&Record::Ended(footer()));
+        let (_, all) = written(&Record::Ended(full));
+        let document = quoted_behind("The footer's further keys:");
+        assert_same(
+            document
+                .into_iter()
+                .filter(|word| Reason::from_name(word).is_none()),
+            all.difference(&least).cloned(),
+        );
+    }
+
+    /// The example of section 7, without its indentation.
+    fn example() -> String {
+        let place = PROTOCOL
+            .find(&format!("    {FORMAT_LINE}\n"))
+            .expect("an example log");
+        PROTOCOL[place..]
+            .lines()
+            .map_while(|line| line.strip_prefix("    "))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn the_example_reads_as_what_it_says_and_is_written_the_same() {
+        let log = example();
+        let mut reader = LogReader::new("protocol.md", log.as_bytes()).unwrap();
+        let header = reader.header().clone();
+        assert_eq!(
+            header,
+            Header {
+                machine: MachineId(0),
+                machines: 3,
+                rate: Some(4),
+                draw: Some(10),
+                phase_us: None,
+                clock: ClockKind::Lamport,
+                seed: 7,
+                run: "20261120-231601".parse().unwrap(),
+                started: WallTime(AT.0 - 250_000),
+            }
+        );
+        let mut writer = LineWriter::default();
+        let mut again = Vec::new();
+        writer.write_header(&header, &mut again);
+        let mut kinds = Vec::new();
+        while let Some(entry) = reader.next_entry().unwrap() {
+            let Line::Record { at, record } = entry.what else {
+                panic!("line {} is unknown", entry.line)
+            };
+            writer.write(at, &record, &mut again);
+            kinds.push(written(&record).0);
+        }
+        assert_eq!(String::from_utf8(again).unwrap(), log);
+        assert_eq!(kinds, ["internal", "send", "send", "receive", "ended"]);
+    }
+
+    #[test]
+    fn the_header_of_the_example_has_each_required_key() {
+        let log = example();
+        let line = log.lines().nth(1).unwrap();
+        let shown: BTreeSet<String> = line
+            .split(' ')
+            .skip(1)
+            .map(|word| word.split('=').next().unwrap().to_owned())
+            .collect();
+        let optional = quoted_behind("the keys shown are required there");
+        for key in &shown {
+            let rest: Vec<&str> = line
+                .split(' ')
+                .filter(|word| !word.starts_with(&format!("{key}=")))
+                .collect();
+            let cut = format!("{FORMAT_LINE}\n{}\n", rest.join(" "));
+            let is_read = LogReader::new("cut", cut.as_bytes()).is_ok();
+            assert_eq!(is_read, optional.contains(key), "a header without `{key}`");
+        }
+        assert!(optional.contains("phase_us") && !shown.contains("phase_us"));
+    }
+}
+
+mod examples {
+    use super::*;
+
+    /// A hex example and the words in front of it.
+    #[derive(Debug)]
+    struct Example {
+        words: String,
+        bytes: Vec<u8>,
+    }
+
+    /// Every indented line that ends with five or more pairs of hex digits; the words stand before them or on the line above.
+    fn examples() -> Vec<Example> {
+        let mut above = "";
+        let mut examples = Vec::new();
+        for line in PROTOCOL.lines().filter(|line| !line.trim().is_empty()) {
+            let pairs = line.split_whitespace().rev().map_while(|word| {
+                let is_pair = word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+                is_pair.then(|| u8::from_str_radix(word, 16).unwrap())
+            });
+            let mut bytes: Vec<u8> = pairs.collect();
+            bytes.reverse();
+            if line.starts_with("    ") && bytes.len() >= 5 {
+                let label = line.split_once(':').map_or("", |(label, _)| label);
+                let words = if label.is_empty() { above } else { label };
+                let words = words.trim().trim_end_matches(':').to_owned();
+                examples.push(Example { words, bytes });
+            }
+            above = line;
+        }
+        examples
+    }
+
+    /// What the words in front of an example mean, encoded.
+    fn meaning(words: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let parts: Vec<&str> = words.splitn(3, ", ").collect();
+        match parts.as_slice() {
+            ["ready"] => Control::Ready.encode(&mut bytes),
+            ["goodbye", reason] => Control::Goodbye(Reason::from_name(reason).unwrap()).encode(&mut bytes),
+            ["error", code, text] => Control::Error {
+                code: ErrorCode::from_name(code).unwrap(),
+                text: text.trim_matches('"').to_owned(),
+            }
+            .encode(&mut bytes),
+            ["stamp", clock] => {
+                let stamp = Stamp(Timestamp::Lamport(number(
+                    clock.strip_prefix("lamport ").unwrap(),
+                )));
+                encode_frame(&mut bytes, stamp.kind(), |body| stamp.encode(body));
+            }
+            // Machine 1 of 3 dials machine 0 and proposes run `20261120-231601`
+            [sentence] => {
+                let rest = sentence.strip_prefix("Machine ").unwrap();
+                let (sender, rest) = rest.split_once(" of ").unwrap();
+                let (machines, rest) = rest.split_once(" dials machine ").unwrap();
+                let (receiver, rest) = rest.split_once(" and proposes run ").unwrap();
+                Hello {
+                    system: Stamp::SYSTEM,
+                    machines: machines.parse().unwrap(),
+                    sender: sender.parse().unwrap(),
+                    receiver: receiver.parse().unwrap(),
+                    standing: Standing::Proposed,
+                    run: rest.trim_matches('`').parse().unwrap(),
+                }
+                .encode(&mut bytes);
+            }
+            _ => panic!("an example without a meaning: {words}"),
+        }
+        bytes
+    }
+
+    #[test]
+    fn there_is_one_of_each_kind() {
+        let kinds: Vec<u64> = examples()
+            .iter()
+            .map(|example| u64::from(example.bytes[4]))
+            .collect();
+        assert_same(
+            table(&["kind", "name", "body"]).iter().map(|row| number(&row[0])),
+            kinds,
+        );
+    }
+
+    #[test]
+    fn each_encodes_from_its_words() {
+        for example in examples() {
+            assert_eq!(meaning(&example.words), example.bytes, "{}", example.words);
+        }
+    }
+
+    #[test]
+    fn each_decodes_as_one_frame_and_encodes_again() {
+        for Example { words, bytes } in examples() {
+            let mut decoder = Decoder::new(HANDSHAKE_LENGTH_MAX);
+            decoder.extend(&bytes);
+            let frame = decoder
+                .next_frame()
+                .unwrap()
+                .unwrap_or_else(|| panic!("{words}: more bytes are needed"));
+            let mut again = Vec::new();
+            match frame.kind {
+                kind::HELLO => Hello::decode(frame.body).unwrap().encode(&mut again),
+                STAMP => {
+                    let stamp = Stamp::decode(frame.kind, frame.body).unwrap();
+                    encode_frame(&mut again, stamp.kind(), |body| stamp.encode(body));
+                }
+                _ => Control::decode(frame.kind, frame.body)
+                    .unwrap()
+                    .encode(&mut again),
+            }
+            assert_eq!(again, bytes, "{words}");
+            assert_eq!(decoder.waiting(), 0, "{words}");
+        }
+    }
+}
+
+mod comparison {
+    use super::*;
+
+    const TEXT: &str = "| a | b |\n|---|---|\n| `1` | x |\n| 2 | y |\n\n| c |\n|---|\n| 1 |\n";
+
+    #[test]
+    fn a_table_is_found_by_its_head() {
+        assert_eq!(table_in(TEXT, &["a", "b"]), [["1", "x"], ["2", "y"]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "tables with the head")]
+    fn a_table_that_is_gone_fails() {
+        table_in(TEXT, &["a"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the code lacks 2")]
+    fn a_row_that_the_code_lacks_fails() {
+        assert_same([1, 2], [1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "protocol.md lacks 2")]
+    fn a_row_that_the_document_lacks_fails() {
+        assert_same([1], [1, 2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "stands twice")]
+    fn a_row_that_stands_twice_fails() {
+        assert_same([1, 1], [1]);
+    }
+}
