@@ -1,8 +1,47 @@
-//! x
-use super::{Exit, args::ReportArguments};
-pub(super) fn run(_: &ReportArguments) -> anyhow::Result<Exit> {
-    Ok(Exit::Valid)
+//! `clocklab report`: what happened, beside what theory expects.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+
+use super::{Exit, Usage, args::ReportArguments, check::unreadable, print};
+use crate::inspect::{self, RunSeries, Style, figure, table};
+
+/// One folder: its table. Several: a row each and the mean.
+pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
+    let style = if arguments.markdown {
+        Style::Markdown
+    } else {
+        Style::Text
+    };
+    let folders = &arguments.folders.folders;
+    let runs = folders
+        .iter()
+        .map(|folder| inspect::check(folder).map_err(unreadable));
+    let runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
+    match runs.as_slice() {
+        [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
+        several => print(&table::runs(several, style))?,
+    }
+    if let Some(file) = &arguments.figure {
+        let [folder] = folders.as_slice() else {
+            return Err(Usage("--figure draws one run: name one folder".to_owned()).into());
+        };
+        let drawn = figure::overview(&RunSeries::read(folder).map_err(unreadable)?);
+        fs::write(file, drawn).with_context(|| format!("cannot write the figure {}", file.display()))?;
+    }
+    let valid = runs.iter().all(|(verdict, _)| verdict.is_valid());
+    Ok(if valid { Exit::Valid } else { Exit::Violated })
 }
-pub(super) fn report_run(_: &std::path::Path) -> anyhow::Result<Exit> {
-    Ok(Exit::Valid)
+
+/// The report that ends `clocklab run`: the table, and every violation in words.
+pub(super) fn report_run(folder: &Path) -> anyhow::Result<Exit> {
+    let (verdict, summary) = inspect::check(folder)?;
+    print(&format!("\n{}", table::run(&verdict, &summary, Style::Text)))?;
+    print(&format!("\n{verdict}\n"))?;
+    Ok(if verdict.is_valid() {
+        Exit::Valid
+    } else {
+        Exit::Violated
+    })
 }

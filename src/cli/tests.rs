@@ -83,7 +83,7 @@ fn what_is_not_allowed_is_named_with_its_option() {
         ("--on-peer-loss cry", "--on-peer-loss", "stop or continue"),
         ("--run ../up", "--run", "cannot name a run"),
         ("--hosts /nowhere/hosts", "--hosts /nowhere/hosts", "No such file"),
-        ("--connect-timeout 0s", "--connect-timeout", "30s"),
+        ("--connect-timeout 0s", "--connect-timeout 0s", "365 days"),
     ] {
         let error = settings(words).expect_err(words);
         assert!(

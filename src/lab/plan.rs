@@ -78,6 +78,9 @@ pub struct PlanError {
 }
 
 impl Plan {
+    /// The file of the built-in plan.
+    pub const ASSIGNMENT: &'static str = include_str!("assignment.toml");
+
     /// The assignment's plan: five one-minute runs with random rates, five with a smaller spread of rates, five with a smaller probability of internal events.
     /// The last group has the seeds, hence the rates, of the first, so that the two differ in the die alone.
     ///
@@ -85,7 +88,7 @@ impl Plan {
     /// Never: the plan is part of the program and parsed in its tests.
     #[must_use]
     pub fn assignment() -> Self {
-        let plan = Self::parse("the built-in plan", include_str!("assignment.toml"));
+        let plan = Self::parse("the built-in plan", Self::ASSIGNMENT);
         match plan {
             Ok(plan) => plan,
             Err(error) => panic!("{error}"),

@@ -12,8 +12,9 @@ use super::{
     connection::{Connection, Filled},
     event_log::EventLog,
     link::State,
+    outcome::MeshError,
     phases::Phase,
-    round::{Mesh, MeshError},
+    round::Mesh,
 };
 use crate::{
     node::Node,

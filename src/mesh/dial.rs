@@ -10,8 +10,9 @@ use super::{
     connection::{Connection, Filled},
     event_log::EventLog,
     link::{Dial, State},
+    outcome::MeshError,
     phases::Phase,
-    round::{Mesh, MeshError},
+    round::Mesh,
 };
 use crate::{
     node::Node,

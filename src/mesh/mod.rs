@@ -22,6 +22,7 @@ mod event_log;
 mod link;
 mod log_file;
 mod mesh_clock;
+mod outcome;
 mod phases;
 mod round;
 
@@ -29,7 +30,8 @@ pub use config::{Config, OnPeerLoss};
 pub use connection::{Connection, Filled, Flushed};
 pub use event_log::{EventLog, LogError, NoLog};
 pub use log_file::LogFile;
-pub use round::{Handle, Mesh, MeshError, Missing, Outcome};
+pub use outcome::{Handle, MeshError, Missing, Outcome};
+pub use round::Mesh;
 
 use std::time::Duration;
 

@@ -14,7 +14,8 @@ use super::{
     config::OnPeerLoss,
     event_log::EventLog,
     link::State,
-    round::{Mesh, MeshError, Missing},
+    outcome::{MeshError, Missing},
+    round::Mesh,
 };
 use crate::{
     node::{DownCause, Input, Node},

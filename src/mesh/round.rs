@@ -4,17 +4,13 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use mio::{Events, Interest, Poll, Token, Waker, net::TcpListener};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
-use thiserror::Error;
 use tracing::{debug, info};
 
 use super::{
@@ -23,16 +19,17 @@ use super::{
     clock_thread::ClockThread,
     config::Config,
     connection::Filled,
-    event_log::{EventLog, LogError},
+    event_log::EventLog,
     link::{Link, State},
     mesh_clock::MeshClock,
+    outcome::{Handle, MeshError, Outcome},
     phases::Phase,
 };
 use crate::{
     node::{Effect, Effects, Input, Node},
     trace::{Record, WallTime},
     units::{MachineId, Time},
-    wire::{Control, ErrorCode, FrameError, Message, Reason, Refusal, RunId, encode_frame, kind},
+    wire::{Control, ErrorCode, FrameError, Message, Reason, Refusal, encode_frame, kind},
 };
 
 const LISTENER: Token = Token(0);
@@ -75,113 +72,6 @@ struct Caught(Signals);
 impl fmt::Debug for Caught {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Caught")
-    }
-}
-
-/// Stops a mesh from another thread.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    waker: Arc<Waker>,
-    /// The code of the reason asked for; 0 if none was.
-    asked: Arc<AtomicU8>,
-}
-
-/// How a machine's run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The run's id, as agreed.
-    pub run: RunId,
-    /// When the machine passed the start barrier.
-    pub started: WallTime,
-    /// Why it stopped.
-    pub reason: Reason,
-    /// The peer that was the cause, if one was.
-    pub peer: Option<MachineId>,
-}
-
-/// A peer that a machine waits for in vain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// Who.
-    pub peer: MachineId,
-    /// Where it should be.
-    pub address: SocketAddr,
-    /// What was last seen of it.
-    pub trouble: String,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "machine {} at {} ({})", self.peer, self.address, self.trouble)
-    }
-}
-
-/// Why a machine could not run to an orderly end. Its log, if it was begun, is readable.
-#[derive(Debug, Error)]
-pub enum MeshError {
-    /// The port cannot be listened on.
-    #[error(
-        "machine {me} cannot listen on {address}: {error}; end what uses the port, or give another --base-port"
-    )]
-    Listen {
-        /// Who.
-        me: MachineId,
-        /// Where.
-        address: SocketAddr,
-        /// The system's words.
-        error: io::Error,
-    },
-    /// Peers were not there in time.
-    #[error("after {seconds} s still waiting for {}; start every machine, or give more --connect-timeout",
-        missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
-    ConnectTimeout {
-        /// The time-out.
-        seconds: f64,
-        /// Whom for.
-        missing: Vec<Missing>,
-    },
-    /// A peer refuses us, and would again.
-    #[error("machine {peer} at {address} refuses this machine: {refusal}")]
-    Refused {
-        /// Who refuses.
-        peer: MachineId,
-        /// Where.
-        address: SocketAddr,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// A peer went away between its link coming up and the start.
-    #[error("machine {peer} was lost before the start: {why}")]
-    LostBeforeStart {
-        /// Who.
-        peer: MachineId,
-        /// What was seen.
-        why: String,
-    },
-    /// Stopped before there was anything to log.
-    #[error("stopped before the start: {reason}{}", peer.map(|peer| format!(" (machine {peer})")).unwrap_or_default())]
-    StoppedBeforeStart {
-        /// Why.
-        reason: Reason,
-        /// The peer that was the cause, if one was.
-        peer: Option<MachineId>,
-    },
-    /// The event log cannot be written.
-    #[error(transparent)]
-    Log(LogError),
-    /// The operating system refuses a part of the loop itself.
-    #[error("the event loop failed: {0}")]
-    Loop(#[from] io::Error),
-}
-
-impl Handle {
-    /// Asks the machine to stop in order. The first of several reasons counts.
-    pub fn stop(&self, reason: Reason) {
-        let _ = self
-            .asked
-            .compare_exchange(0, reason.code(), Ordering::SeqCst, Ordering::SeqCst);
-        // It fails only when the loop is gone, and then there is nothing to stop.
-        let _ = self.waker.wake();
     }
 }
 

@@ -9,5 +9,6 @@
 
 mod mesh;
 mod protocol;
+mod run;
 mod support;
 mod tidy;
