@@ -16,7 +16,10 @@ fuzz_target!(|input: (u8, &[u8])| {
         let encoded = &bytes[HEADER_BYTES + 1..];
         // Only a text over the limit is shorter when it is sent on.
         assert!(body.starts_with(encoded), "{control:?}");
-        assert!(encoded.len() == body.len() || body.len() > ERROR_TEXT_BYTES_MAX + 1, "{control:?}");
+        assert!(
+            encoded.len() == body.len() || body.len() > ERROR_TEXT_BYTES_MAX + 1,
+            "{control:?}"
+        );
     }
     if let Ok(stamp) = Stamp::decode(kind, body) {
         let mut bytes = Vec::new();

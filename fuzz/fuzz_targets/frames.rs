@@ -12,12 +12,17 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Result<usize,
         decoder.extend(piece);
         loop {
             match decoder.next_frame() {
-                Ok(Some(frame)) => encode_frame(&mut encoded, frame.kind, |body| body.extend_from_slice(frame.body)),
+                Ok(Some(frame)) => encode_frame(&mut encoded, frame.kind, |body| {
+                    body.extend_from_slice(frame.body)
+                }),
                 Ok(None) => break,
                 Err(error) => return (encoded, Err(error)),
             }
         }
-        assert!(!decoder.space().is_empty(), "an empty space reads as the end of the stream");
+        assert!(
+            !decoder.space().is_empty(),
+            "an empty space reads as the end of the stream"
+        );
     }
     let waiting = decoder.waiting();
     (encoded, Ok(waiting))

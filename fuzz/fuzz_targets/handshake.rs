@@ -9,7 +9,10 @@ use libfuzzer_sys::fuzz_target;
 
 fn expect_of(mine: &Hello, dialled: Option<MachineId>, hello: &Hello) {
     if let Err(refusal) = (Expectation { mine, dialled }).judge(hello) {
-        assert!(!refusal.text.is_empty() && refusal.text.len() <= ERROR_TEXT_BYTES_MAX, "{refusal}");
+        assert!(
+            !refusal.text.is_empty() && refusal.text.len() <= ERROR_TEXT_BYTES_MAX,
+            "{refusal}"
+        );
     }
 }
 

@@ -38,7 +38,10 @@ fuzz_target!(|input: &[u8]| {
     let log = [HEADER, input].concat();
     let (records, others) = read(&log);
     let line_feeds = input.iter().filter(|byte| **byte == b'\n').count();
-    assert!(records.len() + others <= line_feeds, "a line without a line feed says nothing");
+    assert!(
+        records.len() + others <= line_feeds,
+        "a line without a line feed says nothing"
+    );
 
     let mut again = HEADER.to_vec();
     let mut writer = LineWriter::default();
