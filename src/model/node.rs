@@ -203,7 +203,7 @@ impl Node for Machine {
                     self.stopped = Some((reason, peer));
                 }
             }
-            Input::End => effects.push(Effect::Record(Record::Ended(self.footer()))),
+            Input::End => effects.push(Effect::Record(Record::Ended(Box::new(self.footer())))),
         }
     }
 

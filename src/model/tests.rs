@@ -101,7 +101,7 @@ impl Script {
     fn footer(&mut self) -> Footer {
         let mut effects = self.input(9_000_000, Input::End);
         match (effects.pop(), effects.is_empty()) {
-            (Some(Effect::Record(Record::Ended(footer))), true) => footer,
+            (Some(Effect::Record(Record::Ended(footer))), true) => *footer,
             other => panic!("{other:?}"),
         }
     }

@@ -125,6 +125,6 @@ pub enum Record {
         /// How many ticks were skipped.
         skipped: u64,
     },
-    /// The footer.
-    Ended(Footer),
+    /// The footer. In a box: it comes once, and events, which come by the million, stay small.
+    Ended(Box<Footer>),
 }

@@ -372,7 +372,7 @@ pub(super) fn parse_remark(
             footer.ticks = need(ticks, "ticks")?;
             footer.queued = need(queued, "queued")?;
             need(footer.reason, "reason")?;
-            Record::Ended(footer)
+            Record::Ended(Box::new(footer))
         }
     };
     Ok(Some((at, record)))

@@ -161,10 +161,10 @@ fn any_record() -> impl Strategy<Value = (WallTime, Record)> {
         1 => any::<u16>().prop_map(|peer| Record::LinkUp { peer: MachineId(peer) }),
         1 => any::<u16>().prop_map(|peer| Record::LinkLost { peer: MachineId(peer) }),
         1 => any::<(u64, u64)>().prop_map(|(late_us, skipped)| Record::Stall { late_us, skipped }),
-        1 => any_footer().prop_map(Record::Ended),
+        1 => any_footer().prop_map(|footer| Record::Ended(Box::new(footer))),
     ];
     (any_time(), record).prop_map(|(at, record)| match record {
-        Record::Ended(footer) => (at, Record::Ended(Footer { ended: at, ..footer })),
+        Record::Ended(footer) => (at, Record::Ended(Box::new(Footer { ended: at, ..*footer }))),
         record => (at, record),
     })
 }

@@ -14,7 +14,11 @@ const WAIT: Duration = Duration::from_secs(30);
 
 fn clocklab(words: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clocklab"));
-    command.args(words.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(words.split_whitespace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -36,7 +40,13 @@ impl Process {
 
     fn signal(&self, name: &str) {
         let id = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Its exit code and what it said on standard error.
@@ -79,7 +89,11 @@ fn three_by_hand(logs: &Path, more: &str) -> Vec<Process> {
     // The last first: any order will do.
     let mut machines: Vec<Process> = (0..3)
         .rev()
-        .map(|id| Process::start(&format!("machine --id {id} --base-port {base} --rates 50,40,30 --logs {logs} {more}")))
+        .map(|id| {
+            Process::start(&format!(
+                "machine --id {id} --base-port {base} --rates 50,40,30 --logs {logs} {more}"
+            ))
+        })
         .collect();
     machines.reverse();
     machines
@@ -89,18 +103,29 @@ fn three_by_hand(logs: &Path, more: &str) -> Vec<Process> {
 fn run_folder(logs: &Path, lines: usize) -> PathBuf {
     eventually("the machines' start", || {
         let folder = logs.join("latest").canonicalize().ok()?;
-        (0..3).all(|id| footer_and_lines(&folder, id).1 >= lines).then_some(folder)
+        (0..3)
+            .all(|id| footer_and_lines(&folder, id).1 >= lines)
+            .then_some(folder)
     })
 }
 
 fn footer_and_lines(folder: &Path, id: u16) -> (String, usize) {
     let log = fs::read_to_string(folder.join(format!("machine-{id}.log"))).unwrap_or_default();
-    (log.lines().last().unwrap_or_default().to_owned(), log.lines().count())
+    (
+        log.lines().last().unwrap_or_default().to_owned(),
+        log.lines().count(),
+    )
 }
 
 fn assert_valid(folder: &Path) {
     let checked = output(&format!("check {}", folder.display()));
-    assert_eq!(checked.status.code(), Some(0), "{}{}", text(&checked.stdout), text(&checked.stderr));
+    assert_eq!(
+        checked.status.code(),
+        Some(0),
+        "{}{}",
+        text(&checked.stdout),
+        text(&checked.stderr)
+    );
 }
 
 #[test]
@@ -114,24 +139,42 @@ fn the_launcher_runs_checks_and_reports() {
     let said = text(&run.stdout);
     assert_eq!(run.status.code(), Some(0), "{said}{}", text(&run.stderr));
     let folder = logs.path().join("first");
-    for words in ["run first: 3 machines, rates 60, 40, 10", "seed 7", "valid", &folder.display().to_string()] {
+    for words in [
+        "run first: 3 machines, rates 60, 40, 10",
+        "seed 7",
+        "valid",
+        &folder.display().to_string(),
+    ] {
         assert!(said.contains(words), "{words} is missing in:\n{said}");
     }
     for (id, rate) in [(0, 60), (1, 40), (2, 10)] {
         let (footer, lines) = footer_and_lines(&folder, id);
-        assert!(footer.starts_with("# ended=") && footer.contains("reason=duration"), "{footer}");
+        assert!(
+            footer.starts_with("# ended=") && footer.contains("reason=duration"),
+            "{footer}"
+        );
         let ticks = lines - 3;
         assert!(ticks.abs_diff(rate * 2) <= 2, "machine {id}: {ticks} ticks");
     }
     let json = fs::read_to_string(folder.join("run.json")).unwrap();
     assert!(json.contains("\"seed\": 7") && json.contains("--rates"), "{json}");
-    let mut names: Vec<String> =
-        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
-    assert_eq!(names, ["machine-0.log", "machine-1.log", "machine-2.log", "run.json"], "and nothing else");
+    assert_eq!(
+        names,
+        ["machine-0.log", "machine-1.log", "machine-2.log", "run.json"],
+        "and nothing else"
+    );
 
     let figure = logs.path().join("figure.svg");
-    let report = output(&format!("report {} --figure {}", logs.path().join("latest").display(), figure.display()));
+    let report = output(&format!(
+        "report {} --figure {}",
+        logs.path().join("latest").display(),
+        figure.display()
+    ));
     assert_eq!(report.status.code(), Some(0), "{}", text(&report.stderr));
     assert!(fs::read_to_string(figure).unwrap().contains("</svg>"));
 }
@@ -146,7 +189,11 @@ fn three_terminals_agree_on_a_run_and_end_together_at_ctrl_c() {
         let (code, said) = machine.end();
         assert_eq!(code, Some(0), "machine {id}: {said}");
     }
-    for (id, reason) in [(0, "reason=peer-stopped peer=1"), (1, "reason=interrupted"), (2, "reason=peer-stopped peer=1")] {
+    for (id, reason) in [
+        (0, "reason=peer-stopped peer=1"),
+        (1, "reason=interrupted"),
+        (2, "reason=peer-stopped peer=1"),
+    ] {
         let (footer, _) = footer_and_lines(&folder, id);
         assert!(footer.contains(reason), "machine {id}: {footer}");
     }
@@ -178,9 +225,15 @@ fn kill_9_leaves_readable_logs_and_stops_the_others() {
         machines[id].end();
         let (footer, _) = footer_and_lines(&folder, u16::try_from(id).unwrap());
         let expected = ["reason=peer-lost peer=0", "reason=peer-stopped"];
-        assert!(expected.iter().any(|reason| footer.contains(reason)), "machine {id}: {footer}");
+        assert!(
+            expected.iter().any(|reason| footer.contains(reason)),
+            "machine {id}: {footer}"
+        );
     }
-    assert!(!footer_and_lines(&folder, 0).0.starts_with("# ended"), "it had no time for last words");
+    assert!(
+        !footer_and_lines(&folder, 0).0.starts_with("# ended"),
+        "it had no time for last words"
+    );
     assert_valid(&folder);
 }
 
@@ -194,8 +247,14 @@ fn others_go_on_without_a_killed_machine_if_told_to() {
         let (code, said) = machines[id].end();
         assert_eq!(code, Some(0), "{said}");
         let log = fs::read_to_string(folder.join(format!("machine-{id}.log"))).unwrap();
-        assert!(log.contains("# link-lost=") && log.contains("reason=duration"), "machine {id}");
-        assert!(log.contains(" dropped=2"), "machine {id}: what is not sent is said");
+        assert!(
+            log.contains("# link-lost=") && log.contains("reason=duration"),
+            "machine {id}"
+        );
+        assert!(
+            log.contains(" dropped=2"),
+            "machine {id}: what is not sent is said"
+        );
     }
     assert_valid(&folder);
 }
@@ -212,11 +271,22 @@ fn machines_die_with_their_launcher_and_say_so() {
     launcher.signal("KILL");
     launcher.0.wait().unwrap();
     eventually("the machines' last words", || {
-        (0..3).all(|id| footer_and_lines(&folder, id).0.starts_with("# ended=")).then_some(())
+        (0..3)
+            .all(|id| footer_and_lines(&folder, id).0.starts_with("# ended="))
+            .then_some(())
     });
     let footers: Vec<String> = (0..3).map(|id| footer_and_lines(&folder, id).0).collect();
-    assert!(footers.iter().any(|footer| footer.contains("reason=launcher-gone")), "{footers:?}");
-    eventually("free ports", || (0..3).all(|id| std::net::TcpListener::bind(("127.0.0.1", base + id)).is_ok()).then_some(()));
+    assert!(
+        footers
+            .iter()
+            .any(|footer| footer.contains("reason=launcher-gone")),
+        "{footers:?}"
+    );
+    eventually("free ports", || {
+        (0..3)
+            .all(|id| std::net::TcpListener::bind(("127.0.0.1", base + id)).is_ok())
+            .then_some(())
+    });
     assert_valid(&folder);
 }
 
@@ -230,10 +300,19 @@ fn a_machine_that_dies_early_is_reported_with_its_last_words() {
     ));
     run_folder(logs.path(), 20);
     // The launcher's children are the processes whose parent it is.
-    let children = Command::new("ps").args(["-o", "pid=", "--ppid", &launcher.0.id().to_string()]).output().unwrap();
+    let children = Command::new("ps")
+        .args(["-o", "pid=", "--ppid", &launcher.0.id().to_string()])
+        .output()
+        .unwrap();
     let children = text(&children.stdout);
     let victim = children.split_whitespace().next().expect("a child");
-    assert!(Command::new("kill").args(["-9", victim]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-9", victim])
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut launcher = launcher;
     let mut said = String::new();
     let mut stdout = launcher.0.stdout.take().unwrap();
@@ -248,13 +327,25 @@ fn a_port_in_use_is_named_before_anything_starts() {
     let logs = tempfile::tempdir().unwrap();
     let base = free_base_port(3);
     let _taken = std::net::TcpListener::bind(("127.0.0.1", base + 1)).unwrap();
-    let run = output(&format!("run --base-port {base} --duration 1s --logs {}", logs.path().display()));
+    let run = output(&format!(
+        "run --base-port {base} --duration 1s --logs {}",
+        logs.path().display()
+    ));
     let said = text(&run.stderr);
     assert_eq!(run.status.code(), Some(3), "{said}");
-    for words in [&format!("127.0.0.1:{}", base + 1), "machine 1", "nothing was started", "--base-port"] {
+    for words in [
+        &format!("127.0.0.1:{}", base + 1),
+        "machine 1",
+        "nothing was started",
+        "--base-port",
+    ] {
         assert!(said.contains(words), "{words} is missing in: {said}");
     }
-    assert_eq!(fs::read_dir(logs.path()).unwrap().count(), 0, "nothing was written");
+    assert_eq!(
+        fs::read_dir(logs.path()).unwrap().count(),
+        0,
+        "nothing was written"
+    );
 }
 
 #[test]
@@ -262,26 +353,52 @@ fn a_run_is_never_overwritten() {
     let logs = tempfile::tempdir().unwrap();
     fs::create_dir(logs.path().join("mine")).unwrap();
     let base = free_base_port(3);
-    let run = output(&format!("run --run mine --base-port {base} --duration 1s --logs {}", logs.path().display()));
+    let run = output(&format!(
+        "run --run mine --base-port {base} --duration 1s --logs {}",
+        logs.path().display()
+    ));
     assert_eq!(run.status.code(), Some(3));
-    assert!(text(&run.stderr).contains("never overwritten"), "{}", text(&run.stderr));
+    assert!(
+        text(&run.stderr).contains("never overwritten"),
+        "{}",
+        text(&run.stderr)
+    );
 }
 
 #[test]
 fn an_unusable_log_folder_is_an_error_with_the_mend() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let base = free_base_port(2);
-    let words = |id| format!("machine --id {id} --machines 2 --base-port {base} --logs {}", file.path().display());
+    let words = |id| {
+        format!(
+            "machine --id {id} --machines 2 --base-port {base} --logs {}",
+            file.path().display()
+        )
+    };
     let mut machines = [Process::start(&words(0)), Process::start(&words(1))];
     let said: Vec<(Option<i32>, String)> = machines.iter_mut().map(Process::end).collect();
     assert!(said.iter().all(|(code, _)| *code == Some(3)), "{said:?}");
-    assert!(said.iter().any(|(_, said)| said.contains("cannot create the event log")), "{said:?}");
-    assert!(said.iter().all(|(_, said)| !said.contains("panicked")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|(_, said)| said.contains("cannot create the event log")),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().all(|(_, said)| !said.contains("panicked")),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn usage_errors_have_code_2_and_unreadable_logs_code_3() {
-    for words in ["run --machines 1", "machine --id 3", "run --rates 0,1", "check /nowhere", "report", "frobnicate"] {
+    for words in [
+        "run --machines 1",
+        "machine --id 3",
+        "run --rates 0,1",
+        "check /nowhere",
+        "report",
+        "frobnicate",
+    ] {
         let said = output(words);
         assert_eq!(said.status.code(), Some(2), "{words}: {}", text(&said.stderr));
         assert!(!said.stderr.is_empty());
@@ -290,16 +407,26 @@ fn usage_errors_have_code_2_and_unreadable_logs_code_3() {
     fs::write(folder.path().join("machine-0.log"), "this is no log\n").unwrap();
     let said = output(&format!("check {}", folder.path().display()));
     assert_eq!(said.status.code(), Some(3), "{}", text(&said.stderr));
-    assert!(text(&said.stderr).contains("machine-0.log, line 1"), "{}", text(&said.stderr));
+    assert!(
+        text(&said.stderr).contains("machine-0.log, line 1"),
+        "{}",
+        text(&said.stderr)
+    );
 }
 
 #[test]
 fn completions_and_the_manual_page_are_made() {
     for shell in ["bash", "zsh", "fish"] {
-        assert!(text(&output(&format!("completions {shell}")).stdout).contains("on-peer-loss"), "{shell}");
+        assert!(
+            text(&output(&format!("completions {shell}")).stdout).contains("on-peer-loss"),
+            "{shell}"
+        );
     }
     let manual = text(&output("man").stdout);
-    assert!(manual.contains(".TH clocklab") && manual.contains("connect\\-timeout"), "{manual}");
+    assert!(
+        manual.contains(".TH clocklab") && manual.contains("connect\\-timeout"),
+        "{manual}"
+    );
 }
 
 #[test]
@@ -308,12 +435,28 @@ fn an_experiment_writes_tables_and_figures() {
     let base = free_base_port(6);
     let plan = logs.path().join("plan.toml");
     let group = |name: &str, draw: u32| {
-        format!("[[group]]\nname = \"{name}\"\nruns = 2\nrates = \"20-60\"\ndraw = {draw}\nduration = \"1s\"\nseed = 5\n")
+        format!(
+            "[[group]]\nname = \"{name}\"\nruns = 2\nrates = \"20-60\"\ndraw = {draw}\nduration = \"1s\"\nseed = 5\n"
+        )
     };
-    fs::write(&plan, format!("name = \"small\"\n{}{}", group("quiet", 10), group("chatty", 4))).unwrap();
-    let words = format!("experiment {} --parallel 2 --base-port {base} --logs {}", plan.display(), logs.path().display());
+    fs::write(
+        &plan,
+        format!("name = \"small\"\n{}{}", group("quiet", 10), group("chatty", 4)),
+    )
+    .unwrap();
+    let words = format!(
+        "experiment {} --parallel 2 --base-port {base} --logs {}",
+        plan.display(),
+        logs.path().display()
+    );
     let made = output(&words);
-    assert_eq!(made.status.code(), Some(0), "{}{}", text(&made.stdout), text(&made.stderr));
+    assert_eq!(
+        made.status.code(),
+        Some(0),
+        "{}{}",
+        text(&made.stdout),
+        text(&made.stderr)
+    );
     let folder = logs.path().join("small");
     let results = fs::read_to_string(folder.join("results.md")).unwrap();
     for run in ["quiet-1", "quiet-2", "chatty-1", "chatty-2"] {
