@@ -71,6 +71,25 @@ pub(super) fn number(text: &[u8]) -> Option<u64> {
     Some(sum)
 }
 
+/// A decimal number of at most 19 digits, which cannot overflow, and what stands behind it.
+#[inline]
+pub(super) fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut sum: u64 = 0;
+    let mut digits = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
+        digits += 1;
+    }
+    if !(1..=19).contains(&digits) {
+        return None;
+    }
+    text.get(digits..).map(|rest| (sum, rest))
+}
+
 /// Decimal numbers separated by commas; an empty text is an empty list.
 pub(super) fn numbers(text: &[u8]) -> impl Iterator<Item = Option<u64>> + '_ {
     text.split(|byte| *byte == b',')

@@ -7,11 +7,13 @@ mod event;
 mod fields;
 mod line;
 mod reader;
+mod verdict;
 mod wall_time;
 
 pub use event::{Event, Footer, Header, Kind, Recipients, Record, Vector};
 pub use line::{FORMAT_LINE, LineWriter};
 pub use reader::{Entry, Line, LogReader, ReadError};
+pub use verdict::{Place, VIOLATIONS_KEPT_MAX, Violation, Violations};
 pub use wall_time::{TimeText, WallTime};
 
 #[cfg(test)]
