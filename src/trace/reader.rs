@@ -236,9 +236,23 @@ fn parse_line(text: &[u8], time: &mut TimeText, entry: &mut Entry) -> Result<boo
         },
         Some(_) => {
             let (at, event) = parse_event(text, time)?;
-            Line::Record {
-                at,
-                record: Record::Event(event),
+            match &mut entry.what {
+                // An event behind an event, as nearly always: field by field, in place.
+                Line::Record {
+                    at: last_at,
+                    record: Record::Event(last),
+                } => {
+                    *last_at = at;
+                    last.tick = event.tick;
+                    last.clock = event.clock;
+                    last.vector = event.vector;
+                    last.kind = event.kind;
+                    return Ok(true);
+                }
+                Line::Record { .. } | Line::Unknown => Line::Record {
+                    at,
+                    record: Record::Event(event),
+                },
             }
         }
     };
