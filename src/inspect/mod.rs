@@ -1,1 +1,30 @@
-//! inspect
+//! Checks, statistics, tables and figures, from the logs alone.
+//!
+//! Works on runs of one computer or several, whole or cut off, and on logs that another program wrote in the same format. Opens files for
+//! reading only; tables and figures are returned as text.
+
+mod check;
+mod run;
+mod summary;
+
+use std::path::Path;
+
+pub use check::{RuleCount, Verdict};
+pub use run::{InspectError, Item, RunReader};
+pub use summary::{Expected, MachineSummary, RunSummary};
+
+/// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as `logs/latest`.
+///
+/// # Errors
+/// [`InspectError`] if the folder holds no run that can be read. Broken rules are no error: they are the verdict.
+pub fn check(dir: &Path) -> Result<(Verdict, RunSummary), InspectError> {
+    let mut run = RunReader::open(dir)?;
+    let mut check = check::Check::new(&run);
+    let mut tally = summary::Tally::new(&run);
+    while let Some(item) = run.next_item()? {
+        check.take(&item);
+        tally.take(&item);
+    }
+    let summary = tally.finish(&check);
+    Ok((check.finish(&run), summary))
+}

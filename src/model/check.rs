@@ -1,1 +1,216 @@
-//! The scale model's own rules, judged from the log alone.
+//! The scale model's own rules, judged from one log alone; what holds for every system's log is judged by `inspect`.
+//!
+//! Only for logs whose header has a rate and a die. Each rule is an invariant of the module page.
+
+use std::sync::Arc;
+
+use crate::{
+    trace::{Event, Header, Kind, Place, Record, Violations, WallTime},
+    units::MachineId,
+};
+
+/// The rules' names: the invariants of the module page, in its order.
+pub const RULES: [&str; 4] = [ONE_THING, QUEUE_FIRST, RATE_KEPT, DIE_OBEYED];
+
+const ONE_THING: &str = "one thing a tick";
+const QUEUE_FIRST: &str = "queue first";
+const RATE_KEPT: &str = "rate kept";
+const DIE_OBEYED: &str = "die obeyed";
+
+/// Times are whole microseconds, and so are phases and starts: a tick may seem this much early.
+const ROUNDING_US: i64 = 2;
+
+/// Ticks that a machine may lie from rate × seconds.
+const TICKS_OFF_MAX: f64 = 2.0;
+
+/// One machine's log, followed from line to line.
+#[derive(Debug)]
+pub struct ModelCheck {
+    file: Arc<str>,
+    me: MachineId,
+    peers: usize,
+    rate: u32,
+    phase_us: u64,
+    started: WallTime,
+    last: Option<(u64, WallTime)>,
+    /// Messages that still wait, as far as the log says, and the line that says so.
+    queue: (u64, u64),
+    events: u64,
+    receives: u64,
+    sends: u64,
+    internals: u64,
+    stalls: u64,
+    rate_judged: u64,
+}
+
+impl ModelCheck {
+    /// Begins with a log's header; `None` if the log is not one of the scale model.
+    #[must_use]
+    pub fn new(header: &Header, file: Arc<str>) -> Option<Self> {
+        let (Some(rate), Some(_)) = (header.rate, header.draw) else {
+            return None;
+        };
+        Some(Self {
+            file,
+            me: header.machine,
+            peers: usize::from(header.machines).saturating_sub(1),
+            rate: rate.max(1),
+            phase_us: header.phase_us.unwrap_or(0),
+            started: header.started,
+            last: None,
+            queue: (0, 2),
+            events: 0,
+            receives: 0,
+            sends: 0,
+            internals: 0,
+            stalls: 0,
+            rate_judged: 0,
+        })
+    }
+
+    /// Takes the next record of the log.
+    #[inline]
+    pub fn take(&mut self, line: u64, at: WallTime, record: &Record, violations: &mut Violations) {
+        match record {
+            Record::Event(event) => self.event(line, at, event, violations),
+            Record::Stall { .. } => self.stalls += 1,
+            Record::LinkUp { .. } | Record::LinkLost { .. } => {}
+            Record::Ended(footer) => {
+                let done = self.receives + self.sends + self.internals;
+                if footer.ticks != done {
+                    let Self {
+                        receives,
+                        sends,
+                        internals,
+                        ..
+                    } = self;
+                    let text = format!(
+                        "ticks={}, but there are {receives} receives + {sends} sends + {internals} internal events = {done}",
+                        footer.ticks
+                    );
+                    self.report(ONE_THING, &[line], text, violations);
+                }
+                let (queue, known) = self.queue;
+                if footer.queued < queue {
+                    let text = format!(
+                        "queued={}, but {queue} messages were waiting at {} and none was taken since",
+                        footer.queued,
+                        self.place(known)
+                    );
+                    self.report(QUEUE_FIRST, &[line, known], text, violations);
+                }
+                self.judge_rate(line, footer.tick_error_us_max, violations);
+            }
+        }
+    }
+
+    #[inline]
+    fn event(&mut self, line: u64, at: WallTime, event: &Event, violations: &mut Violations) {
+        let (queue, known) = self.queue;
+        match &event.kind {
+            Kind::Internal => self.internals += 1,
+            Kind::Send { to, .. } => {
+                self.sends += 1;
+                if to.len() != 1 && to.len() != self.peers {
+                    let text = format!(
+                        "a send to {} machines: the die says one peer, or all {}",
+                        to.len(),
+                        self.peers
+                    );
+                    self.report(DIE_OBEYED, &[line], text, violations);
+                }
+            }
+            Kind::Receive { queue: now, .. } => {
+                self.receives += 1;
+                self.queue = (*now, line);
+                if now.saturating_add(1) < queue {
+                    let text = format!(
+                        "{now} messages wait, but {queue} did at {}: a tick takes one",
+                        self.place(known)
+                    );
+                    self.report(QUEUE_FIRST, &[line, known], text, violations);
+                }
+            }
+            Kind::Other => return,
+        }
+        if queue > 0 && !matches!(event.kind, Kind::Receive { .. }) {
+            let text = format!(
+                "no receive, but {queue} messages were waiting at {}: a waiting message comes first",
+                self.place(known)
+            );
+            self.report(QUEUE_FIRST, &[line, known], text, violations);
+        }
+        self.events += 1;
+        self.last = Some((event.tick, at));
+        self.judge_due(line, at, event.tick, violations);
+    }
+
+    /// Tick n (from 1) is due at started + phase + (n − 1) / rate, and never comes earlier.
+    #[inline]
+    fn judge_due(&self, line: u64, at: WallTime, tick: u64, violations: &mut Violations) {
+        let Some(in_us) = tick.saturating_sub(1).checked_mul(1_000_000) else {
+            return;
+        };
+        let due = self.phase_us.saturating_add(in_us / u64::from(self.rate));
+        let since = at.us_since(self.started);
+        // A time before the start is a violation of its own.
+        if u64::try_from(since.saturating_add(ROUNDING_US)).unwrap_or(0) < due {
+            let text = format!(
+                "tick {tick} comes {since} µs after the start, but at rate {} it is due after {due} µs",
+                self.rate
+            );
+            self.report(ONE_THING, &[line, 2], text, violations);
+        }
+    }
+
+    /// Up to its last event a machine has made its ticks, but for the lateness that it reports itself.
+    ///
+    /// The last event counts, not the end: behind it the machine waits for its peers' goodbyes.
+    fn judge_rate(&mut self, line: u64, late_us_max: Option<u64>, violations: &mut Violations) {
+        let Some((ticks, at)) = self.last else { return };
+        if self.stalls > 0 {
+            return;
+        }
+        self.rate_judged += 1;
+        let rate = f64::from(self.rate);
+        let seconds = at.seconds_since(self.started);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a tolerance needs no more than 52 bits"
+        )]
+        let (ticks, late) = (ticks as f64, late_us_max.unwrap_or(0) as f64 / 1e6);
+        let allowed = TICKS_OFF_MAX + rate * late;
+        if (ticks - rate * seconds).abs() > allowed {
+            let text = format!(
+                "{ticks} ticks in {seconds:.3} s up to the last event: at rate {rate} it must be {:.1}, at most {allowed:.1} off",
+                rate * seconds
+            );
+            self.report(RATE_KEPT, &[line], text, violations);
+        }
+    }
+
+    /// The log is at its end. Returns how often each of [`RULES`] was judged.
+    pub fn finish(self, notes: &mut Vec<String>) -> [u64; RULES.len()] {
+        if self.stalls > 0 {
+            notes.push(format!(
+                "{}: {} stalls, so the rate is not judged",
+                self.file, self.stalls
+            ));
+        }
+        [self.events, self.events, self.rate_judged, self.sends]
+    }
+
+    fn place(&self, line: u64) -> Place {
+        Place {
+            file: self.file.clone(),
+            line,
+        }
+    }
+
+    #[cold]
+    fn report(&self, rule: &'static str, lines: &[u64], text: String, violations: &mut Violations) {
+        violations.add(rule, self.me, || {
+            (lines.iter().map(|line| self.place(*line)).collect(), text)
+        });
+    }
+}

@@ -8,12 +8,14 @@ mod fields;
 mod line;
 mod reader;
 mod tail;
+mod verdict;
 mod wall_time;
 
 pub use event::{Event, Footer, Header, Kind, Recipients, Record, Vector};
 pub use line::{FORMAT_LINE, LineWriter};
 pub use reader::{Entry, Line, LogReader, ReadError};
 pub use tail::LogTail;
+pub use verdict::{Place, VIOLATIONS_KEPT_MAX, Violation, Violations};
 pub use wall_time::{TimeText, WallTime};
 
 #[cfg(test)]

@@ -151,6 +151,49 @@ impl<R: BufRead> LogReader<R> {
     /// [`ReadError::Line`] for a line that cannot be read; call again for the one behind it. [`ReadError::Io`] ends the log.
     #[inline]
     pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
+        let mut entry = Entry {
+            line: 0,
+            what: Line::Unknown,
+        };
+        Ok(self.next_into(&mut entry)?.then_some(entry))
+    }
+
+    /// The same into an entry that is used again and again; `false` at the end of the log.
+    ///
+    /// # Errors
+    /// As [`next_entry`](Self::next_entry); the entry is then to be disregarded.
+    #[inline]
+    pub fn next_into(&mut self, entry: &mut Entry) -> Result<bool, ReadError> {
+        loop {
+            // Nearly every line lies whole in the source's buffer: it is read there, without a copy.
+            let (read, taken) = match self.source.fill_buf() {
+                Ok(available) => match memchr::memchr(b'\n', available) {
+                    Some(end) if end <= LINE_BYTES_MAX => {
+                        let text = without_return(available.get(..end).unwrap_or_default());
+                        (parse_line(text, &mut self.time, entry), end + 1)
+                    }
+                    _ => break,
+                },
+                // An error comes again, and is judged, on the way of the long lines.
+                Err(_) => break,
+            };
+            self.source.consume(taken);
+            self.line += 1;
+            match read {
+                Ok(false) => {}
+                Ok(true) => {
+                    entry.line = self.line;
+                    return Ok(true);
+                }
+                Err(what) => return Err(self.line_error(what)),
+            }
+        }
+        self.next_across_buffers(entry)
+    }
+
+    /// The next line, gathered from several buffers.
+    #[cold]
+    fn next_across_buffers(&mut self, entry: &mut Entry) -> Result<bool, ReadError> {
         loop {
             let ending = read_line(&mut self.source, &mut self.text).map_err(|error| ReadError::Io {
                 file: self.file.clone(),
@@ -158,33 +201,68 @@ impl<R: BufRead> LogReader<R> {
             })?;
             if matches!(ending, Ending::Nothing) {
                 self.cut_bytes = self.text.len();
-                return Ok(None);
+                return Ok(false);
             }
             self.line += 1;
-            let what = match self.text.first() {
-                None => continue,
-                Some(b'#') => parse_remark(&self.text, &mut self.time).map(|remark| match remark {
-                    Some((at, record)) => Line::Record { at, record },
-                    None => Line::Unknown,
-                }),
-                Some(_) => parse_event(&self.text, &mut self.time).map(|(at, event)| Line::Record {
-                    at,
-                    record: Record::Event(event),
-                }),
-            };
-            return match what {
-                Ok(what) => Ok(Some(Entry {
-                    line: self.line,
-                    what,
-                })),
-                Err(what) => Err(ReadError::Line {
-                    file: self.file.clone(),
-                    line: self.line,
-                    what,
-                }),
-            };
+            match parse_line(&self.text, &mut self.time, entry) {
+                Ok(false) => {}
+                Ok(true) => {
+                    entry.line = self.line;
+                    return Ok(true);
+                }
+                Err(what) => return Err(self.line_error(what)),
+            }
         }
     }
+
+    #[cold]
+    fn line_error(&self, what: String) -> ReadError {
+        ReadError::Line {
+            file: self.file.clone(),
+            line: self.line,
+            what,
+        }
+    }
+}
+
+/// Reads a line without its line feed; `false` for a blank one.
+#[inline]
+fn parse_line(text: &[u8], time: &mut TimeText, entry: &mut Entry) -> Result<bool, String> {
+    entry.what = match text.first() {
+        None => return Ok(false),
+        Some(b'#') => match parse_remark(text, time)? {
+            Some((at, record)) => Line::Record { at, record },
+            None => Line::Unknown,
+        },
+        Some(_) => {
+            let (at, event) = parse_event(text, time)?;
+            match &mut entry.what {
+                // An event behind an event, as nearly always: field by field, in place.
+                Line::Record {
+                    at: last_at,
+                    record: Record::Event(last),
+                } => {
+                    *last_at = at;
+                    last.tick = event.tick;
+                    last.clock = event.clock;
+                    last.vector = event.vector;
+                    last.kind = event.kind;
+                    return Ok(true);
+                }
+                Line::Record { .. } | Line::Unknown => Line::Record {
+                    at,
+                    record: Record::Event(event),
+                },
+            }
+        }
+    };
+    Ok(true)
+}
+
+/// A line that another program ended with CR LF.
+#[inline]
+fn without_return(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\r").unwrap_or(text)
 }
 
 /// How a line ended.
@@ -205,8 +283,7 @@ fn read_line(source: &mut impl BufRead, text: &mut Vec<u8>) -> io::Result<Ending
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        // `split` on a byte compiles to a loop; the standard library's memchr is only reachable through `read_until`.
-        let place = available.iter().position(|byte| *byte == b'\n');
+        let place = memchr::memchr(b'\n', available);
         let taken = place.unwrap_or(available.len());
         text.extend_from_slice(available.get(..taken).unwrap_or_default());
         source.consume(taken + usize::from(place.is_some()));

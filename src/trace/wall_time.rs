@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use crate::units::Time;
 
 /// Bytes of a time as text: `2026-11-20T23:16:01.373456Z`.
-const TEXT_BYTES: usize = 27;
+pub(super) const TIME_BYTES: usize = 27;
 
 /// Bytes of the text up to and including the minute and its colon.
 const MINUTE_BYTES: usize = 17;
@@ -57,7 +57,7 @@ impl WallTime {
 
 impl std::fmt::Display for WallTime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = Vec::with_capacity(TEXT_BYTES);
+        let mut text = Vec::with_capacity(TIME_BYTES);
         TimeText::default().write(*self, &mut text);
         f.write_str(&String::from_utf8_lossy(&text))
     }
@@ -103,35 +103,42 @@ impl TimeText {
     /// Reads a time of exactly the form that [`write`](Self::write) gives; `None` for any other text.
     #[inline]
     pub fn parse(&mut self, text: &[u8]) -> Option<WallTime> {
-        let (minute, rest) = text.split_at_checked(MINUTE_BYTES)?;
+        let (minute, rest) = text.split_first_chunk::<MINUTE_BYTES>()?;
         let &[s1, s0, b'.', u5, u4, u3, u2, u1, u0, b'Z'] = rest else {
             return None;
         };
-        if minute != self.prefix.as_slice() {
-            // chrono reads more than this form: signs, blanks, months of one digit.
-            let is_of_form = minute
-                .iter()
-                .zip(b"0000-00-00T00:00:")
-                .all(|(byte, form)| match form {
-                    b'0' => byte.is_ascii_digit(),
-                    _ => byte == form,
-                });
-            if !is_of_form {
-                return None;
-            }
-            let whole = [minute, b"00"].concat();
-            let whole = std::str::from_utf8(&whole).ok()?;
-            let date_time = NaiveDateTime::parse_from_str(whole, "%Y-%m-%dT%H:%M:%S").ok()?;
-            self.minute = WallTime(date_time.and_utc().timestamp_micros());
-            self.prefix = minute.to_vec();
+        // Arrays of a known length compare in a few instructions; slices call out.
+        if self.prefix.len() != MINUTE_BYTES || self.prefix.first_chunk() != Some(minute) {
+            self.parse_minute(minute)?;
         }
-        let digits = [s1, s0, u5, u4, u3, u2, u1, u0];
-        if !digits.iter().all(u8::is_ascii_digit) || s1 > b'5' {
+        let mut into_minute: i64 = 0;
+        let mut other = s1 > b'5';
+        for byte in [s1, s0, u5, u4, u3, u2, u1, u0] {
+            let digit = byte.wrapping_sub(b'0');
+            other |= digit > 9;
+            into_minute = into_minute * 10 + i64::from(digit);
+        }
+        (!other).then_some(WallTime(self.minute.0 + into_minute))
+    }
+
+    #[cold]
+    fn parse_minute(&mut self, minute: &[u8; MINUTE_BYTES]) -> Option<()> {
+        // chrono reads more than this form: signs, blanks, months of one digit.
+        let is_of_form = minute
+            .iter()
+            .zip(b"0000-00-00T00:00:")
+            .all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte == form,
+            });
+        if !is_of_form {
             return None;
         }
-        let into_minute = digits
-            .iter()
-            .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-        Some(WallTime(self.minute.0 + into_minute))
+        let whole = [minute.as_slice(), b"00"].concat();
+        let whole = std::str::from_utf8(&whole).ok()?;
+        let date_time = NaiveDateTime::parse_from_str(whole, "%Y-%m-%dT%H:%M:%S").ok()?;
+        self.minute = WallTime(date_time.and_utc().timestamp_micros());
+        self.prefix = minute.to_vec();
+        Some(())
     }
 }

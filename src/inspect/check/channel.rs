@@ -1,0 +1,352 @@
+//! Messages matched along channels: each receive finds its send.
+//!
+//! A message has no number of its own; (machine, clock) names its send event, and a channel i→j delivers in order. Logs are read in the order
+//! of their times, and hosts may be skewed, so either end of a message may be read first. A channel therefore holds what waits for its other
+//! end: sends, or receives, never both, and nothing else grows.
+//!
+//! ```text
+//!   sends waiting      8  9 12          receive of 8: matches the head
+//!                                       receive of 9: 8 was skipped
+//!   receives waiting   8  9             send 8: matches the head
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    judge::{Context, Pair},
+    stamp::Stamps,
+};
+use crate::{trace::Vector, units::MachineId};
+
+/// Skipped sends that are remembered on a channel, so that a late arrival is known to be one.
+const SKIPPED_MAX: usize = 256;
+
+/// One message of a send event, on its way to one recipient.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) line: u64,
+    pub(super) clock: u64,
+    pub(super) vector: Option<Vector>,
+}
+
+/// A receive event.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    pub(super) line: u64,
+    /// The clock that the message carried.
+    pub(super) sent: u64,
+    /// The receiver's clock before the event.
+    pub(super) before: u64,
+    /// The receiver's clock after the event.
+    pub(super) clock: u64,
+    /// The receiver's vector clock before, where it is known, and after, in vector runs.
+    pub(super) vectors: Option<Box<(Option<Vector>, Vector)>>,
+}
+
+/// What is known of one channel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Channel {
+    /// Messages sent, dropped ones left out.
+    pub(super) sent: u64,
+    /// Receive events.
+    pub(super) received: u64,
+    /// Messages whose clock condition is broken.
+    pub(super) unordered: u64,
+    /// The clock of the newest send.
+    newest: u64,
+    sends: VecDeque<Sent>,
+    receives: VecDeque<Received>,
+    /// The last message matched: its send's clock and line, and its receive's line.
+    last: Option<(u64, u64, u64)>,
+    odd: Option<Box<Odd>>,
+}
+
+/// What only a broken channel has.
+#[derive(Clone, Debug, Default)]
+struct Odd {
+    /// Sends passed over since the last match: the first one's line and clock, and how many.
+    gap: Option<Gap>,
+    /// Sends passed over that might still arrive: clock and line.
+    skipped: VecDeque<(u64, u64)>,
+}
+
+/// Sends that were passed over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    pub(super) line: u64,
+    pub(super) clock: u64,
+    pub(super) count: u64,
+}
+
+/// All channels of a run.
+#[derive(Debug)]
+pub(super) struct Channels {
+    machines: usize,
+    /// By sender, then recipient; a sender's row is made at its first message.
+    rows: Vec<Vec<Channel>>,
+    /// By sender.
+    pub(super) stamps: Vec<Stamps>,
+    pub(super) matched: u64,
+}
+
+/// What a receive at the head of a channel is.
+enum Found {
+    /// The message of the given send; whether its stamp is the clock before the event.
+    Match {
+        early: bool,
+    },
+    Twice,
+    /// It was passed over before; the line of its send.
+    Late {
+        line: u64,
+    },
+    Other,
+}
+
+impl Channels {
+    pub(super) fn new(machines: u16) -> Self {
+        let machines = usize::from(machines);
+        Self {
+            machines,
+            rows: vec![Vec::new(); machines],
+            stamps: vec![Stamps::default(); machines],
+            matched: 0,
+        }
+    }
+
+    /// The channel between two machines of the run, and the sender's stamps.
+    #[inline]
+    fn channel(&mut self, from: MachineId, to: MachineId) -> Option<(&mut Channel, &mut Stamps)> {
+        let row = self.rows.get_mut(from.index())?;
+        if row.is_empty() {
+            row.resize(self.machines, Channel::default());
+        }
+        Some((row.get_mut(to.index())?, self.stamps.get_mut(from.index())?))
+    }
+
+    /// What is known of a channel, if anything was ever seen on it.
+    pub(super) fn get(&self, from: MachineId, to: MachineId) -> Option<&Channel> {
+        self.rows.get(from.index())?.get(to.index())
+    }
+
+    /// A send event of `from` was read, with a message to `to`.
+    #[inline]
+    pub(super) fn send(&mut self, from: MachineId, to: MachineId, send: Sent, context: &mut Context<'_>) {
+        let Some((channel, stamps)) = self.channel(from, to) else {
+            return;
+        };
+        channel.sent += 1;
+        channel.newest = send.clock;
+        if channel.receives.is_empty() {
+            channel.sends.push_back(send);
+            return;
+        }
+        let pair = Pair { from, to };
+        let matched = channel.send_behind_receives(send, pair, stamps, context);
+        self.matched += u64::from(matched);
+    }
+
+    /// A receive event of `to` was read.
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        receive: Received,
+        context: &mut Context<'_>,
+    ) {
+        let Some((channel, stamps)) = self.channel(from, to) else {
+            return;
+        };
+        channel.received += 1;
+        if !channel.receives.is_empty() {
+            channel.receives.push_back(receive);
+            return;
+        }
+        let pair = Pair { from, to };
+        let matched = match channel.sends.pop_front() {
+            // All but always: the message that is next.
+            Some(send) if send.clock == receive.sent && !stamps.are_early() => {
+                stamps.exact += 1;
+                channel.settle(pair, &send, &receive, context);
+                true
+            }
+            Some(send) => {
+                channel.sends.push_front(send);
+                channel.receive_odd(receive, pair, stamps, context)
+            }
+            None => channel.receive_odd(receive, pair, stamps, context),
+        };
+        self.matched += u64::from(matched);
+    }
+
+    /// All logs are at their end: what was received and never sent? `open_behind` gives the last clock of a sender whose log has no end, so that
+    /// messages with a greater clock may have been sent. Returns how many receives stay unmatched for that reason, by sender.
+    pub(super) fn finish(
+        &mut self,
+        open_behind: impl Fn(MachineId) -> Option<u64>,
+        context: &mut Context<'_>,
+    ) -> BTreeMap<MachineId, u64> {
+        let mut unmatched = BTreeMap::new();
+        for ((from, row), stamps) in (0..).map(MachineId).zip(&mut self.rows).zip(&self.stamps) {
+            let behind = open_behind(from);
+            for (to, channel) in (0..).map(MachineId).zip(row) {
+                for receive in std::mem::take(&mut channel.receives) {
+                    let pair = Pair { from, to };
+                    if behind.is_some_and(|clock| stamps.aim(receive.sent) > clock) {
+                        context.judge_clock(pair, None, &receive);
+                        *unmatched.entry(from).or_default() += 1;
+                    } else {
+                        channel.nowhere(pair, &receive, context);
+                    }
+                }
+            }
+        }
+        unmatched
+    }
+}
+
+impl Channel {
+    /// A send whose receive may have been read before it. Returns whether it was.
+    #[cold]
+    fn send_behind_receives(
+        &mut self,
+        send: Sent,
+        pair: Pair,
+        stamps: &mut Stamps,
+        context: &mut Context<'_>,
+    ) -> bool {
+        while let Some(receive) = self.receives.pop_front() {
+            match self.find(&receive, Some(send.clock), stamps) {
+                Found::Match { early } => {
+                    stamps.take(early, pair, &send, &receive, context);
+                    self.settle(pair, &send, &receive, context);
+                    return true;
+                }
+                Found::Twice => self.twice(pair, &receive, context),
+                Found::Late { line } => self.late(line, pair, &receive, context),
+                Found::Other if stamps.aim(receive.sent) > send.clock => {
+                    self.receives.push_front(receive);
+                    self.skip(&send);
+                    return false;
+                }
+                Found::Other => self.nowhere(pair, &receive, context),
+            }
+        }
+        self.sends.push_back(send);
+        false
+    }
+
+    /// A receive that is not simply that of the head. Returns whether its send was found.
+    #[cold]
+    fn receive_odd(
+        &mut self,
+        receive: Received,
+        pair: Pair,
+        stamps: &mut Stamps,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let head = self.sends.front().map(|send| send.clock);
+        match self.find(&receive, head, stamps) {
+            Found::Match { early } => {
+                if let Some(send) = self.sends.pop_front() {
+                    stamps.take(early, pair, &send, &receive, context);
+                    self.settle(pair, &send, &receive, context);
+                }
+                return true;
+            }
+            Found::Twice => self.twice(pair, &receive, context),
+            Found::Late { line } => self.late(line, pair, &receive, context),
+            Found::Other => {
+                let aim = stamps.aim(receive.sent);
+                let place = self.sends.partition_point(|send| send.clock < aim);
+                let is_there = self.sends.get(place).is_some_and(|send| send.clock == aim);
+                if is_there || (place == self.sends.len() && aim > self.newest) {
+                    // Those before it were passed over, whether its own send was read already or not.
+                    let skipped: Vec<Sent> = self.sends.drain(..place).collect();
+                    skipped.iter().for_each(|send| self.skip(send));
+                    if is_there {
+                        return self.receive_odd(receive, pair, stamps, context);
+                    }
+                    self.receives.push_back(receive);
+                } else {
+                    self.nowhere(pair, &receive, context);
+                }
+            }
+        }
+        false
+    }
+
+    /// Compares a receive with what is known, `next` being the clock of the next send on the channel.
+    fn find(&self, receive: &Received, next: Option<u64>, stamps: &Stamps) -> Found {
+        let aim = stamps.aim(receive.sent);
+        let early = aim != receive.sent;
+        if next == Some(aim) {
+            return Found::Match { early };
+        }
+        if self.last.is_some_and(|(clock, ..)| clock == aim) {
+            return Found::Twice;
+        }
+        let skipped = self
+            .odd
+            .iter()
+            .flat_map(|odd| &odd.skipped)
+            .find(|(clock, _)| *clock == aim);
+        if let Some((_, line)) = skipped {
+            return Found::Late { line: *line };
+        }
+        if next == Some(stamps.other_aim(receive.sent)) {
+            return Found::Match { early: !early };
+        }
+        Found::Other
+    }
+
+    /// A send and its receive have met.
+    #[inline]
+    fn settle(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
+        self.last = Some((send.clock, send.line, receive.line));
+        if let Some(gap) = self.odd.as_mut().and_then(|odd| odd.gap.take()) {
+            context.judge_gap(pair, gap, send, receive);
+        }
+        context.judge_clock(pair, Some(send), receive);
+        if send.clock >= receive.clock {
+            self.unordered += 1;
+            context.unordered(pair, send, receive);
+        }
+        if let Some(vectors) = &receive.vectors {
+            context.judge_vectors(pair, send, receive, vectors);
+        }
+    }
+
+    fn skip(&mut self, send: &Sent) {
+        let odd = self.odd.get_or_insert_default();
+        let gap = odd.gap.get_or_insert(Gap {
+            line: send.line,
+            clock: send.clock,
+            count: 0,
+        });
+        gap.count += 1;
+        if odd.skipped.len() == SKIPPED_MAX {
+            odd.skipped.pop_front();
+        }
+        odd.skipped.push_back((send.clock, send.line));
+    }
+
+    fn twice(&self, pair: Pair, receive: &Received, context: &mut Context<'_>) {
+        context.judge_clock(pair, None, receive);
+        context.twice(pair, receive, self.last);
+    }
+
+    fn late(&mut self, line: u64, pair: Pair, receive: &Received, context: &mut Context<'_>) {
+        if let Some(odd) = &mut self.odd {
+            odd.skipped.retain(|(_, skipped)| *skipped != line);
+        }
+        context.judge_clock(pair, None, receive);
+        context.late(pair, line, receive, self.last);
+    }
+
+    fn nowhere(&self, pair: Pair, receive: &Received, context: &mut Context<'_>) {
+        context.judge_clock(pair, None, receive);
+        context.nowhere(pair, receive, self.last);
+    }
+}

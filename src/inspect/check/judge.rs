@@ -1,0 +1,206 @@
+//! The rules of one message: its two ends side by side, and the words for what is wrong with them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    channel::{Gap, Received, Sent},
+    rules::{CLOCK, CONDITION, ORDER},
+    vector,
+    wrong_rule::merged,
+};
+use crate::{
+    trace::{Place, Vector, Violations},
+    units::MachineId,
+};
+
+/// The two ends of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub(super) from: MachineId,
+    pub(super) to: MachineId,
+}
+
+/// The log of each machine.
+#[derive(Clone, Debug)]
+pub(super) struct Files(pub(super) Vec<Arc<str>>);
+
+/// What judging a message needs.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) files: &'a Files,
+    pub(super) losses: &'a Losses,
+    pub(super) violations: &'a mut Violations,
+}
+
+/// Where machines logged that a link was lost: by (machine, peer), the lines.
+pub(super) type Losses = BTreeMap<(MachineId, MachineId), Vec<u64>>;
+
+impl Files {
+    pub(super) fn place(&self, machine: MachineId, line: u64) -> Place {
+        Place {
+            file: self.0.get(machine.index()).cloned().unwrap_or_default(),
+            line,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// The clock rule for a receive.
+    #[inline]
+    pub(super) fn judge_clock(&mut self, pair: Pair, send: Option<&Sent>, receive: &Received) {
+        let expected = merged(receive.before, receive.sent);
+        if receive.clock != expected {
+            self.wrong_clock(pair, send, receive, expected);
+        }
+    }
+
+    #[cold]
+    fn wrong_clock(&mut self, pair: Pair, send: Option<&Sent>, receive: &Received, expected: u64) {
+        let files = self.files;
+        self.violations.add(CLOCK, pair.to, || {
+            let Received {
+                sent, before, clock, ..
+            } = receive;
+            let mut places = vec![files.place(pair.to, receive.line)];
+            places.extend(send.map(|send| files.place(pair.from, send.line)));
+            let from = message(pair, *sent, places.get(1));
+            let text = format!(
+                "receive of {from}: the clock was {before}, so it must become max({before}, {sent}) + 1 = {expected}; the log says {clock}",
+            );
+            (places, text)
+        });
+    }
+
+    /// The clock condition is broken.
+    #[cold]
+    pub(super) fn unordered(&mut self, pair: Pair, send: &Sent, receive: &Received) {
+        let files = self.files;
+        self.violations.add(CONDITION, pair.to, || {
+            let places = vec![
+                files.place(pair.to, receive.line),
+                files.place(pair.from, send.line),
+            ];
+            let text = format!(
+                "the receive has clock {}, its send at machine {} has {} ({}): C(send) < C(receive) must hold",
+                receive.clock,
+                pair.from,
+                send.clock,
+                files.place(pair.from, send.line),
+            );
+            (places, text)
+        });
+    }
+
+    /// Sends were passed over before this message. Allowed where the link between was lost.
+    #[cold]
+    pub(super) fn judge_gap(&mut self, pair: Pair, gap: Gap, send: &Sent, receive: &Received) {
+        let lines = |a, b| self.losses.get(&(a, b)).into_iter().flatten().copied();
+        let sender_knows = lines(pair.from, pair.to).any(|line| (gap.line..send.line).contains(&line));
+        let receiver_knows = lines(pair.to, pair.from).any(|line| line < receive.line);
+        if sender_knows || receiver_knows {
+            return;
+        }
+        let files = self.files;
+        self.violations.add(ORDER, pair.to, || {
+            let places = vec![
+                files.place(pair.to, receive.line),
+                files.place(pair.from, gap.line),
+                files.place(pair.from, send.line),
+            ];
+            let more = match gap.count {
+                1 => String::new(),
+                count => format!(" and {} more behind it", count - 1),
+            };
+            let text = format!(
+                "receive of {}, but {}{more} had not been received: messages of a channel arrive in the order sent",
+                message(pair, send.clock, places.get(2)),
+                message(pair, gap.clock, places.get(1)),
+            );
+            (places, text)
+        });
+    }
+
+    /// A message was received for the second time.
+    pub(super) fn twice(&mut self, pair: Pair, receive: &Received, last: Option<(u64, u64, u64)>) {
+        let files = self.files;
+        self.violations.add(ORDER, pair.to, || {
+            let mut places = vec![files.place(pair.to, receive.line)];
+            places.extend(last.map(|(_, _, line)| files.place(pair.to, line)));
+            places.extend(last.map(|(_, line, _)| files.place(pair.from, line)));
+            let first = places.get(1).map(|place| format!(" at {place}"));
+            let text = format!(
+                "receive of {}, which was received already{}: a message arrives once",
+                message(pair, receive.sent, places.get(2)),
+                first.unwrap_or_default(),
+            );
+            (places, text)
+        });
+    }
+
+    /// A message that was passed over has arrived.
+    pub(super) fn late(
+        &mut self,
+        pair: Pair,
+        send_line: u64,
+        receive: &Received,
+        last: Option<(u64, u64, u64)>,
+    ) {
+        let files = self.files;
+        self.violations.add(ORDER, pair.to, || {
+            let places = vec![
+                files.place(pair.to, receive.line),
+                files.place(pair.from, send_line),
+            ];
+            let later =
+                last.map(|(clock, _, line)| format!(" (clock {clock}, {})", files.place(pair.to, line)));
+            let text = format!(
+                "receive of {} behind a message sent later{}: messages of a channel arrive in the order sent",
+                message(pair, receive.sent, places.get(1)),
+                later.unwrap_or_default(),
+            );
+            (places, text)
+        });
+    }
+
+    /// No send fits this receive.
+    pub(super) fn nowhere(&mut self, pair: Pair, receive: &Received, last: Option<(u64, u64, u64)>) {
+        let files = self.files;
+        self.violations.add(ORDER, pair.to, || {
+            let mut places = vec![files.place(pair.to, receive.line)];
+            places.extend(last.map(|(_, line, _)| files.place(pair.from, line)));
+            let known = match (last, places.get(1)) {
+                (Some((clock, ..)), Some(place)) => format!("; the last one matched was sent at clock {clock} ({place})"),
+                _ => String::new(),
+            };
+            let text = format!(
+                "receive of {}, but {} has no such message on its way: it was never sent, or received before{known}",
+                message(pair, receive.sent, None),
+                files.place(pair.from, 0),
+            );
+            (places, text)
+        });
+    }
+
+    /// The vector clock of a receive.
+    #[cold]
+    pub(super) fn judge_vectors(
+        &mut self,
+        pair: Pair,
+        send: &Sent,
+        receive: &Received,
+        vectors: &(Option<Vector>, Vector),
+    ) {
+        vector::judge_receive(pair, send, receive, vectors, self);
+    }
+}
+
+/// A message in words.
+fn message(pair: Pair, clock: u64, send: Option<&Place>) -> String {
+    match send {
+        Some(place) => format!(
+            "the message sent at machine {}, clock {clock} ({place})",
+            pair.from
+        ),
+        None => format!("a message of machine {}, clock {clock}", pair.from),
+    }
+}

@@ -1,0 +1,299 @@
+//! The rules of one log by itself: its time, its ticks, its clock, its footer.
+
+use super::{
+    channel::{Channels, Received, Sent},
+    judge::{Context, Files, Losses},
+    rules::{CLOCK, FOOTER, FORMAT, TICK, TIME},
+    vector::{Claims, Step, VectorTrack},
+    wrong_rule::Fits,
+};
+use crate::{
+    trace::{Event, Footer, Header, Kind, Record, Violations, WallTime},
+    units::MachineId,
+};
+
+/// One machine's log, followed from line to line.
+#[derive(Debug)]
+pub(super) struct MachineCheck {
+    me: MachineId,
+    machines: u16,
+    last_at: WallTime,
+    last_line: u64,
+    /// The tick of the last event.
+    tick: u64,
+    /// The clock after the last event.
+    pub(super) clock: u64,
+    pub(super) events: u64,
+    pub(super) records: u64,
+    pub(super) fits: Fits,
+    pub(super) vector: VectorTrack,
+    pub(super) footer: Option<(u64, Footer)>,
+}
+
+/// What the logs share while they are read.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) files: Files,
+    pub(super) channels: Channels,
+    pub(super) losses: Losses,
+    pub(super) claims: Claims,
+    pub(super) violations: Violations,
+}
+
+impl MachineCheck {
+    pub(super) fn new(header: &Header) -> Self {
+        Self {
+            me: header.machine,
+            machines: header.machines,
+            last_at: header.started,
+            last_line: 2,
+            tick: 0,
+            clock: 0,
+            events: 0,
+            records: 0,
+            fits: Fits::default(),
+            vector: VectorTrack::default(),
+            footer: None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, line: u64, at: WallTime, record: &Record, shared: &mut Shared) {
+        self.records += 1;
+        if at < self.last_at {
+            self.time_goes_back(line, at, shared);
+        }
+        if let Some((end, _)) = &self.footer {
+            let places = [line, *end].map(|line| shared.files.place(self.me, line));
+            shared.violations.add(FOOTER, self.me, || {
+                let text = format!(
+                    "a record behind the footer ({}), which is the last line",
+                    places[1]
+                );
+                (places.to_vec(), text)
+            });
+        }
+        match record {
+            Record::Event(event) => self.event(line, event, shared),
+            Record::LinkLost { peer } => {
+                let lines = shared.losses.entry((self.me, *peer)).or_default();
+                lines.push(line);
+            }
+            Record::LinkUp { .. } | Record::Stall { .. } => {}
+            Record::Ended(footer) => self.end(line, footer, shared),
+        }
+        (self.last_at, self.last_line) = (at, line);
+    }
+
+    #[inline]
+    fn event(&mut self, line: u64, event: &Event, shared: &mut Shared) {
+        let before = self.clock;
+        if matches!(event.kind, Kind::Other) && event.tick == 0 {
+            // A kind of a later version, which is no event of this clock.
+            return;
+        }
+        if event.tick != self.tick + 1 {
+            self.wrong_tick(line, event, shared);
+        }
+        self.events += 1;
+        (self.tick, self.clock) = (event.tick, event.clock);
+        let mut vector_before = None;
+        if let Some(vector) = &event.vector {
+            let step = Step {
+                line,
+                tick: event.tick,
+                vector,
+                merges: !matches!(event.kind, Kind::Internal | Kind::Send { .. }),
+            };
+            let Shared {
+                files,
+                claims,
+                violations,
+                ..
+            } = shared;
+            vector_before = self.vector.take(self.me, step, claims, files, violations);
+        }
+        match &event.kind {
+            Kind::Internal => self.judge_step(line, before, shared),
+            Kind::Send { to, dropped } => {
+                self.judge_step(line, before, shared);
+                self.send(line, event, to, dropped, shared);
+            }
+            Kind::Receive { from, sent, .. } => {
+                self.fits.take(before, *sent, event.clock);
+                if !self.is_peer(*from) {
+                    self.no_peer(line, *from, shared);
+                    return;
+                }
+                let receive = Received {
+                    line,
+                    sent: *sent,
+                    before,
+                    clock: event.clock,
+                    vectors: event
+                        .vector
+                        .as_ref()
+                        .map(|after| Box::new((vector_before, after.clone()))),
+                };
+                let (channels, mut context) = shared.split();
+                channels.receive(*from, self.me, receive, &mut context);
+            }
+            Kind::Other => {}
+        }
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        line: u64,
+        event: &Event,
+        to: &[MachineId],
+        dropped: &[MachineId],
+        shared: &mut Shared,
+    ) {
+        for peer in to.iter().chain(dropped) {
+            if !self.is_peer(*peer) {
+                self.no_peer(line, *peer, shared);
+                return;
+            }
+        }
+        if let Some(other) = dropped.iter().find(|peer| !to.contains(peer)) {
+            let text = format!("dropped={other} names a machine that is no recipient of this send");
+            let place = shared.files.place(self.me, line);
+            shared
+                .violations
+                .add(FORMAT, self.me, || (vec![place.clone()], text.clone()));
+        }
+        let (channels, mut context) = shared.split();
+        for peer in to {
+            if dropped.is_empty() || !dropped.contains(peer) {
+                let send = Sent {
+                    line,
+                    clock: event.clock,
+                    vector: event.vector.clone(),
+                };
+                channels.send(self.me, *peer, send, &mut context);
+            }
+        }
+    }
+
+    fn is_peer(&self, machine: MachineId) -> bool {
+        machine != self.me && machine.0 < self.machines
+    }
+
+    /// An event that is no receive steps by 1.
+    #[inline]
+    fn judge_step(&self, line: u64, before: u64, shared: &mut Shared) {
+        if self.clock != before.saturating_add(1) {
+            let place = shared.files.place(self.me, line);
+            shared.violations.add(CLOCK, self.me, || {
+                let text = format!(
+                    "no receive: the clock was {before}, so it must become {before} + 1 = {}; the log says {}",
+                    before.saturating_add(1),
+                    self.clock,
+                );
+                (vec![place], text)
+            });
+        }
+    }
+
+    #[cold]
+    fn no_peer(&self, line: u64, machine: MachineId, shared: &mut Shared) {
+        let place = shared.files.place(self.me, line);
+        shared.violations.add(FORMAT, self.me, || {
+            let text = format!(
+                "machine {machine} is no peer of machine {} in a run of {} machines",
+                self.me, self.machines
+            );
+            (vec![place], text)
+        });
+    }
+
+    #[cold]
+    fn wrong_tick(&self, line: u64, event: &Event, shared: &mut Shared) {
+        let places = [line, self.last_line].map(|line| shared.files.place(self.me, line));
+        shared.violations.add(TICK, self.me, || {
+            let text = format!(
+                "tick {} behind tick {} ({}): ticks count from 1 without a gap",
+                event.tick, self.tick, places[1]
+            );
+            (places.to_vec(), text)
+        });
+    }
+
+    #[cold]
+    fn time_goes_back(&self, line: u64, at: WallTime, shared: &mut Shared) {
+        let places = [line, self.last_line].map(|line| shared.files.place(self.me, line));
+        shared.violations.add(TIME, self.me, || {
+            let before = if self.last_line == 2 {
+                "the start"
+            } else {
+                "the line before"
+            };
+            let text = format!(
+                "the time is {at}, {} µs earlier than {before} ({}): time never goes back",
+                self.last_at.us_since(at),
+                places[1]
+            );
+            (places.to_vec(), text)
+        });
+    }
+
+    fn end(&mut self, line: u64, footer: &Footer, shared: &mut Shared) {
+        let place = shared.files.place(self.me, line);
+        let mut wrong = |text: String| {
+            shared
+                .violations
+                .add(FOOTER, self.me, || (vec![place.clone()], text));
+        };
+        if footer.ticks != self.events {
+            wrong(format!(
+                "ticks={}, but the log holds {} events",
+                footer.ticks, self.events
+            ));
+        }
+        let waiting: u64 = footer
+            .waiting
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count));
+        if !footer.waiting.is_empty() && waiting != footer.queued {
+            wrong(format!(
+                "queued={}, but waiting= adds up to {waiting}",
+                footer.queued
+            ));
+        }
+        if !footer.waiting.is_empty() && footer.waiting.len() != usize::from(self.machines) {
+            wrong(format!(
+                "waiting= has {} counts for {} machines",
+                footer.waiting.len(),
+                self.machines
+            ));
+        }
+        if let Some(other) = footer.goodbye.iter().find(|peer| !self.is_peer(**peer)) {
+            wrong(format!("goodbye= names machine {other}, which is no peer"));
+        }
+        self.footer = Some((line, footer.clone()));
+    }
+}
+
+impl Shared {
+    /// The channels, and what judging their messages needs.
+    #[inline]
+    fn split(&mut self) -> (&mut Channels, Context<'_>) {
+        let context = Context {
+            files: &self.files,
+            losses: &self.losses,
+            violations: &mut self.violations,
+        };
+        (&mut self.channels, context)
+    }
+
+    /// [`Channels::finish`] with its context.
+    pub(super) fn finish_channels(
+        &mut self,
+        open_behind: impl Fn(MachineId) -> Option<u64>,
+    ) -> std::collections::BTreeMap<MachineId, u64> {
+        let (channels, mut context) = self.split();
+        channels.finish(open_behind, &mut context)
+    }
+}

@@ -1,0 +1,39 @@
+//! The names of the rules that hold for every log, whatever the system.
+
+/// Every line can be read, and names machines of the run.
+pub(super) const FORMAT: &str = "format";
+/// Every machine's log is there.
+pub(super) const COMPLETE: &str = "complete";
+/// Time never goes back, and begins at `started`.
+pub(super) const TIME: &str = "time";
+/// `tick` counts from 1 without a gap.
+pub(super) const TICK: &str = "tick";
+/// An event that is no receive steps by 1; a receive sets `C := max(C, T) + 1`.
+pub(super) const CLOCK: &str = "clock rule";
+/// A message carries the clock of its send event.
+pub(super) const STAMP: &str = "stamp";
+/// `C(send) < C(receive)`.
+pub(super) const CONDITION: &str = "clock condition";
+/// Along a channel messages arrive once, in the order sent, none from nowhere.
+pub(super) const ORDER: &str = "channel order";
+/// Sent = received + waiting.
+pub(super) const CONSERVATION: &str = "conservation";
+/// The footer is the last line, and counts what the log holds.
+pub(super) const FOOTER: &str = "footer";
+/// Own entry by 1, receives by entrywise maximum, nobody ahead of the owner.
+pub(super) const VECTOR: &str = "vector clock";
+
+/// All of them, in the order of reports.
+pub(super) const RULES: [&str; 11] = [
+    FORMAT,
+    COMPLETE,
+    TIME,
+    TICK,
+    CLOCK,
+    STAMP,
+    CONDITION,
+    ORDER,
+    CONSERVATION,
+    FOOTER,
+    VECTOR,
+];

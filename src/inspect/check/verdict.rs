@@ -1,0 +1,86 @@
+//! What `check` says about a run, as values and as text.
+
+use std::fmt;
+
+use crate::trace::Violation;
+
+/// How often a rule was judged, and broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleCount {
+    /// The rule.
+    pub rule: &'static str,
+    /// Events, messages, channels or logs that it was applied to.
+    pub judged: u64,
+    /// How many of them broke it.
+    pub broken: u64,
+}
+
+/// What `check` says about a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The run's folder, as it was named.
+    pub dir: String,
+    /// Machines of the run.
+    pub machines: u16,
+    /// Events in all logs.
+    pub events: u64,
+    /// Messages whose send and receive were both found.
+    pub matched: u64,
+    /// From the earliest start to the latest record.
+    pub seconds: f64,
+    /// Every rule that had something to judge.
+    pub rules: Vec<RuleCount>,
+    /// The first violations of each rule and machine; the rest is counted in `rules`.
+    pub violations: Vec<Violation>,
+    /// What limits the judgement, such as a log without a footer.
+    pub notes: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether every rule held.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// How often rules were broken, those that are only counted included.
+    #[must_use]
+    pub fn broken(&self) -> u64 {
+        self.rules.iter().map(|count| count.broken).sum()
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verdict {
+            dir,
+            machines,
+            events,
+            matched,
+            ..
+        } = self;
+        if self.is_valid() {
+            writeln!(
+                f,
+                "{dir}: valid: {machines} machines, {events} events, {matched} messages matched, every rule held"
+            )?;
+        } else {
+            writeln!(
+                f,
+                "{dir}: VIOLATED: {machines} machines, {events} events, {matched} messages matched, {} violations",
+                self.broken()
+            )?;
+            for violation in &self.violations {
+                writeln!(f, "  {violation}")?;
+            }
+        }
+        writeln!(f, "  rule                     judged   broken")?;
+        for RuleCount { rule, judged, broken } in &self.rules {
+            writeln!(f, "  {rule:<20} {judged:>10} {broken:>8}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "  note: {note}")?;
+        }
+        Ok(())
+    }
+}

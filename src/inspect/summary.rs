@@ -1,0 +1,346 @@
+//! What each machine of a run did, counted in the same pass that judges it, beside what the theory expects of it.
+
+use super::{
+    check::Check,
+    run::{Item, RunReader},
+};
+use crate::{
+    model::theory::{self, Flow},
+    trace::{Event, Header, Kind, Record, WallTime},
+    units::MachineId,
+    wire::Reason,
+};
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    /// The folder, as it was named.
+    pub dir: String,
+    /// The run's id.
+    pub run: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// Machines of the run; there may be fewer logs.
+    pub machine_count: u16,
+    /// Sides of the die, if the system has one.
+    pub draw: Option<u32>,
+    /// The machines whose log is there, in the order of their ids.
+    pub machines: Vec<MachineSummary>,
+}
+
+/// What one machine did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineSummary {
+    /// Who.
+    pub machine: MachineId,
+    /// Ticks a second, if the system has them.
+    pub rate: Option<u32>,
+    /// Seconds from the start to the tick behind the last one, at most to the end: the time in which it ticked.
+    pub seconds: f64,
+    /// Events.
+    pub ticks: u64,
+    /// Receive events.
+    pub receives: u64,
+    /// Send events; one to all counts once.
+    pub sends: u64,
+    /// Internal events.
+    pub internals: u64,
+    /// Messages sent to each machine, dropped ones left out.
+    pub sent_to: Vec<u64>,
+    /// Messages dropped because the link was down.
+    pub dropped: u64,
+    /// The clock after the last event: the sum of its jumps.
+    pub clock: u64,
+    /// How far its clock ends behind that of the fastest machine.
+    pub drift: u64,
+    /// The largest jump of its clock in one event.
+    pub jump_max: u64,
+    /// The longest queue behind a receive.
+    pub queue_max: u64,
+    /// Messages waiting at the end, or behind the last receive if the log has no footer.
+    pub queue_last: u64,
+    /// Mean lateness of ticks, in microseconds.
+    pub tick_error_us_mean: Option<u64>,
+    /// Largest lateness of a tick, in microseconds.
+    pub tick_error_us_max: Option<u64>,
+    /// How often ticks were skipped.
+    pub stalls: u64,
+    /// How many ticks were skipped.
+    pub skipped: u64,
+    /// Wall time that passed while the monotonic clock stood still, in microseconds.
+    pub suspended_us: u64,
+    /// How often a link was lost.
+    pub links_lost: u64,
+    /// Why it ended; `None` for a log without a footer.
+    pub reason: Option<Reason>,
+    /// The peer that was the cause.
+    pub peer: Option<MachineId>,
+    /// What the theory expects, for a run of the scale model whose logs are all there.
+    pub expected: Option<Expected>,
+}
+
+/// What the theory expects of one machine in the time it ticked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expected {
+    /// Its flow per second.
+    pub flow: Flow,
+    /// Ticks.
+    pub ticks: f64,
+    /// Receive events.
+    pub receives: f64,
+    /// Send events.
+    pub sends: f64,
+    /// Internal events.
+    pub internals: f64,
+    /// Messages sent.
+    pub sent: f64,
+    /// The clock, from the measured clock rate of the fastest machine.
+    pub clock: f64,
+    /// The average jump, from the same.
+    pub jump: f64,
+    /// How far the average jump may lie from that, relative to it.
+    pub jump_tolerance: f64,
+    /// Messages waiting at the end.
+    pub queue: f64,
+    /// How far they may lie from that; for saturated machines.
+    pub queue_tolerance: f64,
+}
+
+impl RunSummary {
+    /// All events.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.machines.iter().map(|machine| machine.ticks).sum()
+    }
+
+    /// The longest time that a machine ticked.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.machines
+            .iter()
+            .map(|machine| machine.seconds)
+            .fold(0.0, f64::max)
+    }
+}
+
+impl MachineSummary {
+    /// Messages sent, dropped ones left out.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent_to.iter().sum()
+    }
+
+    /// The average jump of its clock in an event; 0 without events.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a mean is shown with two decimals")]
+    pub fn jump_mean(&self) -> f64 {
+        self.clock as f64 / self.ticks.max(1) as f64
+    }
+}
+
+/// Counts while the logs are read.
+#[derive(Debug)]
+pub(super) struct Tally {
+    run: RunSummary,
+    /// Start and time of the last record, by machine with a log.
+    times: Vec<Times>,
+    /// Where each machine of the run stands in the two lists above.
+    places: Vec<Option<usize>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    started: WallTime,
+    event: WallTime,
+    ended: Option<WallTime>,
+}
+
+impl Tally {
+    pub(super) fn new(run: &RunReader) -> Self {
+        let mut places = vec![None; usize::from(run.machines())];
+        let mut summary = RunSummary {
+            dir: run.dir().to_owned(),
+            run: String::new(),
+            seed: 0,
+            machine_count: run.machines(),
+            draw: None,
+            machines: Vec::new(),
+        };
+        let mut times = Vec::new();
+        for (index, header) in run.headers().enumerate() {
+            if let Some(place) = places.get_mut(header.machine.index()) {
+                *place = Some(index);
+            }
+            header.run.as_str().clone_into(&mut summary.run);
+            summary.seed = header.seed;
+            summary.draw = header.draw;
+            summary.machines.push(empty(header));
+            times.push(Times {
+                started: header.started,
+                event: header.started,
+                ended: None,
+            });
+        }
+        Self {
+            run: summary,
+            times,
+            places,
+        }
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, item: &Item<'_>) {
+        let Item::Record {
+            machine, at, record, ..
+        } = item
+        else {
+            return;
+        };
+        let Some(Some(index)) = self.places.get(machine.index()).copied() else {
+            return;
+        };
+        let (Some(machine), Some(times)) = (self.run.machines.get_mut(index), self.times.get_mut(index))
+        else {
+            return;
+        };
+        match record {
+            Record::Event(event) => {
+                times.event = *at;
+                machine.event(event);
+            }
+            Record::LinkLost { .. } => machine.links_lost += 1,
+            Record::LinkUp { .. } => {}
+            Record::Stall { skipped, .. } => {
+                machine.stalls += 1;
+                machine.skipped += skipped;
+            }
+            Record::Ended(footer) => {
+                times.ended = Some(*at);
+                machine.queue_last = footer.queued;
+                machine.queue_max = machine.queue_max.max(footer.queued);
+                machine.tick_error_us_mean = footer.tick_error_us_mean;
+                machine.tick_error_us_max = footer.tick_error_us_max;
+                machine.suspended_us = footer.suspended_us.unwrap_or(0);
+                machine.reason = footer.reason;
+                machine.peer = footer.peer;
+            }
+        }
+    }
+
+    /// All logs are at their end.
+    pub(super) fn finish(mut self, check: &Check) -> RunSummary {
+        let most = self.run.machines.iter().map(|machine| machine.clock).max();
+        for (machine, times) in self.run.machines.iter_mut().zip(&self.times) {
+            machine.seconds = times.ticking(machine.rate);
+            machine.drift = most.unwrap_or(0).saturating_sub(machine.clock);
+            machine.sent_to = MachineId::all(self.run.machine_count)
+                .map(|to| check.messages_sent(machine.machine, to))
+                .collect();
+        }
+        expect(&mut self.run);
+        self.run
+    }
+}
+
+impl Times {
+    /// Seconds of ticking: the wait for the peers' goodbyes at the end is none of it.
+    fn ticking(self, rate: Option<u32>) -> f64 {
+        let to_event = self.event.seconds_since(self.started);
+        let period = rate.map_or(0.0, |rate| 1.0 / f64::from(rate.max(1)));
+        let to_end = self
+            .ended
+            .map_or(f64::INFINITY, |ended| ended.seconds_since(self.started));
+        (to_event + period).min(to_end).max(to_event)
+    }
+}
+
+impl MachineSummary {
+    #[inline]
+    fn event(&mut self, event: &Event) {
+        match &event.kind {
+            Kind::Internal => self.internals += 1,
+            Kind::Send { dropped, .. } => {
+                self.sends += 1;
+                self.dropped += dropped.len() as u64;
+            }
+            Kind::Receive { queue, .. } => {
+                self.receives += 1;
+                self.queue_last = *queue;
+                self.queue_max = self.queue_max.max(*queue);
+            }
+            Kind::Other if event.tick == 0 => return,
+            Kind::Other => {}
+        }
+        self.ticks += 1;
+        self.jump_max = self.jump_max.max(event.clock.saturating_sub(self.clock));
+        self.clock = event.clock;
+    }
+}
+
+fn empty(header: &Header) -> MachineSummary {
+    MachineSummary {
+        machine: header.machine,
+        rate: header.rate,
+        seconds: 0.0,
+        ticks: 0,
+        receives: 0,
+        sends: 0,
+        internals: 0,
+        sent_to: Vec::new(),
+        dropped: 0,
+        clock: 0,
+        drift: 0,
+        jump_max: 0,
+        queue_max: 0,
+        queue_last: 0,
+        tick_error_us_mean: None,
+        tick_error_us_max: None,
+        stalls: 0,
+        skipped: 0,
+        suspended_us: 0,
+        links_lost: 0,
+        reason: None,
+        peer: None,
+        expected: None,
+    }
+}
+
+/// Sets what the theory expects, if it can be known: all logs there, all with a rate, and a die.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "expectations are approximate by nature"
+)]
+fn expect(run: &mut RunSummary) {
+    let rates: Option<Vec<u32>> = run.machines.iter().map(|machine| machine.rate).collect();
+    let (Some(rates), Some(draw)) = (rates, run.draw) else {
+        return;
+    };
+    if rates.len() != usize::from(run.machine_count) || rates.len() < 2 {
+        return;
+    }
+    let peers = f64::from(run.machine_count) - 1.0;
+    let q = theory::send_probability(run.machine_count, draw);
+    // Clocks a second; the fastest machine's is the measure for all others.
+    let fastest = run
+        .machines
+        .iter()
+        .filter(|machine| machine.seconds > 0.0)
+        .map(|machine| machine.clock as f64 / machine.seconds)
+        .fold(0.0, f64::max);
+    for (machine, flow) in run.machines.iter_mut().zip(theory::flows(&rates, draw)) {
+        let seconds = machine.seconds;
+        machine.expected = Some(Expected {
+            ticks: flow.rate * seconds,
+            receives: flow.receives() * seconds,
+            sends: flow.sends(draw) * seconds,
+            internals: flow.internals(draw) * seconds,
+            sent: q * peers * flow.idle * seconds,
+            clock: flow.clock(fastest, seconds),
+            jump: flow.jump(fastest),
+            jump_tolerance: flow.jump_tolerance(run.machine_count, draw, seconds),
+            queue: flow.growth * seconds,
+            queue_tolerance: flow.queue_tolerance(seconds),
+            flow,
+        });
+    }
+}
