@@ -38,7 +38,9 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
 pub(super) fn report_run(folder: &Path) -> anyhow::Result<Exit> {
     let (verdict, summary) = inspect::check(folder)?;
     print(&format!("\n{}", table::run(&verdict, &summary, Style::Text)))?;
-    print(&format!("\n{verdict}\n"))?;
+    if !verdict.is_valid() {
+        print(&format!("\n{verdict}\n"))?;
+    }
     Ok(if verdict.is_valid() {
         Exit::Valid
     } else {
