@@ -164,19 +164,14 @@ impl<R: BufRead> LogReader<R> {
     /// As [`next_entry`](Self::next_entry); the entry is then to be disregarded.
     #[inline]
     pub fn next_into(&mut self, entry: &mut Entry) -> Result<bool, ReadError> {
-        loop {
-            // Nearly every line lies whole in the source's buffer: it is read there, without a copy.
-            let (read, taken) = match self.source.fill_buf() {
-                Ok(available) => match memchr::memchr(b'\n', available) {
-                    Some(end) if end <= LINE_BYTES_MAX => {
-                        let text = without_return(available.get(..end).unwrap_or_default());
-                        (parse_line(text, &mut self.time, entry), end + 1)
-                    }
-                    _ => break,
-                },
-                // An error comes again, and is judged, on the way of the long lines.
-                Err(_) => break,
+        // Nearly every line lies whole in the source's buffer: it is read there, without a copy. The rest goes the way of long lines, as
+        // does an error, which comes again and is judged there.
+        while let Ok(available) = self.source.fill_buf() {
+            let Some(end) = memchr::memchr(b'\n', available).filter(|end| *end <= LINE_BYTES_MAX) else {
+                break;
             };
+            let text = without_return(available.get(..end).unwrap_or_default());
+            let (read, taken) = (parse_line(text, &mut self.time, entry), end + 1);
             self.source.consume(taken);
             self.line += 1;
             match read {
