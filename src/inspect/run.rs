@@ -1,7 +1,8 @@
 //! A run folder as one stream of records, in the order of their times.
 //!
-//! Each `machine-<id>.log` is read once from front to back; whatever else the folder holds is ignored. Memory grows with the number of logs,
-//! never with their length. Times of different hosts may be skewed: the order says when things were logged, not what caused what.
+//! Each `machine-<id>.log` is read once from front to back; whatever else the folder holds is ignored. Memory grows with the
+//! number of logs, never with their length. Times of different hosts may be skewed: the order says when things were logged, not
+//! what caused what.
 //!
 //! ```text
 //!   machine-0.log ──┐
@@ -236,7 +237,9 @@ impl RunReader {
     #[inline]
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, InspectError> {
         while self.taken {
-            let Some(index) = self.current else { return Ok(None) };
+            let Some(index) = self.current else {
+                return Ok(None);
+            };
             let Some(log) = self.logs.get_mut(index) else {
                 return Ok(None);
             };

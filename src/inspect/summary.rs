@@ -132,10 +132,7 @@ impl MachineSummary {
 
     /// The average jump of its clock in an event; 0 without events.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a mean is shown with two decimals"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a mean is shown with two decimals")]
     pub fn jump_mean(&self) -> f64 {
         self.clock as f64 / self.ticks.max(1) as f64
     }
@@ -250,7 +247,9 @@ impl Times {
     fn ticking(self, rate: Option<u32>) -> f64 {
         let to_event = self.event.seconds_since(self.started);
         let period = rate.map_or(0.0, |rate| 1.0 / f64::from(rate.max(1)));
-        let to_end = self.ended.map_or(f64::INFINITY, |ended| ended.seconds_since(self.started));
+        let to_end = self
+            .ended
+            .map_or(f64::INFINITY, |ended| ended.seconds_since(self.started));
         (to_event + period).min(to_end).max(to_event)
     }
 }
@@ -307,7 +306,10 @@ fn empty(header: &Header) -> MachineSummary {
 }
 
 /// Sets what the theory expects, if it can be known: all logs there, all with a rate, and a die.
-#[expect(clippy::cast_precision_loss, reason = "expectations are approximate by nature")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "expectations are approximate by nature"
+)]
 fn expect(run: &mut RunSummary) {
     let rates: Option<Vec<u32>> = run.machines.iter().map(|machine| machine.rate).collect();
     let (Some(rates), Some(draw)) = (rates, run.draw) else {

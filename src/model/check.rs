@@ -174,7 +174,10 @@ impl ModelCheck {
         self.rate_judged += 1;
         let rate = f64::from(self.rate);
         let seconds = at.seconds_since(self.started);
-        #[expect(clippy::cast_precision_loss, reason = "a tolerance needs no more than 52 bits")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a tolerance needs no more than 52 bits"
+        )]
         let (ticks, late) = (ticks as f64, late_us_max.unwrap_or(0) as f64 / 1e6);
         let allowed = TICKS_OFF_MAX + rate * late;
         if (ticks - rate * seconds).abs() > allowed {

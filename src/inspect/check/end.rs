@@ -65,7 +65,9 @@ fn judge_conservation(
     machines: &[Option<MachineCheck>],
     shared: &mut Shared,
 ) {
-    let Some((line, footer)) = &machine.footer else { return };
+    let Some((line, footer)) = &machine.footer else {
+        return;
+    };
     for (peer, sender) in ids(machines).filter(|(peer, _)| *peer != me) {
         let Some((sender_end, _)) = sender.and_then(|sender| sender.footer.as_ref()) else {
             continue;
@@ -76,17 +78,14 @@ fn judge_conservation(
             .map_or((0, 0), |channel| (channel.sent, channel.received));
         let waiting = footer.waiting.get(peer.index()).copied();
         let arrived = received.saturating_add(waiting.unwrap_or(0));
-        let lost =
-            shared.losses.contains_key(&(peer, me)) || shared.losses.contains_key(&(me, peer));
+        let lost = shared.losses.contains_key(&(peer, me)) || shared.losses.contains_key(&(me, peer));
         // Without `waiting` the rest of the messages may be in the queue.
         let exact = goodbye.contains(&peer) && !lost && waiting.is_some();
         if arrived == sent || (arrived < sent && !exact) {
             continue;
         }
-        let places = vec![
-            shared.files.place(me, *line),
-            shared.files.place(peer, *sender_end),
-        ];
+        let here = shared.files.place(me, *line);
+        let there = shared.files.place(peer, *sender_end);
         shared.violations.add(CONSERVATION, me, || {
             let asked = if exact {
                 "it said goodbye, so all must have arrived"
@@ -94,11 +93,10 @@ fn judge_conservation(
                 "no more can arrive than were sent"
             };
             let text = format!(
-                "machine {peer} sent {sent} messages to machine {me} ({}); {received} were received and {} wait: {asked}",
-                places[1],
+                "machine {peer} sent {sent} messages to machine {me} ({there}); {received} were received and {} wait: {asked}",
                 waiting.unwrap_or(0),
             );
-            (places, text)
+            (vec![here, there], text)
         });
     }
 }

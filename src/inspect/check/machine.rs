@@ -66,7 +66,10 @@ impl MachineCheck {
         if let Some((end, _)) = &self.footer {
             let places = [line, *end].map(|line| shared.files.place(self.me, line));
             shared.violations.add(FOOTER, self.me, || {
-                let text = format!("a record behind the footer ({}), which is the last line", places[1]);
+                let text = format!(
+                    "a record behind the footer ({}), which is the last line",
+                    places[1]
+                );
                 (places.to_vec(), text)
             });
         }

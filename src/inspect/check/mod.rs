@@ -1,8 +1,8 @@
 //! Is a run valid? Judged from its logs alone, in one pass over them, for any number of machines.
 //!
 //! Two checkers are fed by the same pass: the rules that hold for every log (here), and the scale model's own
-//! ([`model::check`](crate::model::check)) for logs that have a rate and a die. A log cut off by kill -9 is valid as far as it goes; that is
-//! a note, not a violation. Statistics are not judged here: they may deviate, rules may not.
+//! ([`model::check`](crate::model::check)) for logs that have a rate and a die. A log cut off by kill -9 is valid as far as it
+//! goes; that is a note, not a violation. Statistics are not judged here: they may deviate, rules may not.
 
 mod channel;
 mod end;
@@ -20,7 +20,9 @@ use self::{
     channel::Channels,
     judge::Files,
     machine::{MachineCheck, Shared},
-    rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, ORDER, RULES, STAMP, TICK, TIME, VECTOR},
+    rules::{
+        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
+    },
 };
 use super::run::{Item, RunReader};
 use crate::{
@@ -58,7 +60,11 @@ impl Check {
                 *model = ModelCheck::new(header, file.clone());
             }
         }
-        let first = run.headers().map(|header| header.started).min().unwrap_or_default();
+        let first = run
+            .headers()
+            .map(|header| header.started)
+            .min()
+            .unwrap_or_default();
         Self {
             shared: Shared {
                 channels: Channels::new(run.machines()),
