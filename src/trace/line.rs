@@ -1,7 +1,6 @@
 //! One line, both ways (protocol.md, section 7).
 
 use super::{
-    canonical::parse_canonical,
     event::{Event, Footer, Header, Kind, Recipients, Record},
     fields::{KeyValues, number, numbers, split_word},
     wall_time::{TimeText, WallTime},
@@ -152,17 +151,8 @@ fn list(key: &str, values: impl Iterator<Item = u64>, output: &mut Vec<u8>) {
 /// What is wrong with a line: a sentence without the place, which the reader knows.
 pub(super) type LineError = String;
 
-/// Reads an event line, without its line feed.
-#[inline]
+/// Reads an event line, without its line feed: its keys in any order, and unknown ones between them.
 pub(super) fn parse_event(line: &[u8], time: &mut TimeText) -> Result<(WallTime, Event), LineError> {
-    match parse_canonical(line, time) {
-        Some(event) => Ok(event),
-        None => parse_any_event(line, time),
-    }
-}
-
-/// Reads an event line with its keys in any order, and unknown ones between them.
-pub(super) fn parse_any_event(line: &[u8], time: &mut TimeText) -> Result<(WallTime, Event), LineError> {
     let (when, rest) = split_word(line);
     let at = time.parse(when).ok_or_else(|| no_time(when))?;
     let (kind, rest) = split_word(rest);

@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use thiserror::Error;
 
 use super::{
+    canonical::parse_canonical,
     event::{Header, Record},
     line::{FORMAT_LINE, parse_event, parse_header, parse_remark},
     wall_time::{TimeText, WallTime},
@@ -223,6 +224,16 @@ impl<R: BufRead> LogReader<R> {
 /// Reads a line without its line feed; `false` for a blank one.
 #[inline]
 fn parse_line(text: &[u8], time: &mut TimeText, entry: &mut Entry) -> Result<bool, String> {
+    // An event behind an event, as nearly always: into the place of the last one.
+    if let Line::Record {
+        at,
+        record: Record::Event(event),
+    } = &mut entry.what
+        && let Some(now) = parse_canonical(text, time, event)
+    {
+        *at = now;
+        return Ok(true);
+    }
     entry.what = match text.first() {
         None => return Ok(false),
         Some(b'#') => match parse_remark(text, time)? {
@@ -231,23 +242,9 @@ fn parse_line(text: &[u8], time: &mut TimeText, entry: &mut Entry) -> Result<boo
         },
         Some(_) => {
             let (at, event) = parse_event(text, time)?;
-            match &mut entry.what {
-                // An event behind an event, as nearly always: field by field, in place.
-                Line::Record {
-                    at: last_at,
-                    record: Record::Event(last),
-                } => {
-                    *last_at = at;
-                    last.tick = event.tick;
-                    last.clock = event.clock;
-                    last.vector = event.vector;
-                    last.kind = event.kind;
-                    return Ok(true);
-                }
-                Line::Record { .. } | Line::Unknown => Line::Record {
-                    at,
-                    record: Record::Event(event),
-                },
+            Line::Record {
+                at,
+                record: Record::Event(event),
             }
         }
     };
