@@ -4,13 +4,21 @@
 //! reading only; tables and figures are returned as text.
 
 mod check;
+pub mod figure;
+mod findings;
+mod grid;
 mod run;
+mod series;
 mod summary;
+pub mod table;
 
 use std::path::Path;
 
 pub use check::{RuleCount, Verdict};
+pub use findings::findings;
+pub use grid::Style;
 pub use run::{InspectError, Item, RunReader};
+pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
 pub use summary::{Expected, MachineSummary, RunSummary};
 
 /// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as `logs/latest`.

@@ -1,7 +1,8 @@
 //! A run folder as one stream of records, in the order of their times.
 //!
-//! Each `machine-<id>.log` is read once from front to back; whatever else the folder holds is ignored. Memory grows with the number of logs,
-//! never with their length. Times of different hosts may be skewed: the order says when things were logged, not what caused what.
+//! Each `machine-<id>.log` is read once from front to back; whatever else the folder holds is ignored. Memory grows with the
+//! number of logs, never with their length. Times of different hosts may be skewed: the order says when things were logged, not
+//! what caused what.
 //!
 //! ```text
 //!   machine-0.log ──┐

@@ -3,6 +3,7 @@
 //! Both directions of the line format of protocol.md, section 7. Opens no file: the writer fills a buffer, the reader takes any
 //! `BufRead`. What the events mean to a system is not its business.
 
+mod canonical;
 mod event;
 mod fields;
 mod line;

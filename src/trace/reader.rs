@@ -5,6 +5,7 @@ use std::io::{self, BufRead};
 use thiserror::Error;
 
 use super::{
+    canonical::parse_canonical,
     event::{Header, Record},
     line::{FORMAT_LINE, parse_event, parse_header, parse_remark},
     wall_time::{TimeText, WallTime},
@@ -164,19 +165,14 @@ impl<R: BufRead> LogReader<R> {
     /// As [`next_entry`](Self::next_entry); the entry is then to be disregarded.
     #[inline]
     pub fn next_into(&mut self, entry: &mut Entry) -> Result<bool, ReadError> {
-        loop {
-            // Nearly every line lies whole in the source's buffer: it is read there, without a copy.
-            let (read, taken) = match self.source.fill_buf() {
-                Ok(available) => match memchr::memchr(b'\n', available) {
-                    Some(end) if end <= LINE_BYTES_MAX => {
-                        let text = without_return(available.get(..end).unwrap_or_default());
-                        (parse_line(text, &mut self.time, entry), end + 1)
-                    }
-                    _ => break,
-                },
-                // An error comes again, and is judged, on the way of the long lines.
-                Err(_) => break,
+        // Nearly every line lies whole in the source's buffer: it is read there, without a copy. The rest goes the way of long lines, as
+        // does an error, which comes again and is judged there.
+        while let Ok(available) = self.source.fill_buf() {
+            let Some(end) = memchr::memchr(b'\n', available).filter(|end| *end <= LINE_BYTES_MAX) else {
+                break;
             };
+            let text = without_return(available.get(..end).unwrap_or_default());
+            let (read, taken) = (parse_line(text, &mut self.time, entry), end + 1);
             self.source.consume(taken);
             self.line += 1;
             match read {
@@ -228,6 +224,16 @@ impl<R: BufRead> LogReader<R> {
 /// Reads a line without its line feed; `false` for a blank one.
 #[inline]
 fn parse_line(text: &[u8], time: &mut TimeText, entry: &mut Entry) -> Result<bool, String> {
+    // An event behind an event, as nearly always: into the place of the last one.
+    if let Line::Record {
+        at,
+        record: Record::Event(event),
+    } = &mut entry.what
+        && let Some(now) = parse_canonical(text, time, event)
+    {
+        *at = now;
+        return Ok(true);
+    }
     entry.what = match text.first() {
         None => return Ok(false),
         Some(b'#') => match parse_remark(text, time)? {
@@ -236,23 +242,9 @@ fn parse_line(text: &[u8], time: &mut TimeText, entry: &mut Entry) -> Result<boo
         },
         Some(_) => {
             let (at, event) = parse_event(text, time)?;
-            match &mut entry.what {
-                // An event behind an event, as nearly always: field by field, in place.
-                Line::Record {
-                    at: last_at,
-                    record: Record::Event(last),
-                } => {
-                    *last_at = at;
-                    last.tick = event.tick;
-                    last.clock = event.clock;
-                    last.vector = event.vector;
-                    last.kind = event.kind;
-                    return Ok(true);
-                }
-                Line::Record { .. } | Line::Unknown => Line::Record {
-                    at,
-                    record: Record::Event(event),
-                },
+            Line::Record {
+                at,
+                record: Record::Event(event),
             }
         }
     };

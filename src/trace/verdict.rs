@@ -1,7 +1,7 @@
 //! What a checker says about logs: broken rules, with the lines that break them.
 //!
-//! Every checker, generic or a system's own, reports into one [`Violations`]. It keeps the first few of each rule and machine and counts the
-//! rest, so a log that breaks a rule a million times costs neither memory nor a reader's patience.
+//! Every checker, generic or a system's own, reports into one [`Violations`]. It keeps the first few of each rule and machine and
+//! counts the rest, so a log that breaks a rule a million times costs neither memory nor a reader's patience.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -121,10 +121,11 @@ impl Violations {
                 let rest = found
                     .count
                     .saturating_sub(u64::try_from(found.kept.len()).unwrap_or(u64::MAX));
-                if found.kept.len() == VIOLATIONS_KEPT_MAX && rest > 0 {
-                    if let Some(last) = found.kept.last_mut() {
-                        last.text += &format!(" (and {rest} more of this rule on machine {machine})");
-                    }
+                if found.kept.len() == VIOLATIONS_KEPT_MAX
+                    && rest > 0
+                    && let Some(last) = found.kept.last_mut()
+                {
+                    last.text += &format!(" (and {rest} more of this rule on machine {machine})");
                 }
                 all.append(&mut found.kept);
             }

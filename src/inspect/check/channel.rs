@@ -1,8 +1,8 @@
 //! Messages matched along channels: each receive finds its send.
 //!
-//! A message has no number of its own; (machine, clock) names its send event, and a channel i→j delivers in order. Logs are read in the order
-//! of their times, and hosts may be skewed, so either end of a message may be read first. A channel therefore holds what waits for its other
-//! end: sends, or receives, never both, and nothing else grows.
+//! A message has no number of its own; (machine, clock) names its send event, and a channel i→j delivers in order. Logs are read
+//! in the order of their times, and hosts may be skewed, so either end of a message may be read first. A channel therefore holds
+//! what waits for its other end: sends, or receives, never both, and nothing else grows.
 //!
 //! ```text
 //!   sends waiting      8  9 12          receive of 8: matches the head
@@ -66,8 +66,17 @@ pub(super) struct Channel {
 struct Odd {
     /// Sends passed over since the last match: the first one's line and clock, and how many.
     gap: Option<Gap>,
-    /// Sends passed over that might still arrive: clock and line.
-    skipped: VecDeque<(u64, u64)>,
+    /// Sends passed over that might still arrive.
+    skipped: VecDeque<Skipped>,
+}
+
+/// A send that was passed over.
+#[derive(Clone, Copy, Debug)]
+struct Skipped {
+    line: u64,
+    clock: u64,
+    /// Whether that was reported, so that its late arrival needs no second report.
+    is_told: bool,
 }
 
 /// Sends that were passed over.
@@ -96,10 +105,8 @@ enum Found {
         early: bool,
     },
     Twice,
-    /// It was passed over before; the line of its send.
-    Late {
-        line: u64,
-    },
+    /// It was passed over before.
+    Late(Skipped),
     Other,
 }
 
@@ -180,8 +187,9 @@ impl Channels {
         self.matched += u64::from(matched);
     }
 
-    /// All logs are at their end: what was received and never sent? `open_behind` gives the last clock of a sender whose log has no end, so that
-    /// messages with a greater clock may have been sent. Returns how many receives stay unmatched for that reason, by sender.
+    /// All logs are at their end: what was received and never sent? `open_behind` gives the last clock of a sender whose log has
+    /// no end, so that messages with a greater clock may have been sent. Returns how many receives stay unmatched for that
+    /// reason, by sender.
     pub(super) fn finish(
         &mut self,
         open_behind: impl Fn(MachineId) -> Option<u64>,
@@ -224,7 +232,7 @@ impl Channel {
                     return true;
                 }
                 Found::Twice => self.twice(pair, &receive, context),
-                Found::Late { line } => self.late(line, pair, &receive, context),
+                Found::Late(skipped) => self.late(skipped, pair, &receive, context),
                 Found::Other if stamps.aim(receive.sent) > send.clock => {
                     self.receives.push_front(receive);
                     self.skip(&send);
@@ -256,7 +264,7 @@ impl Channel {
                 return true;
             }
             Found::Twice => self.twice(pair, &receive, context),
-            Found::Late { line } => self.late(line, pair, &receive, context),
+            Found::Late(skipped) => self.late(skipped, pair, &receive, context),
             Found::Other => {
                 let aim = stamps.aim(receive.sent);
                 let place = self.sends.partition_point(|send| send.clock < aim);
@@ -291,9 +299,9 @@ impl Channel {
             .odd
             .iter()
             .flat_map(|odd| &odd.skipped)
-            .find(|(clock, _)| *clock == aim);
-        if let Some((_, line)) = skipped {
-            return Found::Late { line: *line };
+            .find(|skipped| skipped.clock == aim);
+        if let Some(skipped) = skipped {
+            return Found::Late(*skipped);
         }
         if next == Some(stamps.other_aim(receive.sent)) {
             return Found::Match { early: !early };
@@ -305,8 +313,11 @@ impl Channel {
     #[inline]
     fn settle(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         self.last = Some((send.clock, send.line, receive.line));
-        if let Some(gap) = self.odd.as_mut().and_then(|odd| odd.gap.take()) {
-            context.judge_gap(pair, gap, send, receive);
+        if let Some(odd) = &mut self.odd
+            && let Some(gap) = odd.gap.take()
+            && context.breaks_order(pair, gap, send, receive)
+        {
+            odd.skipped.iter_mut().for_each(|skipped| skipped.is_told = true);
         }
         context.judge_clock(pair, Some(send), receive);
         if send.clock >= receive.clock {
@@ -329,7 +340,11 @@ impl Channel {
         if odd.skipped.len() == SKIPPED_MAX {
             odd.skipped.pop_front();
         }
-        odd.skipped.push_back((send.clock, send.line));
+        odd.skipped.push_back(Skipped {
+            line: send.line,
+            clock: send.clock,
+            is_told: false,
+        });
     }
 
     fn twice(&self, pair: Pair, receive: &Received, context: &mut Context<'_>) {
@@ -337,12 +352,14 @@ impl Channel {
         context.twice(pair, receive, self.last);
     }
 
-    fn late(&mut self, line: u64, pair: Pair, receive: &Received, context: &mut Context<'_>) {
+    fn late(&mut self, skipped: Skipped, pair: Pair, receive: &Received, context: &mut Context<'_>) {
         if let Some(odd) = &mut self.odd {
-            odd.skipped.retain(|(_, skipped)| *skipped != line);
+            odd.skipped.retain(|other| other.line != skipped.line);
         }
         context.judge_clock(pair, None, receive);
-        context.late(pair, line, receive, self.last);
+        if !skipped.is_told {
+            context.late(pair, skipped.line, receive, self.last);
+        }
     }
 
     fn nowhere(&self, pair: Pair, receive: &Received, context: &mut Context<'_>) {

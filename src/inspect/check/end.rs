@@ -84,10 +84,8 @@ fn judge_conservation(
         if arrived == sent || (arrived < sent && !exact) {
             continue;
         }
-        let places = vec![
-            shared.files.place(me, *line),
-            shared.files.place(peer, *sender_end),
-        ];
+        let here = shared.files.place(me, *line);
+        let there = shared.files.place(peer, *sender_end);
         shared.violations.add(CONSERVATION, me, || {
             let asked = if exact {
                 "it said goodbye, so all must have arrived"
@@ -95,11 +93,10 @@ fn judge_conservation(
                 "no more can arrive than were sent"
             };
             let text = format!(
-                "machine {peer} sent {sent} messages to machine {me} ({}); {received} were received and {} wait: {asked}",
-                places[1],
+                "machine {peer} sent {sent} messages to machine {me} ({there}); {received} were received and {} wait: {asked}",
                 waiting.unwrap_or(0),
             );
-            (places, text)
+            (vec![here, there], text)
         });
     }
 }

@@ -65,7 +65,8 @@ impl Stamps {
                 files.place(pair.to, receive.line),
             ];
             let text = format!(
-                "the send event has clock {clock}, but its message was received with {sent} ({}): a message carries the clock of its send event",
+                "the send event has clock {clock}, but its message was received with {sent} ({}): \
+                 a message carries the clock of its send event",
                 files.place(pair.to, receive.line),
             );
             (places, text)

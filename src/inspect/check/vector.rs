@@ -86,6 +86,7 @@ impl VectorTrack {
 }
 
 /// One event with a vector.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'a> {
     pub(super) line: u64,
     pub(super) tick: u64,
@@ -138,7 +139,8 @@ pub(super) fn judge_claim(
         let place: Place = files.place(*holder, *line);
         violations.add(VECTOR, *holder, || {
             let text = format!(
-                "the entry of machine {machine} is {entry}, but that machine's own ends at {own} ({}): nobody knows more of a machine than it does",
+                "the entry of machine {machine} is {entry}, but that machine's own ends at {own} ({}): \
+                 nobody knows more of a machine than it does",
                 files.place(machine, 0),
             );
             (vec![place, files.place(machine, 0)], text)

@@ -1,0 +1,152 @@
+//! What is worth saying about a run in words. Findings are never violations: statistics may deviate, and machines may be slow.
+
+use super::summary::{Expected, MachineSummary, RunSummary};
+
+/// Lateness of a tick that is worth a word, as a part of its period.
+const LATE_PERIODS: f64 = 0.5;
+
+/// Standard deviations of a count beyond which it is worth a word: by chance once in 15,000 counts.
+const DEVIATIONS: f64 = 4.0;
+
+/// Seconds below which statistics say nothing.
+const SECONDS_MIN: f64 = 10.0;
+
+/// The findings of a run, in the order of its machines.
+#[must_use]
+pub fn findings(run: &RunSummary) -> Vec<String> {
+    let mut found = Vec::new();
+    for machine in &run.machines {
+        incidents(machine, &mut found);
+        if let Some(expected) = &machine.expected {
+            capacity(machine, expected, &mut found);
+            if !expected.flow.is_critical() && machine.seconds >= SECONDS_MIN && machine.stalls == 0 {
+                deviations(machine, expected, &mut found);
+            }
+        }
+    }
+    if run.machines.len() < usize::from(run.machine_count) {
+        found.push(format!(
+            "{} of {} logs are missing, so nothing is expected",
+            usize::from(run.machine_count) - run.machines.len(),
+            run.machine_count
+        ));
+    }
+    found
+}
+
+/// What happened to the machine.
+fn incidents(machine: &MachineSummary, found: &mut Vec<String>) {
+    let MachineSummary {
+        machine: id,
+        stalls,
+        skipped,
+        ..
+    } = machine;
+    if *stalls > 0 {
+        found.push(format!(
+            "machine {id} stalled {} and skipped {skipped} ticks: its computer was suspended, or had no time for it",
+            times(*stalls)
+        ));
+    }
+    if machine.suspended_us > 1_000_000 {
+        let seconds = machine.suspended_us / 1_000_000;
+        found.push(format!(
+            "machine {id}: {seconds} s of wall time passed while its clock stood still (suspended, or the wall clock was set)"
+        ));
+    }
+    if let (Some(rate), Some(late_us)) = (machine.rate, machine.tick_error_us_max) {
+        let late_us = approximate(late_us);
+        if late_us * f64::from(rate) > LATE_PERIODS * 1e6 {
+            found.push(format!(
+                "machine {id}: a tick came {:.1} ms late, of a period of {:.1} ms",
+                late_us / 1e3,
+                1e3 / f64::from(rate)
+            ));
+        }
+    }
+    if machine.links_lost > 0 {
+        found.push(format!(
+            "machine {id} lost a link {}; {} of its messages were dropped",
+            times(machine.links_lost),
+            machine.dropped
+        ));
+    }
+    match (machine.reason, machine.peer) {
+        (None, _) => found.push(format!(
+            "machine {id} has no footer: it was killed, or still runs"
+        )),
+        (Some(reason), Some(peer)) => {
+            found.push(format!(
+                "machine {id} ended with {reason}, because of machine {peer}"
+            ));
+        }
+        (Some(_), None) => {}
+    }
+}
+
+/// Whether it can keep up.
+fn capacity(machine: &MachineSummary, expected: &Expected, found: &mut Vec<String>) {
+    let (id, flow) = (machine.machine, expected.flow);
+    if flow.is_critical() {
+        found.push(format!(
+            "machine {id} is near the border of keeping up ({:+.0} %): its queue grows like the root of time, so no queue is expected",
+            flow.margin * 100.0
+        ));
+    } else if flow.is_saturated() {
+        found.push(format!(
+            "machine {id} cannot keep up: {:.2} messages a second reach a machine that takes {}; its queue grows by {:.2} a second",
+            flow.arrivals, flow.rate, flow.growth
+        ));
+    }
+}
+
+/// Where the run is further from the theory than chance explains.
+fn deviations(machine: &MachineSummary, expected: &Expected, found: &mut Vec<String>) {
+    let id = machine.machine;
+    let ticks = approximate(machine.ticks);
+    if (ticks - expected.ticks).abs() > 2.0 {
+        found.push(format!(
+            "machine {id} made {ticks} ticks; its rate says {:.1}",
+            expected.ticks
+        ));
+    }
+    let jump = machine.jump_mean();
+    if (jump / expected.jump - 1.0).abs() > expected.jump_tolerance {
+        found.push(format!(
+            "machine {id}: the mean jump {jump:.2} is outside {:.2} ± {:.0} %",
+            expected.jump,
+            expected.jump_tolerance * 100.0
+        ));
+    }
+    if expected.flow.is_saturated() {
+        let queue = approximate(machine.queue_last);
+        if (queue - expected.queue).abs() > expected.queue_tolerance {
+            found.push(format!(
+                "machine {id}: the last queue {queue} is outside {:.1} ± {:.1}",
+                expected.queue, expected.queue_tolerance
+            ));
+        }
+        return;
+    }
+    let receives = approximate(machine.receives);
+    let allowed = DEVIATIONS * expected.receives.sqrt() + 2.0;
+    if (receives - expected.receives).abs() > allowed {
+        found.push(format!(
+            "machine {id} received {receives} messages, outside {:.1} ± {allowed:.1}",
+            expected.receives
+        ));
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "findings are shown with few digits")]
+fn approximate(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,266 @@
+//! The report of a run as text: what each machine did beside what the theory expects, and what is worth saying about it.
+//!
+//! Readable in 110 columns up to five digits a count. Several runs become one row each, and their mean.
+
+use super::{
+    check::Verdict,
+    findings::findings,
+    grid::{Grid, Style},
+    summary::{Expected, MachineSummary, RunSummary},
+};
+
+/// Machines up to which the messages between each two of them are shown.
+const MATRIX_MACHINES_MAX: usize = 10;
+
+/// Clocks at the end that a row of several runs shows.
+const CLOCKS_SHOWN_MAX: usize = 6;
+
+const LEGEND: &str = "\
+In brackets: what the theory expects, given the rates, the die and the clock rate of the fastest machine.
+ticks: events of the machine · sent: messages; one to all counts each · received: receive events
+internal: events without a message · clock: at the end · jump: mean step of the clock in an event
+queue: messages waiting at the end · drift: how far the clock ends behind the fastest machine's
+late: lateness of ticks, mean/max
+";
+
+/// The report of one run.
+#[must_use]
+pub fn run(verdict: &Verdict, summary: &RunSummary, style: Style) -> String {
+    let mut output = heading(summary, verdict, style);
+    output.push('\n');
+    output += &counts(summary).render(style);
+    output.push('\n');
+    output += &manners(summary).render(style);
+    if summary.machines.len() <= MATRIX_MACHINES_MAX {
+        output += "\nMessages sent, from row to column:\n\n";
+        output += &matrix(summary, style);
+    }
+    output.push('\n');
+    output += &match style {
+        Style::Text => LEGEND.to_owned(),
+        Style::Markdown => LEGEND.replace('\n', "  \n"),
+    };
+    let findings = findings(summary);
+    if !findings.is_empty() {
+        output.push('\n');
+        for finding in findings {
+            output += &format!("- {finding}\n");
+        }
+    }
+    output
+}
+
+/// One row a run, and the mean over all where there are several.
+#[must_use]
+pub fn runs(all: &[(Verdict, RunSummary)], style: Style) -> String {
+    let mut grid = Grid::new(&[
+        "run", "rates", "draw", "seconds", "events", "clocks", "jump max", "mean", "drift", "queue",
+        "verdict",
+    ]);
+    for (verdict, run) in all {
+        grid.push(run_row(run, verdict));
+    }
+    if all.len() > 1 {
+        grid.push(mean_row(all));
+    }
+    let legend = "clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest\n";
+    format!("{}\n{legend}", grid.render(style))
+}
+
+fn heading(summary: &RunSummary, verdict: &Verdict, style: Style) -> String {
+    let draw = summary.draw.map(|draw| format!(", die of {draw}"));
+    let verdict = if verdict.is_valid() {
+        format!("valid ({} messages matched, every rule held)", verdict.matched)
+    } else {
+        format!("VIOLATED ({} violations; see check)", verdict.broken())
+    };
+    let text = format!(
+        "run {}: {} machines{}, seed {}, {:.1} s, {} events: {verdict}\n",
+        summary.run,
+        summary.machine_count,
+        draw.unwrap_or_default(),
+        summary.seed,
+        summary.seconds(),
+        summary.events(),
+    );
+    match style {
+        Style::Text => text,
+        Style::Markdown => format!("**{}**\n", text.trim_end()),
+    }
+}
+
+fn counts(summary: &RunSummary) -> Grid {
+    let mut grid = Grid::new(&[
+        "machine", "rate", "ticks", "sent", "received", "internal", "clock", "jump", "queue",
+    ]);
+    for machine in &summary.machines {
+        let expected = machine.expected.as_ref();
+        let beside = |observed: u64, pick: fn(&Expected) -> f64| match expected {
+            Some(expected) => format!("{observed} ({:.0})", pick(expected)),
+            None => observed.to_string(),
+        };
+        let jump = machine.jump_mean();
+        grid.push(vec![
+            machine.machine.to_string(),
+            rate(machine),
+            beside(machine.ticks, |expected| expected.ticks),
+            beside(machine.sent(), |expected| expected.sent),
+            beside(machine.receives, |expected| expected.receives),
+            beside(machine.internals, |expected| expected.internals),
+            beside(machine.clock, |expected| expected.clock),
+            expected.map_or(format!("{jump:.2}"), |expected| {
+                format!("{jump:.2} ({:.2})", expected.jump)
+            }),
+            match expected {
+                Some(expected) if expected.flow.is_critical() => format!("{} (?)", machine.queue_last),
+                _ => beside(machine.queue_last, |expected| expected.queue),
+            },
+        ]);
+    }
+    grid
+}
+
+fn manners(summary: &RunSummary) -> Grid {
+    let mut grid = Grid::new(&[
+        "machine",
+        "seconds",
+        "drift",
+        "jump max",
+        "queue max",
+        "late ms",
+        "stalls",
+        "ended",
+    ]);
+    for machine in &summary.machines {
+        let late = match (machine.tick_error_us_mean, machine.tick_error_us_max) {
+            (Some(mean), Some(max)) => format!("{}/{}", milliseconds(mean), milliseconds(max)),
+            _ => "-".to_owned(),
+        };
+        grid.push(vec![
+            machine.machine.to_string(),
+            format!("{:.1}", machine.seconds),
+            machine.drift.to_string(),
+            machine.jump_max.to_string(),
+            machine.queue_max.to_string(),
+            late,
+            machine.stalls.to_string(),
+            machine
+                .reason
+                .map_or("-".to_owned(), |reason| reason.name().to_owned()),
+        ]);
+    }
+    grid
+}
+
+/// Messages between each two machines. Columns are as many as machines, which a grid's fixed headings cannot say.
+fn matrix(summary: &RunSummary, style: Style) -> String {
+    const NAMES: [&str; MATRIX_MACHINES_MAX] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let mut heading = vec!["from \\ to"];
+    heading.extend(NAMES.iter().take(usize::from(summary.machine_count)));
+    let mut grid = Grid::new(&heading);
+    for machine in &summary.machines {
+        let mut row = vec![machine.machine.to_string()];
+        let to = machine.sent_to.iter().enumerate();
+        row.extend(to.take(heading.len() - 1).map(|(to, count)| {
+            if to == machine.machine.index() {
+                "-".to_owned()
+            } else {
+                count.to_string()
+            }
+        }));
+        grid.push(row);
+    }
+    grid.render(style)
+}
+
+fn rate(machine: &MachineSummary) -> String {
+    machine.rate.map_or("-".to_owned(), |rate| rate.to_string())
+}
+
+fn milliseconds(us: u64) -> String {
+    format!("{}.{}", us / 1000, us % 1000 / 100)
+}
+
+fn run_row(run: &RunSummary, verdict: &Verdict) -> Vec<String> {
+    let figures = Figures::of(run);
+    let verdict = if verdict.is_valid() { "valid" } else { "VIOLATED" };
+    vec![
+        run.run.clone(),
+        few(run.machines.iter().map(rate).collect()),
+        run.draw.map_or("-".to_owned(), |draw| draw.to_string()),
+        format!("{:.1}", figures.seconds),
+        format!("{:.0}", figures.events),
+        few(run
+            .machines
+            .iter()
+            .map(|machine| machine.clock.to_string())
+            .collect()),
+        format!("{:.0}", figures.jump_max),
+        format!("{:.2}", figures.jump_mean),
+        format!("{:.0}", figures.drift_max),
+        format!("{:.0}", figures.queue_max),
+        verdict.to_owned(),
+    ]
+}
+
+fn mean_row(all: &[(Verdict, RunSummary)]) -> Vec<String> {
+    let figures: Vec<Figures> = all.iter().map(|(_, run)| Figures::of(run)).collect();
+    let mean = |pick: fn(&Figures) -> f64| mean(figures.iter().map(pick));
+    let valid = all.iter().filter(|(verdict, _)| verdict.is_valid()).count();
+    vec![
+        "mean".to_owned(),
+        String::new(),
+        String::new(),
+        format!("{:.1}", mean(|figures| figures.seconds)),
+        format!("{:.1}", mean(|figures| figures.events)),
+        String::new(),
+        format!("{:.1}", mean(|figures| figures.jump_max)),
+        format!("{:.2}", mean(|figures| figures.jump_mean)),
+        format!("{:.1}", mean(|figures| figures.drift_max)),
+        format!("{:.1}", mean(|figures| figures.queue_max)),
+        format!("{valid}/{} valid", all.len()),
+    ]
+}
+
+/// A list with commas, shortened where it is long.
+fn few(values: Vec<String>) -> String {
+    let more = values.len().saturating_sub(CLOCKS_SHOWN_MAX);
+    let shown: Vec<String> = values.into_iter().take(CLOCKS_SHOWN_MAX).collect();
+    let end = if more > 0 {
+        format!(",+{more}")
+    } else {
+        String::new()
+    };
+    shown.join(",") + &end
+}
+
+/// The numbers of a run that a mean can be taken of.
+struct Figures {
+    seconds: f64,
+    events: f64,
+    jump_max: f64,
+    jump_mean: f64,
+    drift_max: f64,
+    queue_max: f64,
+}
+
+impl Figures {
+    #[expect(clippy::cast_precision_loss, reason = "shown with at most two decimals")]
+    fn of(run: &RunSummary) -> Self {
+        let most = |pick: fn(&MachineSummary) -> u64| run.machines.iter().map(pick).max().unwrap_or(0) as f64;
+        Self {
+            seconds: run.seconds(),
+            events: run.events() as f64,
+            jump_max: most(|machine| machine.jump_max),
+            jump_mean: mean(run.machines.iter().map(MachineSummary::jump_mean)),
+            drift_max: most(|machine| machine.drift),
+            queue_max: most(|machine| machine.queue_max),
+        }
+    }
+}
+
+/// 0 for no values.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+    if count > 0.0 { sum / count } else { 0.0 }
+}
