@@ -1,7 +1,8 @@
 //! clocklab: a laboratory for logical time on real sockets.
 //!
-//! A few real processes, a real TCP mesh, a clock of its own speed in each, a log from each, and tools that prove, measure and explain
-//! what happened. protocol.md is the specification of wire and log, ARCHITECTURE.md the map of the house.
+//! A few real processes, a real TCP mesh, a clock of its own speed in each, a log from each, and tools that
+//! prove, measure and explain what happened. protocol.md is the specification of wire and log,
+//! ARCHITECTURE.md the map of the house.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -16,8 +17,8 @@
 //! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
 //! | [`cli`] | arguments, validated, and the commands |
 //!
-//! Imports go only upwards in this table: a module uses those above it. Systems import no driver, drivers no system, `inspect` only
-//! logs and systems' theory. `tests/it/tidy.rs` enforces it.
+//! Imports go only upwards in this table: a module uses those above it. Systems import no driver, drivers no
+//! system, `inspect` only logs and systems' theory. `tests/it/tidy.rs` enforces it.
 
 pub mod cli;
 pub mod clock;

@@ -1,8 +1,8 @@
 //! The one idea: a system is a value. Inputs go in, effects come out.
 //!
-//! A [`Node`] opens no socket, reads no clock, starts no thread and rolls only dice it owns, so two drivers can run the very same code:
-//! `mesh` on real TCP in real time, a simulator in virtual time. What a node needs of the world becomes a further variant here, never a
-//! handle into it.
+//! A [`Node`] opens no socket, reads no clock, starts no thread and rolls only dice it owns, so two drivers
+//! can run the very same code: `mesh` on real TCP in real time, a simulator in virtual time. What a node
+//! needs of the world becomes a further variant here, never a handle into it.
 
 use crate::{
     trace::Record,

@@ -15,8 +15,9 @@ use crate::{
 
 /// A laboratory for logical time on real sockets.
 ///
-/// Machine processes, each with a clock of its own speed, form a full TCP mesh, exchange messages under Lamport's rules and write a log each. Other
-/// commands check, measure and draw what happened, from the logs alone.
+/// Machine processes, each with a clock of its own speed, form a full TCP mesh, exchange messages under
+/// Lamport's rules and write a log each. Other commands check, measure and draw what happened, from the logs
+/// alone.
 ///
 /// Begin with `clocklab run`.
 #[derive(Debug, Parser)]

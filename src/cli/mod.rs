@@ -1,7 +1,7 @@
 //! The commands: raw arguments are validated once, then run.
 //!
-//! One file a subcommand; [`options`] is the one place where what a person typed becomes settings. Prints results on standard output; `main` alone
-//! prints errors and chooses the exit code.
+//! One file a subcommand; [`options`] is the one place where what a person typed becomes settings. Prints
+//! results on standard output; `main` alone prints errors and chooses the exit code.
 
 mod args;
 mod check;

@@ -1,4 +1,5 @@
-//! The one place where options are validated: what a person typed becomes [`Settings`], or a sentence that names the option.
+//! The one place where options are validated: what a person typed becomes [`Settings`], or a sentence that
+//! names the option.
 #![allow(clippy::disallowed_methods, reason = "a run is named after its start")]
 
 use std::{

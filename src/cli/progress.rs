@@ -1,4 +1,5 @@
-//! What `clocklab run` shows while machines run: a bar with the live clocks and queues, or plain lines where nobody looks at a terminal.
+//! What `clocklab run` shows while machines run: a bar with the live clocks and queues, or plain lines where
+//! nobody looks at a terminal.
 
 use std::{
     io::{self, IsTerminal},

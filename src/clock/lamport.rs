@@ -1,4 +1,5 @@
-//! Lamport's logical clock: L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System", 1978, IR1 and IR2.
+//! Lamport's logical clock: L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System",
+//! 1978, IR1 and IR2.
 
 /// One number that rises with every event: `e happened before f` implies `C(e) < C(f)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +20,9 @@ impl Lamport {
 
     /// The receipt of a message stamped `sent` (IR2): `C := max(C, T) + 1`. Returns the event's clock.
     ///
-    /// The end of the number range is not reached by counting (at 10⁹ events a second it takes 584 years), only by a hostile
-    /// stamp; the clock then stays there instead of wrapping to zero, and `check` reports the run.
+    /// The end of the number range is not reached by counting (at 10⁹ events a second it takes 584 years),
+    /// only by a hostile stamp; the clock then stays there instead of wrapping to zero, and `check` reports
+    /// the run.
     #[inline]
     pub fn merge(&mut self, sent: u64) -> u64 {
         self.0 = self.0.max(sent).saturating_add(1);

@@ -1,6 +1,7 @@
 //! Logical clocks as plain values: tick, merge, compare.
 //!
-//! No messages, no machines, no time. A timestamp carries its kind, so that one wire format and one log serve every clock.
+//! No messages, no machines, no time. A timestamp carries its kind, so that one wire format and one log serve
+//! every clock.
 
 mod lamport;
 

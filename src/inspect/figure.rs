@@ -1,6 +1,7 @@
 //! Figures of a run as SVG: clocks, drift, queues and jumps, one line or colour a machine.
 //!
-//! Colours are those of M. Okabe and K. Ito (2002), which colour-blind readers tell apart. Fonts are left to the viewer.
+//! Colours are those of M. Okabe and K. Ito (2002), which colour-blind readers tell apart. Fonts are left to
+//! the viewer.
 
 use plotters::{
     coord::{Shift, types::RangedCoordf64},

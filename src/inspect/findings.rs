@@ -1,4 +1,5 @@
-//! What is worth saying about a run in words. Findings are never violations: statistics may deviate, and machines may be slow.
+//! What is worth saying about a run in words. Findings are never violations: statistics may deviate, and
+//! machines may be slow.
 
 use super::summary::{Expected, MachineSummary, RunSummary};
 

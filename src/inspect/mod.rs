@@ -1,7 +1,7 @@
 //! Checks, statistics, tables and figures, from the logs alone.
 //!
-//! Works on runs of one computer or several, whole or cut off, and on logs that another program wrote in the same format. Opens files for
-//! reading only; tables and figures are returned as text.
+//! Works on runs of one computer or several, whole or cut off, and on logs that another program wrote in the
+//! same format. Opens files for reading only; tables and figures are returned as text.
 
 mod check;
 pub mod figure;
@@ -21,7 +21,8 @@ pub use run::{InspectError, Item, RunReader};
 pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
 pub use summary::{Expected, MachineSummary, RunSummary};
 
-/// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as `logs/latest`.
+/// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as
+/// `logs/latest`.
 ///
 /// # Errors
 /// [`InspectError`] if the folder holds no run that can be read. Broken rules are no error: they are the verdict.

@@ -1,8 +1,8 @@
 //! A run folder as one stream of records, in the order of their times.
 //!
-//! Each `machine-<id>.log` is read once from front to back; whatever else the folder holds is ignored. Memory grows with the
-//! number of logs, never with their length. Times of different hosts may be skewed: the order says when things were logged, not
-//! what caused what.
+//! Each `machine-<id>.log` is read once from front to back; whatever else the folder holds is ignored. Memory
+//! grows with the number of logs, never with their length. Times of different hosts may be skewed: the order
+//! says when things were logged, not what caused what.
 //!
 //! ```text
 //!   machine-0.log ──┐
@@ -148,7 +148,8 @@ impl RunReader {
     /// Opens all logs of a folder, or of the folder that a link such as `logs/latest` points to.
     ///
     /// # Errors
-    /// [`InspectError`] if there is no log, or the logs are not those of one run. A machine whose log is missing is no error.
+    /// [`InspectError`] if there is no log, or the logs are not those of one run. A machine whose log is
+    /// missing is no error.
     pub fn open(dir: &Path) -> Result<Self, InspectError> {
         let name = dir.display().to_string();
         let folder = |error| InspectError::Folder {
@@ -222,7 +223,8 @@ impl RunReader {
         files
     }
 
-    /// Machines whose log ended within a line, and how many bytes of that line are there; known at the end of the run.
+    /// Machines whose log ended within a line, and how many bytes of that line are there; known at the end of
+    /// the run.
     pub fn cut(&self) -> impl Iterator<Item = (MachineId, usize)> {
         self.logs
             .iter()

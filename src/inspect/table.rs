@@ -1,4 +1,5 @@
-//! The report of a run as text: what each machine did beside what the theory expects, and what is worth saying about it.
+//! The report of a run as text: what each machine did beside what the theory expects, and what is worth
+//! saying about it.
 //!
 //! Readable in 110 columns up to five digits a count. Several runs become one row each, and their mean.
 

@@ -47,7 +47,8 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// The runs of `jobs`, `parallel` at a time (at least one); `command` is the command line for each run's `run.json`.
+    /// The runs of `jobs`, `parallel` at a time (at least one); `command` is the command line for each run's
+    /// `run.json`.
     #[must_use]
     pub fn new(program: PathBuf, command: Vec<String>, jobs: Vec<RunJob>, parallel: usize) -> Self {
         let ports_a_place = jobs

@@ -1,7 +1,8 @@
 //! The machines of one run as child processes.
 //!
-//! Each child holds the read end of a pipe from us as its standard input: a line on it is a reason to stop, its end means that the launcher is
-//! gone. So no machine outlives its launcher, however that ends, and each still writes its last words.
+//! Each child holds the read end of a pipe from us as its standard input: a line on it is a reason to stop,
+//! its end means that the launcher is gone. So no machine outlives its launcher, however that ends, and each
+//! still writes its last words.
 #![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
 
 use std::{
@@ -92,7 +93,8 @@ pub enum FleetError {
 }
 
 impl Fleet {
-    /// Starts every machine of `settings` as a process of `program`, and writes nothing but diagnostics into the run's folder itself.
+    /// Starts every machine of `settings` as a process of `program`, and writes nothing but diagnostics into
+    /// the run's folder itself.
     ///
     /// # Errors
     /// [`FleetError`]; ports that are taken and a folder that exists are found before anything is started.

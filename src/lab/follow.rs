@@ -58,7 +58,8 @@ impl Live {
         }
     }
 
-    /// Reads what came since the last look; machine 0 first. A log that cannot be read stays as it was known: a progress view must not stop a run.
+    /// Reads what came since the last look; machine 0 first. A log that cannot be read stays as it was known:
+    /// a progress view must not stop a run.
     pub fn look(&mut self) -> Vec<LiveMachine> {
         self.logs.iter_mut().map(Followed::look).collect()
     }

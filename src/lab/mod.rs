@@ -1,6 +1,7 @@
 //! The lab: launches machine processes, watches over them, stops them, and runs experiments of many runs.
 //!
-//! Starts real processes of this very program and looks at them through their logs only. Decides nothing about right and wrong: `inspect` does.
+//! Starts real processes of this very program and looks at them through their logs only. Decides nothing
+//! about right and wrong: `inspect` does.
 
 mod experiment;
 mod fleet;

@@ -81,8 +81,9 @@ impl Plan {
     /// The file of the built-in plan.
     pub const ASSIGNMENT: &'static str = include_str!("assignment.toml");
 
-    /// The assignment's plan: five one-minute runs with random rates, five with a smaller spread of rates, five with a smaller probability of internal events.
-    /// The last group has the seeds, hence the rates, of the first, so that the two differ in the die alone.
+    /// The assignment's plan: five one-minute runs with random rates, five with a smaller spread of rates,
+    /// five with a smaller probability of internal events. The last group has the seeds, hence the rates, of
+    /// the first, so that the two differ in the die alone.
     ///
     /// # Panics
     /// Never: the plan is part of the program and parsed in its tests.

@@ -56,7 +56,8 @@ impl RunFile {
         }
     }
 
-    /// Writes `run.json` into `folder`, unless one is there: the first machine of a run, or its launcher, writes it.
+    /// Writes `run.json` into `folder`, unless one is there: the first machine of a run, or its launcher,
+    /// writes it.
     ///
     /// # Errors
     /// What the system says.

@@ -191,7 +191,8 @@ impl Hosts {
     /// Reads lines `id host:port`; blank lines and those that begin with `#` are skipped. Names are looked up.
     ///
     /// # Errors
-    /// [`HostsError`] with the line, if one is not of that form, an id is missing or stands twice, or a name is unknown.
+    /// [`HostsError`] with the line, if one is not of that form, an id is missing or stands twice, or a name
+    /// is unknown.
     pub fn parse(file: &str, text: &str) -> Result<Self, HostsError> {
         let fail = |line: usize, what: String| HostsError {
             file: file.to_owned(),

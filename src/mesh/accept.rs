@@ -1,6 +1,7 @@
 //! Those who dial us: strangers until their hello is judged.
 //!
-//! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for [`HANDSHAKE_MS_MAX`], a few kilobytes, and one line of diagnostics.
+//! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for [`HANDSHAKE_MS_MAX`], a few
+//! kilobytes, and one line of diagnostics.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,7 +1,8 @@
 //! The clock thread: sleeps until the next deadline and wakes the loop.
 //!
-//! The poll's own time-out counts milliseconds; a condition variable's counts nanoseconds, so ticks are met some tens of microseconds late instead of up
-//! to a millisecond. Deadlines are absolute: what the thread sleeps is the time from now to the deadline, whenever it was told.
+//! The poll's own time-out counts milliseconds; a condition variable's counts nanoseconds, so ticks are met
+//! some tens of microseconds late instead of up to a millisecond. Deadlines are absolute: what the thread
+//! sleeps is the time from now to the deadline, whenever it was told.
 
 use std::{
     io,

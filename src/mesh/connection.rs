@@ -1,4 +1,5 @@
-//! One connection: a decoder in front, unsent bytes behind. Generic over the stream, so that short reads and writes are tested without a socket.
+//! One connection: a decoder in front, unsent bytes behind. Generic over the stream, so that short reads and
+//! writes are tested without a socket.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -78,8 +79,8 @@ impl<S: Read + Write> Connection<S> {
 
     /// Reads once into the decoder.
     ///
-    /// A read that does not fill its space has emptied the socket (epoll(7), question 9), so no second read has to find that out; the next bytes
-    /// bring a new event. Interrupted reads are repeated.
+    /// A read that does not fill its space has emptied the socket (epoll(7), question 9), so no second read
+    /// has to find that out; the next bytes bring a new event. Interrupted reads are repeated.
     ///
     /// # Errors
     /// What the stream says; the connection is then of no further use.

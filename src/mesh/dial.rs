@@ -66,7 +66,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.links.iter().filter_map(|link| deadline(&link.state)).min()
     }
 
-    /// Whether the connect time-out has passed for a peer that was lost. Before the start the whole machine fails instead.
+    /// Whether the connect time-out has passed for a peer that was lost. Before the start the whole machine
+    /// fails instead.
     fn is_given_up(&self, peer: MachineId, now: Time) -> bool {
         let since = self.links.get(peer.index()).map_or(now, |link| link.down_since);
         matches!(self.phase, Phase::Running { .. }) && now >= since.after(self.config.connect_timeout)

@@ -1,7 +1,8 @@
 //! The event log as a file, written by tracing-appender's non-blocking worker.
 //!
-//! Lines are formatted by the loop into a batch, and a batch a round goes to the worker: `lossy(false)`, so a disk that cannot keep up slows the
-//! machine down instead of losing lines. The worker's writer is ours: the crate ignores write errors, a lab must not.
+//! Lines are formatted by the loop into a batch, and a batch a round goes to the worker: `lossy(false)`, so a
+//! disk that cannot keep up slows the machine down instead of losing lines. The worker's writer is ours: the
+//! crate ignores write errors, a lab must not.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -22,7 +23,8 @@ use crate::{
 /// A batch this long is handed over within a round.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// Batches that may wait for the worker: with [`BATCH_BYTES`] it bounds memory to 4 MiB. At the limit the machine waits.
+/// Batches that may wait for the worker: with [`BATCH_BYTES`] it bounds memory to 4 MiB. At the limit the
+/// machine waits.
 const BATCHES_MAX: usize = 64;
 
 /// How long a close waits for the disk.
@@ -56,7 +58,8 @@ struct Done {
 }
 
 impl LogFile {
-    /// A log below `logs`, begun when the driver opens it. `header` holds what is known before: its `run` and `started` are replaced.
+    /// A log below `logs`, begun when the driver opens it. `header` holds what is known before: its `run` and
+    /// `started` are replaced.
     #[must_use]
     pub fn new(logs: &Path, header: Header) -> Self {
         Self {

@@ -35,7 +35,8 @@ impl MeshClock {
         self.wall.carried(Time(0), now)
     }
 
-    /// How far the computer's clock has run ahead of ours, in microseconds: a suspended computer, or a clock that was set.
+    /// How far the computer's clock has run ahead of ours, in microseconds: a suspended computer, or a clock
+    /// that was set.
     pub(super) fn suspended_us(&self) -> u64 {
         let ahead = wall_now().us_since(self.wall(self.now()));
         u64::try_from(ahead).unwrap_or(0)

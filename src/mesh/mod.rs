@@ -10,8 +10,9 @@
 //!                                    Node::handle (no I/O)
 //! ```
 //!
-//! Implements the link contract, the start barrier and the shutdown of protocol.md, sections 2 to 5. Knows no system: anything that is a
-//! [`Node`](crate::node::Node) runs on it. One thread does all the work; nothing in it blocks but the poll and a full log queue.
+//! Implements the link contract, the start barrier and the shutdown of protocol.md, sections 2 to 5. Knows no
+//! system: anything that is a [`Node`](crate::node::Node) runs on it. One thread does all the work; nothing
+//! in it blocks but the poll and a full log queue.
 
 mod accept;
 mod clock_thread;

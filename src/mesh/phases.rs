@@ -199,7 +199,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         link.begin(me, peer, now);
         link.trouble.clone_from(&why);
         if said_goodbye {
-            // The end of a link that ended in order; its LinkDown was given with the second goodbye, unless we never said ours.
+            // The end of a link that ended in order; its LinkDown was given with the second goodbye, unless
+            // we never said ours.
             link.state = State::Ended;
             if !both {
                 self.input(

@@ -212,7 +212,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         Ok(())
     }
 
-    /// How long to sleep: not at all while something is left to do. The clock thread interrupts for the node's deadline.
+    /// How long to sleep: not at all while something is left to do. The clock thread interrupts for the
+    /// node's deadline.
     fn poll_timeout(&mut self) -> Option<Duration> {
         let deadline = self.node.deadline();
         let busy = self.links.iter_mut().any(|link| {

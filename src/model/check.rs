@@ -1,4 +1,5 @@
-//! The scale model's own rules, judged from one log alone; what holds for every system's log is judged by `inspect`.
+//! The scale model's own rules, judged from one log alone; what holds for every system's log is judged by
+//! `inspect`.
 //!
 //! Only for logs whose header has a rate and a die. Each rule is an invariant of the module page.
 

@@ -218,7 +218,8 @@ impl fmt::Display for Phase {
     }
 }
 
-/// The sides of the die for which an idle tick is an internal event with probability `internal`: `3 / (1 - internal)`.
+/// The sides of the die for which an idle tick is an internal event with probability `internal`: `3 / (1 -
+/// internal)`.
 ///
 /// # Errors
 /// [`ConfigError`] if that is no whole number of sides; the message names the nearest probabilities that work.

@@ -1,7 +1,8 @@
 //! The scale model: machines of different speeds on one computer, and Lamport's clock in each.
 //!
-//! Source: the assignment "scale models and logical clocks" (CS 262), with its ambiguities decided in protocol.md, section 6. Each tick a
-//! machine does one thing: it takes a waiting message, or rolls a die that says send or internal event.
+//! Source: the assignment "scale models and logical clocks" (CS 262), with its ambiguities decided in
+//! protocol.md, section 6. Each tick a machine does one thing: it takes a waiting message, or rolls a die
+//! that says send or internal event.
 //!
 //! | message | kind | meaning |
 //! |---|---|---|

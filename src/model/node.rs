@@ -16,7 +16,8 @@ use crate::{
     wire::Reason,
 };
 
-/// Messages that may wait. At the limit the machine stops with reason `limit`: at the assignment's rates after 23 days.
+/// Messages that may wait. At the limit the machine stops with reason `limit`: at the assignment's rates
+/// after 23 days.
 pub const QUEUE_MESSAGES_MAX: usize = 10_000_000;
 
 /// A machine of the scale model.

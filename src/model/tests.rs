@@ -289,7 +289,8 @@ mod ticks {
 mod dice {
     use super::*;
 
-    /// What `rolls` idle ticks of each of many seeds did: sends by recipients, and internal events under the empty list.
+    /// What `rolls` idle ticks of each of many seeds did: sends by recipients, and internal events under the
+    /// empty list.
     fn counts(me: u16, machines: u16, draw: u32) -> std::collections::BTreeMap<Vec<u16>, u32> {
         let mut counts = std::collections::BTreeMap::new();
         for seed in 0..200 {
@@ -320,7 +321,8 @@ mod dice {
         counts
     }
 
-    /// Compares 20,000 rolls with how many of ten (or of `draw`) sides each outcome has; five deviations are allowed.
+    /// Compares 20,000 rolls with how many of ten (or of `draw`) sides each outcome has; five deviations are
+    /// allowed.
     fn assert_sides(me: u16, machines: u16, draw: u32, sides: &[(&[u16], f64)]) {
         let counts = counts(me, machines, draw);
         assert_eq!(counts.len(), sides.len(), "{counts:?}");

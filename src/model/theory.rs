@@ -1,15 +1,16 @@
 //! What to expect of a run before it is made: a fluid model of queues, rates and clocks.
 //!
-//! Source: the project's own derivation. With q the probability that an idle tick sends to one given peer, machine i's idle ticks a second
-//! x_i, the messages a second that reach it λ_i, and the growth of its queue g_i follow from
+//! Source: the project's own derivation. With q the probability that an idle tick sends to one given peer,
+//! machine i's idle ticks a second x_i, the messages a second that reach it λ_i, and the growth of its queue
+//! g_i follow from
 //!
 //! ```text
 //! λ_i = q · Σ_{j≠i} x_j        x_i = max(0, r_i − λ_i)        g_i = max(0, λ_i − r_i)
 //! ```
 //!
 //! which has one solution for 0 ≤ q < 1. With the rates in descending order, k the largest index for which
-//! `r_k (1 + (k−1) q) > q (r_1 + … + r_k)`, and `S = (r_1 + … + r_k) / (1 + (k−1) q)`, machines up to k keep up and have
-//! `x_i = (r_i − q S) / (1 − q)`; the others are saturated: `x_i = 0`, `λ_i = q S`.
+//! `r_k (1 + (k−1) q) > q (r_1 + … + r_k)`, and `S = (r_1 + … + r_k) / (1 + (k−1) q)`, machines up to k keep
+//! up and have `x_i = (r_i − q S) / (1 − q)`; the others are saturated: `x_i = 0`, `λ_i = q S`.
 
 /// What one machine is expected to do, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,14 +23,15 @@ pub struct Flow {
     pub arrivals: f64,
     /// g: growth of its queue in messages a second; 0 if it keeps up.
     pub growth: f64,
-    /// r (1 + (N−1) q) / (q R) − 1 with R the sum of all rates: how far its rate is from the border between keeping up and saturation,
-    /// relative to the border. For three machines and a die of ten: `7 r / R − 1`.
+    /// r (1 + (N−1) q) / (q R) − 1 with R the sum of all rates: how far its rate is from the border between
+    /// keeping up and saturation, relative to the border. For three machines and a die of ten: `7 r / R − 1`.
     pub margin: f64,
     /// Standard deviation of a saturated queue after one second; after T seconds it is √T times that.
     pub queue_deviation: f64,
 }
 
-/// Relative distance from the border below which no statistical expectation is asserted: there a queue grows like √t.
+/// Relative distance from the border below which no statistical expectation is asserted: there a queue grows
+/// like √t.
 pub const MARGIN_MIN: f64 = 0.1;
 
 /// q: the probability that an idle tick of one of `machines` sends to one given peer, with a die of `draw` sides.
@@ -40,7 +42,8 @@ pub fn send_probability(machines: u16, draw: u32) -> f64 {
 
 /// The flow of each machine, in the order of `rates` (ticks a second, at least two machines).
 ///
-/// A die of three among two machines sends at every idle tick (q = 1); the solution is then the limit q → 1, computed just below it.
+/// A die of three among two machines sends at every idle tick (q = 1); the solution is then the limit q → 1,
+/// computed just below it.
 #[must_use]
 pub fn flows(rates: &[u32], draw: u32) -> Vec<Flow> {
     let machines = u16::try_from(rates.len()).unwrap_or(u16::MAX);
@@ -124,13 +127,15 @@ impl Flow {
         fastest / self.rate.max(self.arrivals)
     }
 
-    /// How far a saturated queue may lie from `growth × seconds`, in messages; held in 56 rate triples × 100 seeds.
+    /// How far a saturated queue may lie from `growth × seconds`, in messages; held in 56 rate triples × 100
+    /// seeds.
     #[must_use]
     pub fn queue_tolerance(&self, seconds: f64) -> f64 {
         3.0 * self.queue_deviation * seconds.sqrt() + 5.0
     }
 
-    /// How far the average jump may lie from [`jump`](Self::jump), relative to it, for `machines` and a die of `draw` sides.
+    /// How far the average jump may lie from [`jump`](Self::jump), relative to it, for `machines` and a die
+    /// of `draw` sides.
     #[must_use]
     pub fn jump_tolerance(&self, machines: u16, draw: u32, seconds: f64) -> f64 {
         if self.is_saturated() {

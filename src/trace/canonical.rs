@@ -1,7 +1,8 @@
 //! The short way into an event line: the keys in the writer's order, as nearly all lines have them.
 //!
-//! It reads from left to right without looking anything up, and gives up at the first byte that is not as the writer writes it. Then
-//! the long way, which knows every line that the format allows, decides; both agree where both have an answer.
+//! It reads from left to right without looking anything up, and gives up at the first byte that is not as the
+//! writer writes it. Then the long way, which knows every line that the format allows, decides; both agree
+//! where both have an answer.
 
 use super::{
     event::{Event, Kind, Recipients},
@@ -10,8 +11,8 @@ use super::{
 };
 use crate::units::MachineId;
 
-/// Reads an event line whose keys stand in the writer's order into `event`; `None` for any other line, good or bad, and `event` then
-/// is as it was.
+/// Reads an event line whose keys stand in the writer's order into `event`; `None` for any other line, good
+/// or bad, and `event` then is as it was.
 ///
 /// Field by field, because an event that is moved as a whole right after it was written stalls the processor.
 #[inline]

@@ -97,7 +97,8 @@ pub(super) fn leading_number(text: &[u8]) -> Option<(u64, &[u8])> {
     text.get(digits..).map(|rest| (sum, rest))
 }
 
-/// The digits that eight bytes begin with, as a number, and how many they are. Eight lanes of one word, each a byte:
+/// The digits that eight bytes begin with, as a number, and how many they are. Eight lanes of one word, each
+/// a byte:
 ///
 /// ```text
 ///   "17 sent=" → lanes 1 7 x x x x x x → shifted 0 0 0 0 0 0 1 7 → pairs 0 0 0 17 → quads 0 17 → 17

@@ -1,7 +1,7 @@
 //! The event log: what happened on a machine, one text line an event, written and read by the same code.
 //!
-//! Both directions of the line format of protocol.md, section 7. Opens no file: the writer fills a buffer, the reader takes any
-//! `BufRead`. What the events mean to a system is not its business.
+//! Both directions of the line format of protocol.md, section 7. Opens no file: the writer fills a buffer,
+//! the reader takes any `BufRead`. What the events mean to a system is not its business.
 
 mod canonical;
 mod event;

@@ -149,7 +149,8 @@ impl<R: BufRead> LogReader<R> {
     /// The next line that is not blank, or `None` at the end.
     ///
     /// # Errors
-    /// [`ReadError::Line`] for a line that cannot be read; call again for the one behind it. [`ReadError::Io`] ends the log.
+    /// [`ReadError::Line`] for a line that cannot be read; call again for the one behind it.
+    /// [`ReadError::Io`] ends the log.
     #[inline]
     pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
         let mut entry = Entry {
@@ -165,8 +166,8 @@ impl<R: BufRead> LogReader<R> {
     /// As [`next_entry`](Self::next_entry); the entry is then to be disregarded.
     #[inline]
     pub fn next_into(&mut self, entry: &mut Entry) -> Result<bool, ReadError> {
-        // Nearly every line lies whole in the source's buffer: it is read there, without a copy. The rest goes the way of long lines, as
-        // does an error, which comes again and is judged there.
+        // Nearly every line lies whole in the source's buffer: it is read there, without a copy. The rest
+        // goes the way of long lines, as does an error, which comes again and is judged there.
         while let Ok(available) = self.source.fill_buf() {
             let Some(end) = memchr::memchr(b'\n', available).filter(|end| *end <= LINE_BYTES_MAX) else {
                 break;

@@ -9,7 +9,8 @@ use super::{
 /// Longest unfinished line that is kept; a longer one is no line of a log.
 const UNFINISHED_BYTES_MAX: usize = 1 << 20;
 
-/// The end of a log, followed. Lines that cannot be read are passed over: who wants to know reads the log with a `LogReader`.
+/// The end of a log, followed. Lines that cannot be read are passed over: who wants to know reads the log
+/// with a `LogReader`.
 #[derive(Clone, Debug, Default)]
 pub struct LogTail {
     unfinished: Vec<u8>,

@@ -1,7 +1,8 @@
 //! What a checker says about logs: broken rules, with the lines that break them.
 //!
-//! Every checker, generic or a system's own, reports into one [`Violations`]. It keeps the first few of each rule and machine and
-//! counts the rest, so a log that breaks a rule a million times costs neither memory nor a reader's patience.
+//! Every checker, generic or a system's own, reports into one [`Violations`]. It keeps the first few of each
+//! rule and machine and counts the rest, so a log that breaks a rule a million times costs neither memory nor
+//! a reader's patience.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -112,7 +113,8 @@ impl Violations {
         }
     }
 
-    /// All violations that were kept, by the order of `rules`, then by machine; where some were only counted, the last one says so.
+    /// All violations that were kept, by the order of `rules`, then by machine; where some were only counted,
+    /// the last one says so.
     #[must_use]
     pub fn into_kept(mut self, rules: &[&'static str]) -> Vec<Violation> {
         let mut all = Vec::new();

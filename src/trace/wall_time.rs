@@ -1,7 +1,7 @@
 //! Wall time in logs: UTC with microseconds, as text and as a number.
 //!
-//! Calendar arithmetic is chrono's. Lines of one log share their minute, so both directions keep the last one: formatting and
-//! parsing a time then costs a few nanoseconds.
+//! Calendar arithmetic is chrono's. Lines of one log share their minute, so both directions keep the last
+//! one: formatting and parsing a time then costs a few nanoseconds.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 

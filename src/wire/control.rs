@@ -1,4 +1,5 @@
-//! The control frames that follow the handshake: ready, goodbye and error, with their codes (protocol.md, 4 and 5).
+//! The control frames that follow the handshake: ready, goodbye and error, with their codes (protocol.md, 4
+//! and 5).
 
 use std::fmt;
 

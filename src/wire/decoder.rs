@@ -8,8 +8,9 @@
 //!     +--------+-------------+-----------------+
 //! ```
 //!
-//! A frame is a view into the buffer: the body of a frame that is whole is never copied, and no frame allocates. Bytes move only
-//! when the free part is used up, and then only those of the one frame that is cut at the end.
+//! A frame is a view into the buffer: the body of a frame that is whole is never copied, and no frame
+//! allocates. Bytes move only when the free part is used up, and then only those of the one frame that is cut
+//! at the end.
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -24,7 +25,8 @@ const BUFFER_BYTES_BUSY: usize = 256 << 10;
 /// Finds frames in a stream of bytes.
 #[derive(Debug)]
 pub struct Decoder {
-    /// Invariant: `start <= end <= buffer.len()`, and the bytes of `start..end` came in and were not handed out yet.
+    /// Invariant: `start <= end <= buffer.len()`, and the bytes of `start..end` came in and were not handed
+    /// out yet.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -59,8 +61,9 @@ impl Decoder {
 
     /// Room for the next read, never empty. Tell [`filled`](Self::filled) how much of it was used.
     ///
-    /// Grows by doubling while reads fill it, up to 256 KiB, and beyond that only as far as one frame within the limit needs. Take the
-    /// frames between two reads: bytes that nobody takes stay, and the buffer grows with them, 4 KiB at a time.
+    /// Grows by doubling while reads fill it, up to 256 KiB, and beyond that only as far as one frame within
+    /// the limit needs. Take the frames between two reads: bytes that nobody takes stay, and the buffer grows
+    /// with them, 4 KiB at a time.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -124,8 +127,8 @@ impl Decoder {
     /// The next whole frame, or `None` if its end has not come in yet.
     ///
     /// # Errors
-    /// [`FrameError`] as soon as a length field is zero or over the limit, before any of the body is waited for. The
-    /// stream has no next frame after that: close the connection.
+    /// [`FrameError`] as soon as a length field is zero or over the limit, before any of the body is waited
+    /// for. The stream has no next frame after that: close the connection.
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
         let waiting = self.buffer.get(self.start..self.end).unwrap_or_default();
@@ -149,7 +152,8 @@ impl Decoder {
         Ok(Some(Frame { kind: *kind, body }))
     }
 
-    /// Bytes of the frame at the front, header included, as far as its header is known and allowed; else of a header.
+    /// Bytes of the frame at the front, header included, as far as its header is known and allowed; else of a
+    /// header.
     fn frame_bytes_known(&self) -> usize {
         let header = self
             .buffer

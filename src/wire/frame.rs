@@ -11,7 +11,8 @@ pub const HEADER_BYTES: usize = 4;
 /// Large enough for a batch of store writes, small enough that a mesh of a hundred cannot fill a laptop's memory.
 pub const FRAME_LENGTH_MAX: usize = 1 << 20;
 
-/// Largest value of the length field before the handshake is done, so that a stranger cannot make us wait for more.
+/// Largest value of the length field before the handshake is done, so that a stranger cannot make us wait for
+/// more.
 pub const HANDSHAKE_LENGTH_MAX: usize = 512;
 
 /// Longest text of an error frame, in bytes.
@@ -65,7 +66,8 @@ pub enum FrameError {
 /// Appends one frame to `output`: the length is written when the body is known.
 ///
 /// # Panics
-/// If `body` appends more than [`FRAME_LENGTH_MAX`] − 1 bytes: a system's message must have its own limit below that.
+/// If `body` appends more than [`FRAME_LENGTH_MAX`] − 1 bytes: a system's message must have its own limit
+/// below that.
 #[inline]
 pub fn encode_frame(output: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
     let start = output.len();

@@ -1,6 +1,7 @@
 //! The handshake: what a hello says, and how it is judged (protocol.md, section 2).
 //!
-//! Both sides run the same judgement; no I/O, no time. Whether a link is already up is the driver's knowledge and passed in.
+//! Both sides run the same judgement; no I/O, no time. Whether a link is already up is the driver's knowledge
+//! and passed in.
 
 use std::{fmt, str::FromStr};
 
@@ -20,7 +21,8 @@ pub const MAGIC: [u8; 4] = *b"CLKL";
 /// The version of protocol.md that this code speaks.
 pub const VERSION: u16 = 1;
 
-/// The name of a run: 1 to 64 characters of `A–Z a–z 0–9 . _ -`, the first a letter or a digit, so that it can name a folder.
+/// The name of a run: 1 to 64 characters of `A–Z a–z 0–9 . _ -`, the first a letter or a digit, so that it
+/// can name a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(String);
 
@@ -89,7 +91,8 @@ impl RunId {
         &self.0
     }
 
-    /// The id that all machines of a run choose from what each brought: a given one, else that of the smallest machine.
+    /// The id that all machines of a run choose from what each brought: a given one, else that of the
+    /// smallest machine.
     ///
     /// `None` only for an empty list. Differing given ids never get here: the handshake refuses them.
     pub fn agree<'a>(

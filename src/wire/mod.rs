@@ -1,7 +1,7 @@
 //! The wire: frames, an incremental decoder, a field codec, the handshake and the error codes.
 //!
-//! Knows no system's messages and no socket: bytes go in, frames come out, and the other way round. protocol.md is the
-//! specification, sections 1 to 5; `tests/it/protocol.rs` compares the two.
+//! Knows no system's messages and no socket: bytes go in, frames come out, and the other way round.
+//! protocol.md is the specification, sections 1 to 5; `tests/it/protocol.rs` compares the two.
 
 mod control;
 mod decoder;
@@ -34,8 +34,8 @@ pub trait Message: Sized {
     /// Reads a body of the given kind.
     ///
     /// # Errors
-    /// [`FieldError::Kind`] for a kind that this system does not have; another [`FieldError`] for a body that does not
-    /// follow its layout. The link is then closed with the matching error code.
+    /// [`FieldError::Kind`] for a kind that this system does not have; another [`FieldError`] for a body that
+    /// does not follow its layout. The link is then closed with the matching error code.
     fn decode(kind: u8, body: &[u8]) -> Result<Self, FieldError>;
 }
 

@@ -18,7 +18,8 @@ use self::{
 
 const START: &str = "2026-11-20T23:16:01.000000Z";
 
-/// A run of two machines of another system (no rate, no die), line by line. Lines begin with seconds and microseconds: `1.500000 send …`.
+/// A run of two machines of another system (no rate, no die), line by line. Lines begin with seconds and
+/// microseconds: `1.500000 send …`.
 fn folder(machine_0: &str, machine_1: &str) -> tempfile::TempDir {
     folder_with("", &[machine_0, machine_1])
 }

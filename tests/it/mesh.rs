@@ -242,10 +242,10 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
-fn strangers_are_refused_by_the_protocols_error_and_cost_nothing() {
+fn strangers_are_refused_by_the_protocols_error() {
     let addresses = free_addresses(3);
     let here = addresses[0];
-    let machine = Running::start(place(0, &addresses), 5);
+    let machine = Running::start(place(0, &addresses), 0);
     let refused = |bytes: &[u8]| {
         let mut peer = Peer::connect(here);
         peer.send(bytes);
@@ -293,7 +293,15 @@ fn strangers_are_refused_by_the_protocols_error_and_cost_nothing() {
         refused_hello(&|hello| hello.sender = MachineId(0)),
         ErrorCode::IdOutOfRange
     );
+    machine.handle.stop(Reason::Interrupted);
+    machine.end().unwrap_err();
+}
 
+#[test]
+fn strangers_cost_a_run_nothing() {
+    let addresses = free_addresses(3);
+    let here = addresses[0];
+    let machine = Running::start(place(0, &addresses), 5);
     // One that says nothing, for as long as the others run.
     let mut silent = Peer::connect(here);
     let mut second = Peer::connect(here);

@@ -535,7 +535,8 @@ mod examples {
         bytes: Vec<u8>,
     }
 
-    /// Every indented line that ends with five or more pairs of hex digits; the words stand before them or on the line above.
+    /// Every indented line that ends with five or more pairs of hex digits; the words stand before them or on
+    /// the line above.
     fn examples() -> Vec<Example> {
         let mut above = "";
         let mut examples = Vec::new();

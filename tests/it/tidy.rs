@@ -1,5 +1,5 @@
-//! The rules of the house that a text search can check. Each rule is a function from a file's text to what is wrong with it, and each
-//! is shown a bad text, so that it can be seen to fail.
+//! The rules of the house that a text search can check. Each rule is a function from a file's text to what is
+//! wrong with it, and each is shown a bad text, so that it can be seen to fail.
 
 use std::{
     fs,
@@ -7,8 +7,8 @@ use std::{
     process::Command,
 };
 
-/// The layers, lower ones first. A module imports from its own layer and from lower ones; the row of a module that is not here
-/// is the first thing to write when it is made.
+/// The layers, lower ones first. A module imports from its own layer and from lower ones; the row of a module
+/// that is not here is the first thing to write when it is made.
 const LAYERS: &[&[&str]] = &[
     &["units", "wire"],
     &["clock", "trace"],
@@ -223,7 +223,8 @@ fn imports(source: &Source) -> Vec<String> {
             }
         }
     }
-    let is_top = path.ends_with("/mod.rs") || path.matches('/').count() == 1;
+    let depth = path.matches('/').count();
+    let is_top = depth == 1 || (depth == 2 && path.ends_with("/mod.rs"));
     if code.contains("super::super::") || (is_top && !names_behind(&code, "super").is_empty()) {
         wrong.push(format!("{path}: leaves its module by `super`; write `crate::`"));
     }

@@ -1,8 +1,9 @@
 //! Messages matched along channels: each receive finds its send.
 //!
-//! A message has no number of its own; (machine, clock) names its send event, and a channel i→j delivers in order. Logs are read
-//! in the order of their times, and hosts may be skewed, so either end of a message may be read first. A channel therefore holds
-//! what waits for its other end: sends, or receives, never both, and nothing else grows.
+//! A message has no number of its own; (machine, clock) names its send event, and a channel i→j delivers in
+//! order. Logs are read in the order of their times, and hosts may be skewed, so either end of a message may
+//! be read first. A channel therefore holds what waits for its other end: sends, or receives, never both, and
+//! nothing else grows.
 //!
 //! ```text
 //!   sends waiting      8  9 12          receive of 8: matches the head
@@ -187,9 +188,9 @@ impl Channels {
         self.matched += u64::from(matched);
     }
 
-    /// All logs are at their end: what was received and never sent? `open_behind` gives the last clock of a sender whose log has
-    /// no end, so that messages with a greater clock may have been sent. Returns how many receives stay unmatched for that
-    /// reason, by sender.
+    /// All logs are at their end: what was received and never sent? `open_behind` gives the last clock of a
+    /// sender whose log has no end, so that messages with a greater clock may have been sent. Returns how
+    /// many receives stay unmatched for that reason, by sender.
     pub(super) fn finish(
         &mut self,
         open_behind: impl Fn(MachineId) -> Option<u64>,

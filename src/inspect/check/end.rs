@@ -57,7 +57,8 @@ fn ids(machines: &[Option<MachineCheck>]) -> impl Iterator<Item = (MachineId, Op
         .zip(machines.iter().map(|machine| machine.as_ref()))
 }
 
-/// Per channel to `me`: sent = received + waiting where the sender said goodbye, sent >= received + waiting elsewhere.
+/// Per channel to `me`: sent = received + waiting where the sender said goodbye, sent >= received + waiting
+/// elsewhere.
 fn judge_conservation(
     me: MachineId,
     machine: &MachineCheck,

@@ -91,11 +91,12 @@ impl Context<'_> {
         });
     }
 
-    /// Sends were passed over before this message: a violation, unless the link was lost in between. Returns whether it is one.
+    /// Sends were passed over before this message: a violation, unless the link was lost in between. Returns
+    /// whether it is one.
     #[cold]
     pub(super) fn breaks_order(&mut self, pair: Pair, gap: Gap, send: &Sent, receive: &Received) -> bool {
-        // The sender's log is exact: what it sent to a link that it knew to be down was dropped, not lost. The receiver's is not, because
-        // messages from before the loss may have waited in its queue.
+        // The sender's log is exact: what it sent to a link that it knew to be down was dropped, not lost.
+        // The receiver's is not, because messages from before the loss may have waited in its queue.
         let excused = match self.losses.get(&(pair.from, pair.to)) {
             Some(lines) => lines.iter().any(|line| (gap.line..send.line).contains(line)),
             None => {

@@ -1,8 +1,9 @@
 //! Is a run valid? Judged from its logs alone, in one pass over them, for any number of machines.
 //!
 //! Two checkers are fed by the same pass: the rules that hold for every log (here), and the scale model's own
-//! ([`model::check`](crate::model::check)) for logs that have a rate and a die. A log cut off by kill -9 is valid as far as it
-//! goes; that is a note, not a violation. Statistics are not judged here: they may deviate, rules may not.
+//! ([`model::check`](crate::model::check)) for logs that have a rate and a die. A log cut off by kill -9 is
+//! valid as far as it goes; that is a note, not a violation. Statistics are not judged here: they may
+//! deviate, rules may not.
 
 mod channel;
 mod end;

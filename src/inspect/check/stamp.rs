@@ -1,7 +1,7 @@
 //! Does a message carry the clock of its send event, or the clock before it?
 //!
-//! "Send, then update" is the most common wrong reading of Lamport's rule. A machine that follows it stamps every message one too low; the
-//! matching of messages tolerates that, so that one sentence can name it.
+//! "Send, then update" is the most common wrong reading of Lamport's rule. A machine that follows it stamps
+//! every message one too low; the matching of messages tolerates that, so that one sentence can name it.
 
 use super::{
     channel::{Received, Sent},

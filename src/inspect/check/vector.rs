@@ -1,7 +1,8 @@
 //! The rules of vector clocks, where a log has them.
 //!
-//! Source: C. Fidge 1988 and F. Mattern 1989. Own entry 1 in the first event and one more in each; a receive takes the entrywise maximum of
-//! what it knows and what the message says, then counts itself; nobody knows more of a machine than the machine.
+//! Source: C. Fidge 1988 and F. Mattern 1989. Own entry 1 in the first event and one more in each; a receive
+//! takes the entrywise maximum of what it knows and what the message says, then counts itself; nobody knows
+//! more of a machine than the machine.
 
 use super::{
     channel::{Received, Sent},
@@ -26,7 +27,8 @@ pub(super) struct VectorTrack {
 pub(super) type Claims = Vec<Option<(u64, MachineId, u64)>>;
 
 impl VectorTrack {
-    /// Follows one event. `merges` tells a receive, whose other entries are judged when its send is known. Returns the vector before.
+    /// Follows one event. `merges` tells a receive, whose other entries are judged when its send is known.
+    /// Returns the vector before.
     pub(super) fn take(
         &mut self,
         me: MachineId,

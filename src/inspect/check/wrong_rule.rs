@@ -1,7 +1,7 @@
 //! Wrong readings of the clock rule, told apart by how a machine's receives fit them.
 //!
-//! Several readings of Lamport's rule are common in the wild. A machine that follows one of them breaks the right rule in half of its
-//! receives; naming the reading says more than a thousand lines that differ by one.
+//! Several readings of Lamport's rule are common in the wild. A machine that follows one of them breaks the
+//! right rule in half of its receives; naming the reading says more than a thousand lines that differ by one.
 
 /// The right rule, as it is written in explanations.
 pub(super) const RIGHT_RULE: &str = "max(C, T) + 1";
