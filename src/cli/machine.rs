@@ -16,7 +16,7 @@ use anyhow::Context;
 use super::{Exit, args::MachineArguments, options};
 use crate::{
     lab::{RunFile, RunLog},
-    mesh::{Handle, LogFile, Mesh},
+    mesh::{EventLog, Handle, LogFile, Mesh},
     model::Machine,
     wire::Reason,
 };
@@ -30,21 +30,28 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
     let config = settings
         .model(arguments.id)
         .map_err(|error| options::usage(&error))?;
-    let file = LogFile::new(&settings.logs, settings.header(&config));
-    let log = RunLog::new(
-        file,
-        &settings.logs,
-        RunFile::new(&settings, env::args().collect()),
-    );
-    let mut mesh = Mesh::new(settings.mesh(config.me), Machine::new(config), log)?;
-    mesh.catch_signals()?;
+    let log = LogFile::new(&settings.logs, settings.header(&config));
     if arguments.launched {
+        // The launcher describes the run; a machine of it writes nothing but its log.
+        let mesh = Mesh::new(settings.mesh(config.me), Machine::new(config), log)?;
         let handle = mesh.handle();
         let watch = thread::Builder::new().name("launcher".to_owned());
         watch
             .spawn(move || obey_launcher(&handle))
             .context("cannot start the watch over the launcher")?;
+        run_to_end(mesh)
+    } else {
+        let log = RunLog::new(
+            log,
+            &settings.logs,
+            RunFile::new(&settings, env::args().collect()),
+        );
+        run_to_end(Mesh::new(settings.mesh(config.me), Machine::new(config), log)?)
     }
+}
+
+fn run_to_end<L: EventLog>(mut mesh: Mesh<Machine, L>) -> anyhow::Result<Exit> {
+    mesh.catch_signals()?;
     let (outcome, _) = mesh.run()?;
     match outcome.peer {
         Some(peer) => tracing::info!("run {} ended: {} (machine {peer})", outcome.run, outcome.reason),

@@ -138,7 +138,7 @@ fn draw_clocks<'a>(run: &RunSeries, area: &Area<'a>) -> Drawn {
         area,
         "Logical clocks",
         "clock",
-        SeriesLabelPosition::UpperLeft,
+        Legend::BesideTheLines,
         lines.collect(),
     )
 }
@@ -150,7 +150,7 @@ fn draw_drift<'a>(run: &RunSeries, area: &Area<'a>) -> Drawn {
         area,
         "Drift: how far each clock is behind the foremost",
         "clock steps",
-        SeriesLabelPosition::UpperLeft,
+        Legend::AboveTheLines,
         lines.collect(),
     )
 }
@@ -165,7 +165,7 @@ fn draw_queues<'a>(run: &RunSeries, area: &Area<'a>) -> Drawn {
         area,
         "Network queues",
         "messages waiting",
-        SeriesLabelPosition::UpperLeft,
+        Legend::AboveTheLines,
         lines.collect(),
     )
 }
@@ -185,12 +185,21 @@ fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 /// A line: its name, its colour, its points.
 type Line = (String, RGBColor, Vec<(f64, f64)>);
 
+/// Where the legend in the upper left corner finds its room.
+#[derive(Clone, Copy)]
+enum Legend {
+    /// The lines begin low.
+    BesideTheLines,
+    /// The lines may peak anywhere: the axis goes on above them.
+    AboveTheLines,
+}
+
 fn draw_lines<'a>(
     run: &RunSeries,
     area: &Area<'a>,
     title: &str,
     unit: &str,
-    legend: SeriesLabelPosition,
+    legend: Legend,
     lines: Vec<Line>,
 ) -> Drawn {
     let most = lines
@@ -198,7 +207,11 @@ fn draw_lines<'a>(
         .flat_map(|(_, _, points)| points)
         .map(|point| point.1)
         .fold(1.0, f64::max);
-    let mut chart = begin(area, title, (0.0, run.seconds.max(1.0)), (0.0, most * 1.08))?;
+    let room = match legend {
+        Legend::BesideTheLines => 1.08,
+        Legend::AboveTheLines => 1.15 + 0.1 * approximate(lines.len() as u64),
+    };
+    let mut chart = begin(area, title, (0.0, run.seconds.max(1.0)), (0.0, most * room))?;
     mesh(&mut chart, "seconds since the start", unit, 10)?;
     for (name, colour, points) in lines {
         let style = ShapeStyle::from(colour).stroke_width(2);
@@ -207,7 +220,7 @@ fn draw_lines<'a>(
             .label(name)
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
     }
-    finish(&mut chart, legend)
+    finish(&mut chart, SeriesLabelPosition::UpperLeft)
 }
 
 fn draw_jumps<'a>(run: &RunSeries, area: &Area<'a>) -> Drawn {
