@@ -77,6 +77,8 @@ fn tell(verbosity: &Verbosity, normal: LevelFilter) {
         .with_target(false)
         .with_ansi(false)
         .without_time()
+        // A listener that is gone must not end the machine: the default would panic.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -6,11 +6,13 @@
 #![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    collections::VecDeque,
+    fs,
+    io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -40,7 +42,8 @@ struct Member {
     id: MachineId,
     child: Child,
     stdin: Option<ChildStdin>,
-    diagnostics: PathBuf,
+    /// Reads what the machine says on standard error, and keeps the end of it.
+    ear: Option<JoinHandle<VecDeque<String>>>,
     ended: Option<MachineEnd>,
 }
 
@@ -93,8 +96,7 @@ pub enum FleetError {
 }
 
 impl Fleet {
-    /// Starts every machine of `settings` as a process of `program`, and writes nothing but diagnostics into
-    /// the run's folder itself.
+    /// Starts every machine of `settings` as a process of `program`, and makes the run's folder.
     ///
     /// # Errors
     /// [`FleetError`]; ports that are taken and a folder that exists are found before anything is started.
@@ -122,7 +124,7 @@ impl Fleet {
             patience,
         };
         for id in ids {
-            let member = fleet.launch(program, settings, id);
+            let member = Self::launch(program, settings, id);
             let what = format!("cannot start machine {id} ({})", program.display());
             fleet
                 .members
@@ -192,40 +194,63 @@ impl Fleet {
         self.members.iter().filter_map(|member| member.ended.as_ref())
     }
 
-    fn launch(&self, program: &Path, settings: &Settings, id: MachineId) -> io::Result<Member> {
-        let diagnostics = self.folder.join(format!("machine-{id}.stderr"));
+    fn launch(program: &Path, settings: &Settings, id: MachineId) -> io::Result<Member> {
         let mut child = Command::new(program)
             .args(settings.arguments(id))
             .args(["--launched", "--quiet"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(File::create(&diagnostics)?)
+            .stderr(Stdio::piped())
             .spawn()?;
-        Ok(Member {
+        let stdin = child.stdin.take();
+        let stderr = child.stderr.take();
+        let mut member = Member {
             id,
-            stdin: child.stdin.take(),
             child,
-            diagnostics,
+            stdin,
+            ear: None,
             ended: None,
-        })
+        };
+        if let Some(stderr) = stderr {
+            let ear = thread::Builder::new().name(format!("ear-{id}"));
+            match ear.spawn(move || last_lines(stderr)) {
+                Ok(ear) => member.ear = Some(ear),
+                Err(error) => {
+                    // Nobody would look after it.
+                    member.child.kill()?;
+                    member.child.wait()?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(member)
     }
+}
+
+/// The last lines of a stream that has come to its end. A machine cannot fill memory, nor block, by what it says.
+fn last_lines(stderr: ChildStderr) -> VecDeque<String> {
+    let mut last = VecDeque::new();
+    for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+        if last.len() == LAST_LINES {
+            last.pop_front();
+        }
+        last.push_back(String::from_utf8_lossy(&line).into_owned());
+    }
+    last
 }
 
 impl Member {
     fn note_end(&mut self, failure: Option<String>) {
-        let text = fs::read(&self.diagnostics).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        let last = lines.len().saturating_sub(LAST_LINES);
-        let last_lines = lines.into_iter().skip(last).map(str::to_owned).collect();
-        if text.is_empty() {
-            // An empty file says nothing; failing to remove it loses nothing.
-            let _ = fs::remove_file(&self.diagnostics);
-        }
+        // The stream ends with the process, so that this waits for nothing.
+        let lines = self
+            .ear
+            .take()
+            .and_then(|ear| ear.join().ok())
+            .unwrap_or_default();
         self.ended = Some(MachineEnd {
             id: self.id,
             failure,
-            last_lines,
+            last_lines: lines.into(),
         });
     }
 }

@@ -658,7 +658,7 @@ fn the_report_of_a_run_reads_like_this() {
                   1  29   -  28
                   2   1   1   -
 
-        In brackets: what the theory expects, given the rates, the die and the clock rate of the fastest machine.
+        In brackets: what theory expects of the rates, the die and the fastest machine's clock.
         ticks: events of the machine · sent: messages; one to all counts each · received: receive events
         internal: events without a message · clock: at the end · jump: mean step of the clock in an event
         queue: messages waiting at the end · drift: how far the clock ends behind the fastest machine's
