@@ -24,6 +24,9 @@ use crate::{
     wire::{Reason, Standing},
 };
 
+/// Rates that the first line names.
+const RATES_SHOWN_MAX: usize = 12;
+
 /// How often the machines are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -39,7 +42,15 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         .write(&folder)
         .and_then(|()| point_latest_to(&settings.logs, &settings.run))
         .with_context(|| format!("cannot describe the run in {}", folder.display()))?;
-    let rates: Vec<String> = settings.rates.iter().map(u32::to_string).collect();
+    let mut rates: Vec<String> = settings
+        .rates
+        .iter()
+        .take(RATES_SHOWN_MAX)
+        .map(u32::to_string)
+        .collect();
+    if settings.rates.len() > RATES_SHOWN_MAX {
+        rates.push("…".to_owned());
+    }
     print(&format!(
         "run {}: {} machines, rates {} a second, die of {}, seed {}, {}\n",
         settings.run,

@@ -16,11 +16,14 @@ const MATRIX_MACHINES_MAX: usize = 10;
 /// Clocks at the end that a row of several runs shows.
 const CLOCKS_SHOWN_MAX: usize = 6;
 
+/// Findings that one report spells out.
+const FINDINGS_SHOWN_MAX: usize = 12;
+
 const LEGEND: &str = "\
 In brackets: what theory expects of the rates, the die and the fastest machine's clock.
-ticks: events of the machine · sent: messages; one to all counts each · received: receive events
-internal: events without a message · clock: at the end · jump: mean step of the clock in an event
-queue: messages waiting at the end · drift: how far the clock ends behind the fastest machine's
+ticks: events of the machine · sent: messages, one a recipient · received: receive events
+internal: events without a message · clock: at the end · jump: mean step of the clock
+queue: messages waiting at the end · drift: clock steps behind the fastest machine at the end
 late: lateness of ticks, mean/max
 ";
 
@@ -44,8 +47,11 @@ pub fn run(verdict: &Verdict, summary: &RunSummary, style: Style) -> String {
     let findings = findings(summary);
     if !findings.is_empty() {
         output.push('\n');
-        for finding in findings {
+        for finding in findings.iter().take(FINDINGS_SHOWN_MAX) {
             output += &format!("- {finding}\n");
+        }
+        if let Some(more @ 1..) = findings.len().checked_sub(FINDINGS_SHOWN_MAX) {
+            output += &format!("- and {more} more findings\n");
         }
     }
     output

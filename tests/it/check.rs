@@ -659,9 +659,9 @@ fn the_report_of_a_run_reads_like_this() {
                   2   1   1   -
 
         In brackets: what theory expects of the rates, the die and the fastest machine's clock.
-        ticks: events of the machine · sent: messages; one to all counts each · received: receive events
-        internal: events without a message · clock: at the end · jump: mean step of the clock in an event
-        queue: messages waiting at the end · drift: how far the clock ends behind the fastest machine's
+        ticks: events of the machine · sent: messages, one a recipient · received: receive events
+        internal: events without a message · clock: at the end · jump: mean step of the clock
+        queue: messages waiting at the end · drift: clock steps behind the fastest machine at the end
         late: lateness of ticks, mean/max
 
         - machine 2 cannot keep up: 1.67 messages a second reach a machine that takes 1; its queue grows by 0.67 a second
