@@ -50,7 +50,11 @@ impl Options {
         } else {
             Size::Tiny
         };
-        Self { words, size }
+        let options = Self { words, size };
+        if size == Size::Tiny && options.child().is_none() {
+            println!("a look at whether this works, with sizes too small to measure: `cargo bench` measures");
+        }
+        options
     }
 
     /// The words after `child`, if this process was started by [`start_child`].
