@@ -25,7 +25,7 @@ const MACHINES: u16 = 3;
 /// From the start until it is measured.
 const SETTLE: Duration = Duration::from_secs(1);
 
-const RSS_MIB_MAX: f64 = 8.0;
+const RSS_MB_MAX: f64 = 8.0;
 const PERCENT_MAX: f64 = 1.0;
 
 fn main() {
@@ -50,9 +50,9 @@ fn main() {
     let (began, before) = (Instant::now(), cpu_times(&processes));
     thread::sleep(span);
     let (took, after) = (began.elapsed(), cpu_times(&processes));
-    let rss_mib: Vec<f64> = processes
+    let rss_mb: Vec<f64> = processes
         .iter()
-        .map(|process| proc::status_kib(*process, "VmRSS") as f64 / 1024.0)
+        .map(|process| proc::status_kib(*process, "VmRSS") as f64 * 1.024e-3)
         .collect();
     fleet.join();
     let percent: Vec<f64> = before
@@ -60,8 +60,8 @@ fn main() {
         .zip(&after)
         .map(|(before, after)| 100.0 * (*after - *before).as_secs_f64() / took.as_secs_f64())
         .collect();
-    println!("\n| machine | rate | resident, MiB | % of a core over {seconds} s |\n|---|---|---|---|");
-    for (machine, (rss, percent)) in (0..MACHINES).zip(rss_mib.iter().zip(&percent)) {
+    println!("\n| machine | rate | resident, MB | % of a core over {seconds} s |\n|---|---|---|---|");
+    for (machine, (rss, percent)) in (0..MACHINES).zip(rss_mb.iter().zip(&percent)) {
         let (header, _) = fleet::log_ends(logs.path(), machine);
         println!(
             "| {machine} | {} | {rss:.1} | {percent:.3} |",
@@ -70,12 +70,12 @@ fn main() {
     }
     println!();
     let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-    let (rss, percent) = (most(&rss_mib), most(&percent));
+    let (rss, percent) = (most(&rss_mb), most(&percent));
     support::print_figure(
         "resident memory",
-        format!("{rss:.1} MiB"),
+        format!("{rss:.1} MB"),
         "at most 8 MB",
-        rss <= RSS_MIB_MAX,
+        rss <= RSS_MB_MAX,
     );
     let text = format!("{percent:.3} % of a core");
     support::print_figure("processor", text, "under 1 %", percent < PERCENT_MAX);
