@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench check`. Options behind `--`: `--events`, `--rounds`.
 //!
-//! The logs are those of three real nodes of the scale model at 1000 ticks a second, run in virtual time and written by the same code that machines
-//! write theirs with; so the check finds a valid run, and has every rule to judge. Logs come from the page cache: this measures the check, not
-//! the disk.
+//! The logs are those of three real nodes of the scale model at 1000 ticks a second, run in virtual time and written
+//! by the same code that machines write theirs with; so the check finds a valid run, and has every rule to judge.
+//! Logs come from the page cache: this measures the check, not the disk.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,

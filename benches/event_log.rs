@@ -2,8 +2,9 @@
 //!
 //! `cargo bench --bench event_log`. Options behind `--`: `--events`, `--rounds`.
 //!
-//! The time runs from the first record to the end of `fsync`, so the disk has everything. Then the log is read back and compared. The peak of
-//! resident memory stands beside: the queue to the worker is bounded, so it must not grow with the number of events.
+//! The time runs from the first record to the end of `fsync`, so the disk has everything. Then the log is read back
+//! and compared. The peak of resident memory stands beside: the queue to the worker is bounded, so it must not grow
+//! with the number of events.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -29,14 +30,15 @@ use clocklab::{
 };
 use support::{Options, Spread, proc};
 
-/// Events in one round of the driver, after which it hands over the batch: a quiet mesh, and a flooded one, which fills whole batches.
+/// Events in one round of the driver, after which it hands over the batch: a quiet mesh, and a flooded one, which
+/// fills whole batches.
 const EVENTS_A_ROUND: [u64; 2] = [64, 4096];
 
 /// Machines of the run that the log tells of.
 const MACHINES: u16 = 3;
 
-/// The most memory of this process, however many events are written: the queue's 4 MiB, a batch on each side, what the allocator keeps, and
-/// the program itself.
+/// The most memory of this process, however many events are written: the queue's 4 MiB, a batch on each side, what
+/// the allocator keeps, and the program itself.
 const PEAK_KIB_MAX: u64 = 16 << 10;
 
 fn main() {
@@ -125,7 +127,8 @@ fn at(started: WallTime, tick: u64) -> WallTime {
     WallTime(started.0 + i64::try_from(tick).expect("small"))
 }
 
-/// Of ten events five receive, three are internal, one sends to one peer and one to both: a machine that is not the fastest.
+/// Of ten events five receive, three are internal, one sends to one peer and one to both: a machine that is not the
+/// fastest.
 fn event(tick: u64) -> Event {
     let clock = 3 * tick;
     let kind = match tick % 10 {

@@ -1,8 +1,10 @@
-//! Fifty machines on this computer in a full mesh: how soon all are connected, whether all keep their rates, and what it costs.
+//! Fifty machines on this computer in a full mesh: how soon all are connected, whether all keep their rates, and what
+//! it costs.
 //!
 //! `cargo bench --bench fifty`. Options behind `--`: `--machines`, `--seconds`.
 //!
-//! "Connected" is the start barrier: the latest `started=` of all logs, which a machine writes when all links of the whole mesh are up.
+//! "Connected" is the start barrier: the latest `started=` of all logs, which a machine writes when all links of the
+//! whole mesh are up.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,

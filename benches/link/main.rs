@@ -1,10 +1,12 @@
 //! One link between two processes: messages a second, beside ZeroMQ and tokio in the same run.
 //!
-//! `cargo bench --features peers --bench link`; without the feature it measures only ours. Options behind `--`: `--rounds`, `--messages`.
+//! `cargo bench --features peers --bench link`; without the feature it measures only ours. Options behind `--`:
+//! `--rounds`, `--messages`.
 //!
-//! The program starts itself again as the sender, and measures as the receiver: the clock runs from the end of the warm-up to the last message,
-//! so neither start nor connecting counts. Every program sends 27 bytes that begin with a Lamport clock; the sender ticks its clock for each
-//! message, the receiver merges each. The receiver's clock at the end proves that every message arrived, once and in order.
+//! The program starts itself again as the sender, and measures as the receiver: the clock runs from the end of the
+//! warm-up to the last message, so neither start nor connecting counts. Every program sends 27 bytes that begin with
+//! a Lamport clock; the sender ticks its clock for each message, the receiver merges each. The receiver's clock at
+//! the end proves that every message arrived, once and in order.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,

@@ -1,7 +1,7 @@
 //! The real driver on both sides, without an event log.
 //!
-//! The driver breaks a link off that has 64 MiB unsent, so a node that can send faster than its peer reads has to keep a window: the receiver
-//! acknowledges every few thousand messages, the sender stays within [`WINDOW`] of that.
+//! The driver breaks a link off that has 64 MiB unsent, so a node that can send faster than its peer reads has to
+//! keep a window: the receiver acknowledges every few thousand messages, the sender stays within [`WINDOW`] of that.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! tokio with tokio-util's `LengthDelimitedCodec`: the usual way to send frames in Rust, at its best.
 //!
-//! One thread a side (`current_thread`), messages are fed and flushed in batches, both buffers are as long as ours, and no body
-//! is allocated by the sender. The frame is 4 bytes of length and 28 of body: the same 32 bytes as ours.
+//! One thread a side (`current_thread`), messages are fed and flushed in batches, both buffers are as long as ours,
+//! and no body is allocated by the sender. The frame is 4 bytes of length and 28 of body: the same 32 bytes as ours.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use super::{
 /// Messages between two flushes.
 const BATCH: u64 = 1 << 12;
 
-/// Bytes of each buffer: the length to which our decoder's grows. Of 8 KiB to 1 MiB, with batches of 256 to 16,384, this was fastest.
+/// Bytes of each buffer: the length to which our decoder's grows. Of 8 KiB to 1 MiB, with batches of 256 to 16,384,
+/// this was fastest.
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Stands where our frame has its kind.

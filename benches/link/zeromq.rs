@@ -1,7 +1,7 @@
 //! ZeroMQ PUSH/PULL over TCP on loopback: what its own guide recommends for a one-way stream.
 //!
-//! libzmq batches by itself, in an I/O thread of its own on each side. Messages of up to 33 bytes live inside `zmq_msg_t`, so neither side
-//! allocates; the receiver reads into one buffer.
+//! libzmq batches by itself, in an I/O thread of its own on each side. Messages of up to 33 bytes live inside
+//! `zmq_msg_t`, so neither side allocates; the receiver reads into one buffer.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use super::{
     support::mesh::{BODY_BYTES, body_of, clock_in},
 };
 
-/// Messages that a side may queue. The default is 1000; of 1000, 10 thousand, 64 thousand, a million and no limit this was fastest.
+/// Messages that a side may queue. The default is 1000; of 1000, 10 thousand, 64 thousand, a million and no limit
+/// this was fastest.
 const HIGH_WATER_MARK: i32 = 1_000_000;
 
 pub(super) fn receive(plan: Plan) -> Duration {

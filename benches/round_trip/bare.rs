@@ -1,4 +1,5 @@
-//! A bare epoll loop on both sides: wait, read, write, and nothing else but the clock rule. The least that a loop over a socket can do.
+//! A bare epoll loop on both sides: wait, read, write, and nothing else but the clock rule. The least that a loop
+//! over a socket can do.
 
 use std::{
     io::{Read, Write},

@@ -1,8 +1,10 @@
 //! The round trip of a 32-byte frame between two processes: the driver beside a bare epoll loop in the same run.
 //!
-//! `cargo bench --features peers --bench round_trip`; without the feature it measures only ours. Options behind `--`: `--rounds`, `--trips`.
+//! `cargo bench --features peers --bench round_trip`; without the feature it measures only ours. Options behind `--`:
+//! `--rounds`, `--trips`.
 //!
-//! A round trip is the time from one answer to the next: update the clock, send, and what two processes and the kernel need until the answer is here.
+//! A round trip is the time from one answer to the next: update the clock, send, and what two processes and the
+//! kernel need until the answer is here.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,

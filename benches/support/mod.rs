@@ -1,4 +1,5 @@
-//! What the measurements share: options, medians, the machine's description, child processes and what /proc says of them.
+//! What the measurements share: options, medians, the machine's description, child processes and what /proc says of
+//! them.
 //!
 //! Each measurement uses a part of it.
 #![allow(dead_code, reason = "each measurement uses a part")]
