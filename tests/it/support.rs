@@ -107,6 +107,8 @@ impl Node for Teller {
     fn handle(&mut self, _now: Time, input: Input<Number>, effects: &mut Effects<Number>) {
         match &input {
             Input::Start => self.started = true,
+            // Nothing new: what it sends from now on would go nowhere.
+            Input::Stop { .. } => self.numbers = 0,
             Input::Timeout => {
                 for peer in &self.peers {
                     effects.push(Effect::Send {

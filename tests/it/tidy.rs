@@ -75,6 +75,7 @@ const TOP_LEVEL: &[&str] = &[
     "NOTEBOOK.md",
     "README.md",
     "benches",
+    "docs",
     "clippy.toml",
     "fuzz",
     "logs",
