@@ -1,6 +1,6 @@
 //! The commands: raw arguments are validated once, then run.
 //!
-//! One file a subcommand; [`options`] is the one place where what a person typed becomes settings. Prints
+//! One file a subcommand; `options` is the one place where what a person typed becomes settings. Prints
 //! results on standard output; `main` alone prints errors and chooses the exit code.
 
 mod args;
