@@ -174,6 +174,7 @@ fn write_run(folder: &Path, events: u64) -> u64 {
     let stop = Input::Stop {
         reason: Reason::Duration,
         peer: None,
+        until: end,
     };
     for (machine, me) in all.iter_mut().zip(MachineId::all(MACHINES)) {
         machine.input(end, stop.clone());

@@ -42,6 +42,8 @@ pub enum Input<M> {
         reason: Reason,
         /// The peer that was the cause, if one was.
         peer: Option<MachineId>,
+        /// What was due before this moment is still to be done: the end of the time asked for, or now.
+        until: Time,
     },
     /// Nothing will arrive any more: say the last words. The last input.
     End,

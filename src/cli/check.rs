@@ -3,20 +3,30 @@
 use super::{Exit, Usage, args::FoldersArguments, print};
 use crate::inspect::{self, InspectError};
 
-/// Checks each folder; violated if any is.
+/// Checks each folder, also behind one that cannot be read: violated if any is.
 pub(super) fn run(arguments: &FoldersArguments) -> anyhow::Result<Exit> {
     let mut exit = Exit::Valid;
+    let mut unread = None;
     for folder in &arguments.folders {
-        let (verdict, _) = inspect::check(folder).map_err(unreadable)?;
-        if arguments.folders.len() > 1 {
-            print(&format!("{}\n", folder.display()))?;
-        }
-        print(&format!("{verdict}\n"))?;
-        if !verdict.is_valid() {
-            exit = Exit::Violated;
+        match inspect::check(folder) {
+            Ok((verdict, _)) => {
+                print(&format!("{verdict}\n"))?;
+                if !verdict.is_valid() {
+                    exit = Exit::Violated;
+                }
+            }
+            Err(error) if arguments.folders.len() == 1 => return Err(unreadable(error)),
+            Err(error) => {
+                let error = unreadable(error);
+                print(&format!("{}: not checked: {error:#}\n\n", folder.display()))?;
+                unread.get_or_insert(error);
+            }
         }
     }
-    Ok(exit)
+    match unread {
+        Some(error) => Err(error.context("not every folder could be checked; the first that could not")),
+        None => Ok(exit),
+    }
 }
 
 /// A folder that holds no run is a slip of the person who named it.

@@ -42,8 +42,8 @@ pub(super) fn run(arguments: &ExperimentArguments) -> anyhow::Result<Exit> {
     let plan = read_plan(arguments.plan.as_deref())?;
     options::check_duration("duration", arguments.duration)?;
     let folder = arguments.logs.join(plan.name.as_str());
-    make_folder(&arguments.logs, &folder)?;
     let jobs = jobs(&plan, arguments, &folder)?;
+    make_folder(&arguments.logs, &folder)?;
     print(&format!(
         "{}: {} runs, {} at a time\n",
         plan.name,
@@ -75,9 +75,14 @@ pub(super) fn run(arguments: &ExperimentArguments) -> anyhow::Result<Exit> {
             exit = Exit::Failed;
         }
         for run in finished {
+            if let Some(error) = run.refused {
+                print(&format!("{}: left out: {error}\n", run.job.settings.run))?;
+                exit = Exit::Failed;
+                continue;
+            }
             let failures = describe_failures(&run.ends);
             if !failures.is_empty() {
-                print(&failures)?;
+                print(&format!("{}: left out\n{failures}", run.job.settings.run))?;
                 exit = Exit::Failed;
                 continue;
             }
@@ -147,6 +152,9 @@ fn settings(
     arguments: &ExperimentArguments,
     folder: &Path,
 ) -> anyhow::Result<Settings> {
+    let duration = arguments.duration.unwrap_or(group.duration);
+    options::check_duration("duration", Some(duration))?;
+    let draw = group.draw().map_err(|error| options::usage(&error))?;
     let seed = group.seed.saturating_add(u64::from(number) - 1);
     let rates = group
         .rates
@@ -165,10 +173,10 @@ fn settings(
         bind: None,
         hosts: None,
         rates,
-        draw: group.draw,
+        draw,
         phase: group.phase,
         clock: ClockKind::Lamport,
-        duration: Some(arguments.duration.unwrap_or(group.duration)),
+        duration: Some(duration),
         seed,
         on_peer_loss: OnPeerLoss::Stop,
         connect_timeout: CONNECT_TIMEOUT,
@@ -193,11 +201,16 @@ fn write_results(plan: &Plan, folder: &Path, made: &[Made]) -> anyhow::Result<()
         if runs.is_empty() {
             continue;
         }
-        let duration = humantime::format_duration(group.duration);
+        let made = runs.len();
+        let seconds = runs.first().map_or(0.0, |(_, _, (_, summary))| summary.seconds());
+        let draw = runs
+            .first()
+            .and_then(|(_, _, (_, summary))| summary.draw)
+            .unwrap_or_default();
         let _ = write!(
             text,
-            "\n## {}\n\n{} runs of {duration}: {} machines, rates {}, die of {}, phase {}, seeds from {}.\n\n",
-            group.name, group.runs, group.machines, group.rates, group.draw, group.phase, group.seed
+            "\n## {}\n\n{made} of {} runs, each {seconds:.0} s: {} machines, rates {}, die of {draw}, phase {}, seeds from {}.\n\n",
+            group.name, group.runs, group.machines, group.rates, group.phase, group.seed
         );
         let all: Vec<(Verdict, RunSummary)> = runs.iter().map(|(_, _, result)| result.clone()).collect();
         text += &table::runs(&all, Style::Markdown);

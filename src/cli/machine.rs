@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
         let log = RunLog::new(
             log,
             &settings.logs,
-            RunFile::new(&settings, env::args().collect()),
+            RunFile::by_hand(config.me, &settings, env::args().collect()),
         );
         run_to_end(Mesh::new(settings.mesh(config.me), Machine::new(config), log)?)
     }
@@ -57,7 +57,12 @@ fn run_to_end<L: EventLog>(mut mesh: Mesh<Machine, L>) -> anyhow::Result<Exit> {
         Some(peer) => tracing::info!("run {} ended: {} (machine {peer})", outcome.run, outcome.reason),
         None => tracing::info!("run {} ended: {}", outcome.run, outcome.reason),
     }
-    Ok(Exit::Valid)
+    // Whoever was told to stop, or lost a peer, has done its duty; a machine that came to a limit has not.
+    Ok(if outcome.reason == Reason::Limit {
+        Exit::Failed
+    } else {
+        Exit::Valid
+    })
 }
 
 /// Reads what the launcher says until it is gone; then this process does not stay behind, whatever happens.

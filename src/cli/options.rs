@@ -16,7 +16,7 @@ use rand::{TryRng, rngs::SysRng};
 use super::{Usage, args::ModelArguments};
 use crate::{
     lab::{Hosts, Settings},
-    model::{ConfigError, Rates, draw_from_internal},
+    model::{ConfigError, DRAW_DEFAULT, Rates, draw_from_internal},
     trace::WallTime,
     units::MachineId,
     wire::{RunId, Standing},
@@ -24,9 +24,6 @@ use crate::{
 
 /// Machines of a run unless told otherwise.
 const MACHINES_DEFAULT: u16 = 3;
-
-/// Sides of the die unless told otherwise: the assignment's.
-const DRAW_DEFAULT: u32 = 10;
 
 /// Seeds that are drawn stay short enough to be typed.
 const SEED_DRAWN_MAX: u64 = 999_999;

@@ -115,6 +115,19 @@ impl Progress {
         }
     }
 
+    /// Prints a text that stays, above the view.
+    pub(super) fn say(&self, text: &str) -> anyhow::Result<()> {
+        match self {
+            Progress::Bars { total, .. } => {
+                for line in text.lines() {
+                    total.println(line);
+                }
+                Ok(())
+            }
+            Progress::Plain { .. } => print(text),
+        }
+    }
+
     /// Takes the view away.
     pub(super) fn end(self) {
         if let Progress::Bars { total, machines, .. } = self {

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::Path,
     sync::{
@@ -65,7 +66,8 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     conclude(&folder, &ends)
 }
 
-/// Shows progress until every machine has ended; passes on the wish to stop.
+/// Shows progress until every machine has ended, and the last words of those that failed; passes on the wish
+/// to stop.
 fn watch(fleet: &mut Fleet, settings: &Settings, duration: Duration) -> anyhow::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -74,11 +76,21 @@ fn watch(fleet: &mut Fleet, settings: &Settings, duration: Duration) -> anyhow::
     let mut live = Live::new(fleet.folder(), settings.machines());
     let mut progress = Progress::new(&settings.rates, duration);
     let mut all_started: Option<Instant> = None;
+    let mut told = BTreeSet::new();
     while fleet.poll()? == MachineState::Running {
         if asked.swap(false, Ordering::SeqCst) {
             fleet.stop(Reason::Interrupted);
         }
         let machines = live.look();
+        let fresh: Vec<MachineEnd> = fleet.ends().filter(|end| told.insert(end.id)).cloned().collect();
+        let failures = describe_failures(&fresh);
+        if !failures.is_empty() {
+            progress.say(&failures)?;
+            if all_started.is_none() {
+                // The others would wait for it in vain.
+                fleet.stop(Reason::PeerLost);
+            }
+        }
         if all_started.is_none() && machines.iter().all(|machine| machine.started) {
             all_started = Some(Instant::now());
             tracing::info!(
@@ -91,13 +103,13 @@ fn watch(fleet: &mut Fleet, settings: &Settings, duration: Duration) -> anyhow::
         thread::sleep(LOOK_EVERY);
     }
     progress.end();
-    Ok(())
+    let fresh: Vec<MachineEnd> = fleet.ends().filter(|end| told.insert(end.id)).cloned().collect();
+    print(&describe_failures(&fresh))
 }
 
-/// Reports failed machines with their last words, and the run as far as it came.
+/// Reports the run as far as it came.
 fn conclude(folder: &Path, ends: &[MachineEnd]) -> anyhow::Result<Exit> {
-    let failures = describe_failures(ends);
-    print(&failures)?;
+    let failed = ends.iter().any(|end| end.failure.is_some());
     let logs = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let any_log = logs.flatten().any(|entry| {
         entry
@@ -111,11 +123,7 @@ fn conclude(folder: &Path, ends: &[MachineEnd]) -> anyhow::Result<Exit> {
         Exit::Failed
     };
     print(&format!("\nrun folder: {}\n", folder.display()))?;
-    Ok(if failures.is_empty() {
-        checked
-    } else {
-        Exit::Failed
-    })
+    Ok(if failed { Exit::Failed } else { checked })
 }
 
 /// One paragraph for each machine that failed.

@@ -58,7 +58,7 @@ pub enum InspectError {
         error: io::Error,
     },
     /// A log cannot be read, or is none.
-    #[error("{0}; remove the file from the folder if it does not belong there")]
+    #[error("a log cannot be read; remove the file from the folder if it does not belong there")]
     Log(#[from] ReadError),
     /// Two logs say that they are of the same machine.
     #[error("{second}, line 2: this is the log of machine {machine}, as {first} is; remove one of them")]
@@ -96,6 +96,8 @@ pub struct RunReader {
     dir: String,
     /// In the order of their machines.
     logs: Vec<Log>,
+    /// Machines whose log was cut off before its header was complete.
+    headless: Vec<MachineId>,
     /// The logs but the current one, by the time of the record that each has ready.
     ready: BinaryHeap<Reverse<(WallTime, usize)>>,
     /// The log with the earliest record, until all are at their end.
@@ -164,13 +166,22 @@ impl RunReader {
             }
         }
         files.sort();
-        let mut logs = files
-            .iter()
-            .map(|path| Log::open(path))
-            .collect::<Result<Vec<_>, _>>()?;
+        let (mut logs, mut headless) = (Vec::new(), Vec::new());
+        let mut cut_off = None;
+        for path in &files {
+            match Log::open(path) {
+                Ok(log) => logs.push(log),
+                // It says nothing of its run, but its name says whose it is.
+                Err(InspectError::Log(error @ ReadError::Headless { .. })) => {
+                    headless.extend(machine_of(path));
+                    cut_off = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         logs.sort_by_key(|log| log.reader.header().machine);
         let Some(first) = logs.first() else {
-            return Err(InspectError::NoLogs { dir: name });
+            return Err(cut_off.map_or(InspectError::NoLogs { dir: name }, InspectError::Log));
         };
         for log in &logs {
             first.same_run(log)?;
@@ -183,6 +194,7 @@ impl RunReader {
         Ok(Self {
             dir: name,
             logs,
+            headless,
             ready,
             current: Some(0),
             taken: true,
@@ -221,6 +233,12 @@ impl RunReader {
             }
         }
         files
+    }
+
+    /// Machines whose log was cut off before its header was complete: it is there, but says nothing.
+    #[must_use]
+    pub fn headless(&self) -> &[MachineId] {
+        &self.headless
     }
 
     /// Machines whose log ended within a line, and how many bytes of that line are there; known at the end of
@@ -361,9 +379,14 @@ impl Log {
 
 /// Whether a file has the name of a log: `machine-<id>.log`.
 fn is_log(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.strip_prefix("machine-"))
-        .and_then(|name| name.strip_suffix(".log"))
-        .is_some_and(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
+    machine_of(path).is_some()
+}
+
+/// The machine that a log's name says, as in `machine-7.log`.
+fn machine_of(path: &Path) -> Option<MachineId> {
+    let name = path.file_name()?.to_str()?;
+    let id = name.strip_prefix("machine-")?.strip_suffix(".log")?;
+    id.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| id.parse().ok())?
 }

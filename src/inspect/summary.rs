@@ -18,11 +18,11 @@ pub struct RunSummary {
     pub dir: String,
     /// The run's id.
     pub run: String,
-    /// The run's seed.
-    pub seed: u64,
+    /// The seed, if all machines had the same: those started by hand may draw one each.
+    pub seed: Option<u64>,
     /// Machines of the run; there may be fewer logs.
     pub machine_count: u16,
-    /// Sides of the die, if the system has one.
+    /// Sides of the die, if the system has one and all machines had the same.
     pub draw: Option<u32>,
     /// The machines whose log is there, in the order of their ids.
     pub machines: Vec<MachineSummary>,
@@ -153,6 +153,13 @@ struct Times {
     started: WallTime,
     event: WallTime,
     ended: Option<WallTime>,
+    ticking_us: Option<u64>,
+}
+
+/// What all have, if it is the same.
+fn common<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }
 
 impl Tally {
@@ -161,9 +168,9 @@ impl Tally {
         let mut summary = RunSummary {
             dir: run.dir().to_owned(),
             run: String::new(),
-            seed: 0,
+            seed: common(run.headers().map(|header| header.seed)),
             machine_count: run.machines(),
-            draw: None,
+            draw: common(run.headers().map(|header| header.draw)).flatten(),
             machines: Vec::new(),
         };
         let mut times = Vec::new();
@@ -172,13 +179,12 @@ impl Tally {
                 *place = Some(index);
             }
             header.run.as_str().clone_into(&mut summary.run);
-            summary.seed = header.seed;
-            summary.draw = header.draw;
             summary.machines.push(empty(header));
             times.push(Times {
                 started: header.started,
                 event: header.started,
                 ended: None,
+                ticking_us: None,
             });
         }
         Self {
@@ -216,6 +222,7 @@ impl Tally {
             }
             Record::Ended(footer) => {
                 times.ended = Some(*at);
+                times.ticking_us = footer.ticking_us;
                 machine.queue_last = footer.queued;
                 machine.queue_max = machine.queue_max.max(footer.queued);
                 machine.tick_error_us_mean = footer.tick_error_us_mean;
@@ -243,14 +250,16 @@ impl Tally {
 }
 
 impl Times {
-    /// Seconds of ticking: the wait for the peers' goodbyes at the end is none of it.
+    /// Seconds of ticking: as the footer says; else to the end; of a log without an end, to one period after the
+    /// last event.
     fn ticking(self, rate: Option<u32>) -> f64 {
-        let to_event = self.event.seconds_since(self.started);
         let period = rate.map_or(0.0, |rate| 1.0 / f64::from(rate.max(1)));
-        let to_end = self
-            .ended
-            .map_or(f64::INFINITY, |ended| ended.seconds_since(self.started));
-        (to_event + period).min(to_end).max(to_event)
+        match (self.ticking_us, self.ended) {
+            #[expect(clippy::cast_precision_loss, reason = "seconds are shown with one decimal")]
+            (Some(us), _) => us as f64 / 1e6,
+            (None, Some(ended)) => ended.seconds_since(self.started),
+            (None, None) => self.event.seconds_since(self.started) + period,
+        }
     }
 }
 

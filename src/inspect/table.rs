@@ -81,12 +81,14 @@ fn heading(summary: &RunSummary, verdict: &Verdict, style: Style) -> String {
     } else {
         format!("VIOLATED ({} violations; see check)", verdict.broken())
     };
+    let seed = summary
+        .seed
+        .map_or_else(|| "a seed each".to_owned(), |seed| format!("seed {seed}"));
     let text = format!(
-        "run {}: {} machines{}, seed {}, {:.1} s, {} events: {verdict}\n",
+        "run {}: {} machines{}, {seed}, {:.1} s, {} events: {verdict}\n",
         summary.run,
         summary.machine_count,
         draw.unwrap_or_default(),
-        summary.seed,
         summary.seconds(),
         summary.events(),
     );

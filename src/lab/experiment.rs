@@ -1,7 +1,11 @@
 //! Carries out many runs, several meshes side by side on ports of their own.
 #![allow(clippy::disallowed_methods, reason = "the lab waits in real time")]
 
-use std::{collections::VecDeque, path::PathBuf, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     fleet::{Fleet, FleetError, MachineEnd, MachineState},
@@ -31,6 +35,8 @@ pub struct Finished {
     pub folder: PathBuf,
     /// How its machines ended.
     pub ends: Vec<MachineEnd>,
+    /// Why it could not be started, if it could not.
+    pub refused: Option<FleetError>,
 }
 
 /// Runs under way and runs to come.
@@ -69,8 +75,10 @@ impl Experiment {
     /// Starts what has a place, waits a moment, and gives the runs that are over; `None` when all are.
     ///
     /// # Errors
-    /// [`FleetError`] if a run cannot be started or looked after; runs under way are then stopped.
+    /// [`FleetError`] if a run cannot be looked after; runs under way are then stopped. One that cannot be started is
+    /// given as finished, with the reason, and the others go on.
     pub fn step(&mut self) -> Result<Option<Vec<Finished>>, FleetError> {
+        let mut finished = Vec::new();
         for (index, place) in (0_u16..).zip(&mut self.places) {
             if place.is_none()
                 && let Some(mut job) = self.waiting.pop_front()
@@ -82,19 +90,27 @@ impl Experiment {
                             .saturating_add(index.saturating_mul(self.ports_a_place)),
                     );
                 }
-                let fleet = Fleet::start(&self.program, &job.settings)?;
-                let file = RunFile::new(&job.settings, self.command.clone());
-                let what = format!("cannot write run.json in {}", fleet.folder().display());
-                file.write(fleet.folder())
-                    .map_err(|error| FleetError::Io { what, error })?;
-                *place = Some((job, fleet));
+                match start(&self.program, &self.command, &job) {
+                    Ok(fleet) => *place = Some((job, fleet)),
+                    Err(error) => {
+                        let folder = job.settings.logs.join(job.settings.run.as_str());
+                        finished.push(Finished {
+                            job,
+                            folder,
+                            ends: Vec::new(),
+                            refused: Some(error),
+                        });
+                    }
+                }
             }
+        }
+        if !finished.is_empty() {
+            return Ok(Some(finished));
         }
         if self.places.iter().all(Option::is_none) {
             return Ok(None);
         }
         std::thread::sleep(LOOK_EVERY);
-        let mut finished = Vec::new();
         for place in &mut self.places {
             let Some((_, fleet)) = place else { continue };
             let state = fleet.poll();
@@ -106,7 +122,12 @@ impl Experiment {
                 && let Some((job, fleet)) = place.take()
             {
                 let (folder, ends) = (fleet.folder().to_owned(), fleet.ends().cloned().collect());
-                finished.push(Finished { job, folder, ends });
+                finished.push(Finished {
+                    job,
+                    folder,
+                    ends,
+                    refused: None,
+                });
             }
         }
         Ok(Some(finished))
@@ -119,4 +140,14 @@ impl Experiment {
             fleet.stop(Reason::Interrupted);
         }
     }
+}
+
+/// Starts one run and describes it.
+fn start(program: &Path, command: &[String], job: &RunJob) -> Result<Fleet, FleetError> {
+    let fleet = Fleet::start(program, &job.settings)?;
+    let file = RunFile::new(&job.settings, command.to_vec());
+    let what = || format!("cannot write run.json in {}", fleet.folder().display());
+    file.write(fleet.folder())
+        .map_err(|error| FleetError::Io { what: what(), error })?;
+    Ok(fleet)
 }

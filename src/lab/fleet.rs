@@ -19,7 +19,7 @@ use std::{
 use thiserror::Error;
 
 use super::settings::Settings;
-use crate::{units::MachineId, wire::Reason};
+use crate::{mesh::listen_mend, units::MachineId, wire::Reason};
 
 /// Lines of diagnostics that are shown of a machine that failed.
 const LAST_LINES: usize = 12;
@@ -71,10 +71,9 @@ pub enum MachineState {
 #[derive(Debug, Error)]
 pub enum FleetError {
     /// Ports are taken.
-    #[error("{}; nothing was started: end what uses {}, or give another --base-port",
-        ports.iter().map(|(machine, address, error)| format!("machine {machine} cannot listen on {address} ({error})"))
-            .collect::<Vec<_>>().join(", "),
-        if ports.len() == 1 { "it" } else { "them" })]
+    #[error("{}; nothing was started", ports.iter().map(|(machine, address, error)| {
+        format!("machine {machine} cannot listen on {address} ({error}): {}", listen_mend(error))
+    }).collect::<Vec<_>>().join("; "))]
     Ports {
         /// Which.
         ports: Vec<(MachineId, SocketAddr, io::Error)>,
@@ -114,9 +113,11 @@ impl Fleet {
                 error,
             },
         })?;
-        let patience = settings
-            .duration
-            .map(|duration| duration + settings.connect_timeout + GRACE);
+        let patience = settings.duration.map(|duration| {
+            duration
+                .saturating_add(settings.connect_timeout)
+                .saturating_add(GRACE)
+        });
         let mut fleet = Self {
             folder,
             members: Vec::new(),
@@ -259,8 +260,16 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         self.stop(Reason::LauncherGone);
         let until = Instant::now() + GRACE;
-        while Instant::now() < until && matches!(self.poll(), Ok(MachineState::Running)) {
-            std::thread::sleep(Duration::from_millis(10));
+        while Instant::now() < until {
+            match self.poll() {
+                Ok(MachineState::Running) => thread::sleep(Duration::from_millis(10)),
+                Ok(MachineState::AllEnded) | Err(_) => return,
+            }
+        }
+        for member in self.members.iter_mut().filter(|member| member.ended.is_none()) {
+            // One that is stopped, or worse: it must not stay behind. There is nobody left to tell of a failure.
+            let _ = member.child.kill();
+            let _ = member.child.wait();
         }
     }
 }

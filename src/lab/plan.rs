@@ -9,7 +9,7 @@
 //! duration = "60s"     # 60s if left out
 //! machines = 3         # 3
 //! rates = "4-6"        # 1-6; or a list such as "6,4,1"
-//! draw = 10            # 10
+//! draw = 10            # 10; or internal = 0.7, which says the same
 //! phase = "random"     # random
 //! seed = 100           # the first run's seed; each further run has one more
 //! ```
@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use thiserror::Error;
 
 use crate::{
-    model::{Phase, Rates},
+    model::{ConfigError, DRAW_DEFAULT, Phase, Rates, draw_from_internal},
     wire::RunId,
 };
 
@@ -58,8 +58,9 @@ pub struct Group {
     #[serde(default = "one_to_six", deserialize_with = "parsed")]
     pub rates: Rates,
     /// Sides of the die.
-    #[serde(default = "ten")]
-    pub draw: u32,
+    draw: Option<u32>,
+    /// The same, as the probability of an internal event.
+    internal: Option<f64>,
     /// Where first ticks fall.
     #[serde(default = "random", deserialize_with = "parsed")]
     pub phase: Phase,
@@ -75,6 +76,24 @@ pub struct PlanError {
     pub file: String,
     /// What is wrong, where, and what was expected.
     pub what: String,
+}
+
+impl Group {
+    /// Sides of the die: as `draw` or `internal` says, else the assignment's ten.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if both are given, or a probability that no die has.
+    pub fn draw(&self) -> Result<u32, ConfigError> {
+        match (self.draw, self.internal) {
+            (Some(_), Some(internal)) => Err(ConfigError::new(
+                "internal",
+                internal,
+                "draw says the same: give one of the two",
+            )),
+            (None, Some(internal)) => draw_from_internal(internal),
+            (draw, None) => Ok(draw.unwrap_or(DRAW_DEFAULT)),
+        }
+    }
 }
 
 impl Plan {
@@ -150,10 +169,6 @@ fn minute() -> Duration {
 
 fn three() -> u16 {
     3
-}
-
-fn ten() -> u32 {
-    10
 }
 
 fn one_to_six() -> Rates {

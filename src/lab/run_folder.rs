@@ -1,6 +1,7 @@
 //! The run folder: what stands in it beside the logs, and the pointer to the newest.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -12,6 +13,7 @@ use super::settings::Settings;
 use crate::{
     mesh::{EventLog, LogError, LogFile},
     trace::{Record, WallTime},
+    units::MachineId,
     wire::RunId,
 };
 
@@ -23,9 +25,13 @@ pub struct RunFile {
     /// The command line, word by word.
     command: Vec<String>,
     run: String,
+    /// Who wrote this: the launcher, or the first of the machines that were started by hand. What the others
+    /// were told, each of their logs says.
+    written_by: String,
     machines: u16,
     addresses: Vec<String>,
-    rates: Vec<u32>,
+    /// Each machine's rate; of a machine by hand its own alone.
+    rates: BTreeMap<u16, u32>,
     draw: u32,
     phase: String,
     clock: String,
@@ -36,16 +42,17 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    /// What `settings` and the command line say.
+    /// What the launcher knows: `settings`, and its command line.
     #[must_use]
     pub fn new(settings: &Settings, command: Vec<String>) -> Self {
         Self {
+            written_by: "launcher".to_owned(),
             clocklab: env!("CARGO_PKG_VERSION"),
             command,
             run: settings.run.to_string(),
             machines: settings.machines(),
             addresses: settings.addresses.iter().map(ToString::to_string).collect(),
-            rates: settings.rates.clone(),
+            rates: (0..).zip(settings.rates.iter().copied()).collect(),
             draw: settings.draw,
             phase: settings.phase.to_string(),
             clock: settings.clock.to_string(),
@@ -54,6 +61,15 @@ impl RunFile {
             on_peer_loss: settings.on_peer_loss.to_string(),
             connect_timeout_seconds: settings.connect_timeout.as_secs_f64(),
         }
+    }
+
+    /// What machine `me` knows that was started by hand: others may have drawn rates from seeds of their own.
+    #[must_use]
+    pub fn by_hand(me: MachineId, settings: &Settings, command: Vec<String>) -> Self {
+        let mut file = Self::new(settings, command);
+        file.written_by = format!("machine {me}");
+        file.rates.retain(|machine, _| *machine == me.0);
+        file
     }
 
     /// Writes `run.json` into `folder`, unless one is there: the first machine of a run, or its launcher,

@@ -49,7 +49,7 @@ fn the_assignments_plan_is_three_groups_of_five_minutes() {
                 group.name.as_str(),
                 group.runs,
                 group.duration.as_secs(),
-                group.draw,
+                group.draw().unwrap(),
             )
         })
         .collect();

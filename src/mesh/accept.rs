@@ -1,9 +1,9 @@
 //! Those who dial us: strangers until their hello is judged.
 //!
-//! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for [`HANDSHAKE_MS_MAX`], a few
-//! kilobytes, and one line of diagnostics.
+//! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for [`HANDSHAKE_MS_MAX`] and [`LINGER`],
+//! the reading of [`STRANGER_BYTES_MAX`], and one line of diagnostics.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use mio::{Interest, Token, net::TcpStream};
 use tracing::{debug, warn};
@@ -26,6 +26,12 @@ use crate::{
     },
 };
 
+/// Bytes that are read of one stranger, ever: a hello has at most 84.
+const STRANGER_BYTES_MAX: usize = 64 << 10;
+
+/// Pause after an accept that failed for lack of something, such as file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// How long a refused stranger may take to read why; its bytes are thrown away meanwhile.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -38,6 +44,7 @@ pub(super) struct Stranger {
     until: Time,
     /// It was told why it is refused.
     refused: bool,
+    bytes: usize,
 }
 
 /// What to do with a stranger after a look at its bytes.
@@ -75,7 +82,11 @@ impl Stranger {
                 }
             }
             match self.connection.fill() {
-                Ok(Filled::Bytes(_)) => {}
+                // Nobody whom it concerns says so much: it is not read to its end, however long it goes on.
+                Ok(Filled::Bytes(bytes)) if self.bytes + bytes > STRANGER_BYTES_MAX => {
+                    return Judgement::Gone;
+                }
+                Ok(Filled::Bytes(bytes)) => self.bytes += bytes,
                 Ok(Filled::Blocked) => return Judgement::Wait,
                 Ok(Filled::Closed) | Err(_) => return Judgement::Gone,
             }
@@ -86,16 +97,20 @@ impl Stranger {
 impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Takes every connection that waits at the listener.
     pub(super) fn accept_strangers(&mut self, now: Time) {
+        self.accept_again = None;
         loop {
             let (stream, address) = match self.listener.accept() {
                 Ok(accepted) => accepted,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    // Out of file descriptors, or a connection that is gone already: the next event tries again.
-                    warn!("cannot accept a connection: {error}");
-                    return;
-                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => continue,
+                    _ => {
+                        // The listener does not tell again of those who wait already: look again by the clock.
+                        warn!("cannot accept a connection: {error}");
+                        self.accept_again = Some(now.after(ACCEPT_AGAIN));
+                        return;
+                    }
+                },
             };
             if let Err(error) = self.admit(stream, address, now) {
                 debug!("a connection from {address} ended at once: {error}");
@@ -114,6 +129,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             address,
             until: now.after(Duration::from_millis(HANDSHAKE_MS_MAX)),
             refused: false,
+            bytes: 0,
         };
         if self.strangers.len() >= STRANGERS_MAX {
             let refusal = Refusal::new(
@@ -158,9 +174,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         Ok(())
     }
 
-    /// When the next stranger is to be given up.
+    /// When the next stranger is to be given up, or the listener to be looked at again.
     pub(super) fn strangers_deadline(&self) -> Option<Time> {
-        self.strangers.values().map(|stranger| stranger.until).min()
+        let given_up = self.strangers.values().map(|stranger| stranger.until).min();
+        given_up.into_iter().chain(self.accept_again).min()
     }
 
     fn may_join(&self, hello: &Hello) -> Result<(), Refusal> {

@@ -115,6 +115,12 @@ impl<S: Read + Write> Connection<S> {
         &mut self.output
     }
 
+    /// Forgets what was not sent, on a connection that is of no further use for sending.
+    pub fn discard_output(&mut self) {
+        self.output.clear();
+        self.sent = 0;
+    }
+
     /// Bytes that were not yet given to the operating system.
     #[inline]
     pub fn unsent(&self) -> usize {

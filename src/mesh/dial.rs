@@ -230,6 +230,8 @@ impl Dial {
             return Err(error);
         }
         match stream.peer_addr() {
+            // A port of the range for outgoing connections can be given to the very dial that looks for it.
+            Ok(peer) if stream.local_addr()? == peer => Err(io::ErrorKind::ConnectionRefused.into()),
             Ok(_) => {
                 stream.set_nodelay(true)?;
                 Ok(true)

@@ -33,6 +33,8 @@ pub(super) struct Link {
     pub(super) goodbye: Option<Reason>,
     /// We said goodbye: we send nothing more.
     pub(super) goodbye_sent: bool,
+    /// The node was told that the link is up, and not yet that it is down.
+    pub(super) told_up: bool,
     /// Why the last attempt failed, for the person who waits.
     pub(super) trouble: String,
 }
@@ -50,7 +52,8 @@ pub(super) enum State {
         token: Token,
         connection: Box<Connection<TcpStream>>,
     },
-    /// Over for good: goodbye was said, or the connect time-out has passed.
+    /// Not looked for any more: goodbye was said, or the connect time-out has passed. A peer that dials again by
+    /// itself is welcome.
     Ended,
 }
 
@@ -74,6 +77,7 @@ impl Link {
             ready: false,
             goodbye: None,
             goodbye_sent: false,
+            told_up: false,
             trouble: String::new(),
         };
         link.begin(me, peer, Time(0));

@@ -25,13 +25,14 @@ mod log_file;
 mod mesh_clock;
 mod outcome;
 mod phases;
+mod reading;
 mod round;
 
 pub use config::{Config, OnPeerLoss};
 pub use connection::{Connection, Filled, Flushed};
 pub use event_log::{EventLog, LogError, NoLog};
 pub use log_file::LogFile;
-pub use outcome::{Handle, MeshError, Missing, Outcome};
+pub use outcome::{Handle, MeshError, Missing, Outcome, listen_mend};
 pub use round::Mesh;
 
 use std::time::Duration;

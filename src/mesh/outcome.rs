@@ -61,9 +61,7 @@ impl fmt::Display for Missing {
 #[derive(Debug, Error)]
 pub enum MeshError {
     /// The port cannot be listened on.
-    #[error(
-        "machine {me} cannot listen on {address}: {error}; end what uses the port, or give another --base-port"
-    )]
+    #[error("machine {me} cannot listen on {address}: {error}; {}", listen_mend(error))]
     Listen {
         /// Who.
         me: MachineId,
@@ -100,7 +98,8 @@ pub enum MeshError {
         why: String,
     },
     /// Stopped before there was anything to log.
-    #[error("stopped before the start: {reason}{}", peer.map(|peer| format!(" (machine {peer})")).unwrap_or_default())]
+    #[error("{} before the start: {reason}; start every machine again",
+        peer.map_or_else(|| "stopped".to_owned(), |peer| format!("machine {peer} stopped")))]
     StoppedBeforeStart {
         /// Why.
         reason: Reason,
@@ -113,6 +112,18 @@ pub enum MeshError {
     /// The operating system refuses a part of the loop itself.
     #[error("the event loop failed: {0}")]
     Loop(#[from] io::Error),
+}
+
+/// What to do about a port that cannot be listened on.
+#[must_use]
+pub fn listen_mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "it is no address of this computer: start that machine on its own with `clocklab machine`, or give --bind"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 are the system's: give a higher one",
+        _ => "end what uses the port, or give another --base-port or hosts file",
+    }
 }
 
 impl Handle {

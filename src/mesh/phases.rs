@@ -61,7 +61,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Phase::Barrier | Phase::Running { .. } => {
                 self.say(peer, &Control::Ready);
                 info!("machine {peer} is back");
-                self.input(now, Input::LinkUp { peer });
+                self.tell_up(peer, now);
             }
             Phase::Draining { .. } | Phase::Done => {}
         }
@@ -89,7 +89,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.phase = Phase::Barrier;
         for peer in peers {
             self.say(peer, &Control::Ready);
-            self.input(now, Input::LinkUp { peer });
+            self.tell_up(peer, now);
         }
         self.try_start(now)
     }
@@ -139,9 +139,29 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
+    fn tell_up(&mut self, peer: MachineId, now: Time) {
+        if let Some(link) = self.links.get_mut(peer.index()) {
+            link.told_up = true;
+            self.input(now, Input::LinkUp { peer });
+        }
+    }
+
+    /// Tells the node that a link is down, once for each time that it was told that it is up.
+    fn tell_down(&mut self, peer: MachineId, cause: DownCause, now: Time) {
+        if self
+            .links
+            .get_mut(peer.index())
+            .is_some_and(|link| std::mem::take(&mut link.told_up))
+        {
+            self.input(now, Input::LinkDown { peer, cause });
+        }
+    }
+
     fn on_goodbye(&mut self, peer: MachineId, reason: Reason, now: Time) -> Result<(), MeshError> {
         match self.phase {
-            Phase::Connecting | Phase::Barrier => {
+            // It may be started again in time; if not, the time-out names it.
+            Phase::Connecting => self.lost(peer, format!("it stopped before the start: {reason}"), now),
+            Phase::Barrier => {
                 self.say_to_all(&Control::Goodbye(Reason::PeerStopped));
                 self.flush_links();
                 Err(MeshError::StoppedBeforeStart {
@@ -159,25 +179,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     OnPeerLoss::Continue => {
                         info!("machine {peer} has stopped ({reason}); this machine goes on");
                         self.say(peer, &Control::Goodbye(Reason::PeerStopped));
-                        self.input(
-                            now,
-                            Input::LinkDown {
-                                peer,
-                                cause: DownCause::Goodbye,
-                            },
-                        );
+                        self.tell_down(peer, DownCause::Goodbye, now);
                         Ok(())
                     }
                 }
             }
             Phase::Draining { .. } => {
-                self.input(
-                    now,
-                    Input::LinkDown {
-                        peer,
-                        cause: DownCause::Goodbye,
-                    },
-                );
+                self.tell_down(peer, DownCause::Goodbye, now);
                 Ok(())
             }
             Phase::Done => Ok(()),
@@ -190,8 +198,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         let Some(link) = self.links.get_mut(peer.index()) else {
             return Ok(());
         };
-        let said_goodbye = link.goodbye.is_some();
-        let both = said_goodbye && link.goodbye_sent;
+        let said_goodbye = link.goodbye.is_some() && self.phase != Phase::Connecting;
         if let State::Up { token, .. } = &link.state {
             let token: Token = *token;
             self.owners.remove(&token);
@@ -199,18 +206,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         link.begin(me, peer, now);
         link.trouble.clone_from(&why);
         if said_goodbye {
-            // The end of a link that ended in order; its LinkDown was given with the second goodbye, unless
-            // we never said ours.
+            // The end of a link that ended in order.
             link.state = State::Ended;
-            if !both {
-                self.input(
-                    now,
-                    Input::LinkDown {
-                        peer,
-                        cause: DownCause::Goodbye,
-                    },
-                );
-            }
+            self.tell_down(peer, DownCause::Goodbye, now);
             return Ok(());
         }
         match self.phase {
@@ -221,13 +219,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Phase::Barrier => Err(MeshError::LostBeforeStart { peer, why }),
             Phase::Running { .. } => {
                 warn!("machine {peer} is lost: {why}");
-                self.input(
-                    now,
-                    Input::LinkDown {
-                        peer,
-                        cause: DownCause::Lost,
-                    },
-                );
+                self.tell_down(peer, DownCause::Lost, now);
                 match self.config.on_peer_loss {
                     OnPeerLoss::Stop => self.stop(Reason::PeerLost, Some(peer), now),
                     OnPeerLoss::Continue => Ok(()),
@@ -237,13 +229,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 if let Some(link) = self.links.get_mut(peer.index()) {
                     link.state = State::Ended;
                 }
-                self.input(
-                    now,
-                    Input::LinkDown {
-                        peer,
-                        cause: DownCause::Lost,
-                    },
-                );
+                self.tell_down(peer, DownCause::Lost, now);
                 Ok(())
             }
             Phase::Done => Ok(()),
@@ -263,7 +249,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 self.flush_links();
                 Err(MeshError::StoppedBeforeStart { reason, peer })
             }
-            Phase::Running { .. } => {
+            Phase::Running { end } => {
                 match peer {
                     Some(peer) => info!("machine {} stops: {reason} ({peer})", self.config.me),
                     None => info!("machine {} stops: {reason}", self.config.me),
@@ -272,22 +258,21 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     until: now.after(Duration::from_millis(DRAIN_MS_MAX)),
                 };
                 self.stopped = Some((reason, peer));
-                self.input(now, Input::Stop { reason, peer });
+                let until = end.map_or(now, |end| end.min(now));
+                self.input(now, Input::Stop { reason, peer, until });
                 self.apply_effects(now)?;
                 self.say_to_all(&Control::Goodbye(reason));
+                // Nobody is looked for any more.
+                for link in self.links.iter_mut().filter(|link| !link.is_up()) {
+                    link.state = State::Ended;
+                }
                 for peer in self.config.me.peers(self.config.machines()) {
                     if self
                         .links
                         .get(peer.index())
                         .is_some_and(|link| link.is_up() && link.goodbye.is_some())
                     {
-                        self.input(
-                            now,
-                            Input::LinkDown {
-                                peer,
-                                cause: DownCause::Goodbye,
-                            },
-                        );
+                        self.tell_down(peer, DownCause::Goodbye, now);
                     }
                 }
                 Ok(())

@@ -14,11 +14,10 @@ use signal_hook_mio::v1_0::Signals;
 use tracing::{debug, info};
 
 use super::{
-    READ_BYTES_MAX, UNSENT_BYTES_MAX,
+    UNSENT_BYTES_MAX,
     accept::Stranger,
     clock_thread::ClockThread,
     config::Config,
-    connection::Filled,
     event_log::EventLog,
     link::{Link, State},
     mesh_clock::MeshClock,
@@ -29,7 +28,7 @@ use crate::{
     node::{Effect, Effects, Input, Node},
     trace::{Record, WallTime},
     units::{MachineId, Time},
-    wire::{Control, ErrorCode, FrameError, Message, Reason, Refusal, encode_frame, kind},
+    wire::{Control, ErrorCode, Message, Reason, Refusal, encode_frame},
 };
 
 const LISTENER: Token = Token(0);
@@ -45,7 +44,7 @@ const TIMEOUTS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Mesh<N: Node, L> {
     pub(super) config: Config,
-    node: N,
+    pub(super) node: N,
     pub(super) log: L,
     pub(super) poll: Poll,
     pub(super) listener: TcpListener,
@@ -60,10 +59,12 @@ pub struct Mesh<N: Node, L> {
     pub(super) owners: BTreeMap<Token, MachineId>,
     next_token: usize,
     pub(super) phase: Phase,
+    /// When to look at the listener again, after an accept that failed.
+    pub(super) accept_again: Option<Time>,
     pub(super) next_waiting_note: Time,
     pub(super) started: Option<WallTime>,
     pub(super) stopped: Option<(Reason, Option<MachineId>)>,
-    effects: Effects<N::Message>,
+    pub(super) effects: Effects<N::Message>,
 }
 
 /// The signals being caught.
@@ -113,6 +114,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             owners: BTreeMap::new(),
             next_token: FIRST_CONNECTION,
             phase: Phase::Connecting,
+            accept_again: None,
             next_waiting_note: Time(0).after(Duration::from_secs(1)),
             started: None,
             stopped: None,
@@ -192,6 +194,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 token => self.on_ready(token, event),
             }
         }
+        if self.accept_again.is_some_and(|again| again <= now) {
+            self.accept_strangers(now);
+        }
         self.hear_strangers(now)?;
         self.follow_dials(now)?;
         self.read_links(now)?;
@@ -199,7 +204,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.node_timers(now);
         self.apply_effects(now)?;
         self.flush_links();
-        if self.drop_overflowing(now)? {
+        // Whatever a link's end brought about is done before the loop sleeps.
+        while self.drop_overflowing(now)? || !self.effects.is_empty() {
             self.apply_effects(now)?;
             self.flush_links();
         }
@@ -292,84 +298,6 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    fn read_links(&mut self, now: Time) -> Result<(), MeshError> {
-        for peer in MachineId::all(self.config.machines()) {
-            if self
-                .links
-                .get_mut(peer.index())
-                .and_then(Link::connection)
-                .is_some_and(|connection| connection.is_readable())
-            {
-                self.read_link(peer, now)?;
-                self.apply_effects(now)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes what a link has, up to the round's budget.
-    fn read_link(&mut self, peer: MachineId, now: Time) -> Result<(), MeshError> {
-        let mut bytes_left = READ_BYTES_MAX;
-        loop {
-            match self.decode_link(peer, now) {
-                Some(Found::Control(control)) => {
-                    self.on_control(peer, &control, now)?;
-                    continue;
-                }
-                Some(Found::Broken(refusal)) => return self.break_off(peer, &refusal, now),
-                None => {}
-            }
-            let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) else {
-                return Ok(());
-            };
-            if bytes_left == 0 {
-                return Ok(());
-            }
-            match connection.fill() {
-                Ok(Filled::Bytes(bytes)) => bytes_left = bytes_left.saturating_sub(bytes),
-                Ok(Filled::Blocked) => return Ok(()),
-                Ok(Filled::Closed) => return self.lost(peer, "it closed the connection".to_owned(), now),
-                Err(error) => return self.lost(peer, error.to_string(), now),
-            }
-        }
-    }
-
-    /// Gives the node every whole message that waits on a link, up to the next frame that is not one.
-    fn decode_link(&mut self, peer: MachineId, now: Time) -> Option<Found> {
-        let link = self.links.get_mut(peer.index())?;
-        let goodbye = link.goodbye.is_some();
-        let connection = link.connection()?;
-        loop {
-            let frame = match connection.decoder.next_frame() {
-                Ok(frame) => frame?,
-                Err(error @ (FrameError::Empty | FrameError::TooLong { .. })) => {
-                    return Some(Found::Broken(Refusal::new(
-                        ErrorCode::FrameTooLong,
-                        error.to_string(),
-                    )));
-                }
-            };
-            if goodbye {
-                let text = format!("a frame of kind {:#04x} came after goodbye", frame.kind);
-                return Some(Found::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text)));
-            }
-            if frame.kind <= kind::CONTROL_LAST {
-                return Some(match (frame.kind, Control::decode(frame.kind, frame.body)) {
-                    (kind::HELLO, _) => Found::Broken(unexpected_hello()),
-                    (_, Ok(control)) => Found::Control(control),
-                    (_, Err(error)) => Found::Broken(Refusal::malformed(error)),
-                });
-            }
-            match N::Message::decode(frame.kind, frame.body) {
-                Ok(message) => {
-                    self.node
-                        .handle(now, Input::Message { from: peer, message }, &mut self.effects)
-                }
-                Err(error) => return Some(Found::Broken(Refusal::malformed(error))),
-            }
-        }
-    }
-
     /// Does what the node asked for.
     pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
         let mut effects = std::mem::take(&mut self.effects);
@@ -446,7 +374,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 && let Err(error) = connection.flush()
             {
                 debug!("a write failed: {error}");
-                connection.output().clear();
+                connection.discard_output();
                 connection.set_ready(true, true, false);
             }
         }
@@ -473,7 +401,12 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Tells a peer why, and treats its link as lost.
-    fn break_off(&mut self, peer: MachineId, refusal: &Refusal, now: Time) -> Result<(), MeshError> {
+    pub(super) fn break_off(
+        &mut self,
+        peer: MachineId,
+        refusal: &Refusal,
+        now: Time,
+    ) -> Result<(), MeshError> {
         if let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) {
             refusal.to_control().encode(connection.output());
             let flushed = connection.flush();
@@ -481,14 +414,4 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
         self.lost(peer, refusal.to_string(), now)
     }
-}
-
-/// What stopped the flow of messages on a link.
-enum Found {
-    Control(Control),
-    Broken(Refusal),
-}
-
-fn unexpected_hello() -> Refusal {
-    Refusal::new(ErrorCode::UnexpectedFrame, "a second hello on one connection")
 }

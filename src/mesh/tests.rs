@@ -143,3 +143,20 @@ fn bytes_in_front_of_the_end_come_before_the_end() {
     assert!(connection.is_readable(), "the end is still to be read");
     assert_eq!(connection.fill().unwrap(), Filled::Closed);
 }
+
+#[test]
+fn a_write_that_fails_halfway_leaves_nothing_unsent() {
+    let mut connection = Connection::new(
+        Choked {
+            piece: 5,
+            room: 7,
+            ..Choked::default()
+        },
+        FRAME_LENGTH_MAX,
+    );
+    connection.output().extend_from_slice(&[0; 20]);
+    assert_eq!(connection.flush().unwrap(), Flushed::Blocked);
+    assert_eq!(connection.unsent(), 13);
+    connection.discard_output();
+    assert_eq!(connection.unsent(), 0);
+}

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    trace::{Event, Header, Kind, Place, Record, Violations, WallTime},
+    trace::{Event, Footer, Header, Kind, Place, Record, Violations, WallTime},
     units::MachineId,
 };
 
@@ -24,6 +24,9 @@ const ROUNDING_US: i64 = 2;
 /// Ticks that a machine may lie from rate × seconds.
 const TICKS_OFF_MAX: f64 = 2.0;
 
+/// Longest wait for goodbyes between the stop and the end, with some room: protocol.md's `DRAIN_MS_MAX`.
+const DRAIN_SECONDS_MAX: f64 = 2.1;
+
 /// One machine's log, followed from line to line.
 #[derive(Debug)]
 pub struct ModelCheck {
@@ -33,14 +36,14 @@ pub struct ModelCheck {
     rate: u32,
     phase_us: u64,
     started: WallTime,
-    last: Option<(u64, WallTime)>,
     /// Messages that still wait, as far as the log says, and the line that says so.
     queue: (u64, u64),
     events: u64,
     receives: u64,
     sends: u64,
     internals: u64,
-    stalls: u64,
+    /// Ticks that it says it skipped.
+    skipped: u64,
     rate_judged: u64,
 }
 
@@ -58,13 +61,12 @@ impl ModelCheck {
             rate: rate.max(1),
             phase_us: header.phase_us.unwrap_or(0),
             started: header.started,
-            last: None,
             queue: (0, 2),
             events: 0,
             receives: 0,
             sends: 0,
             internals: 0,
-            stalls: 0,
+            skipped: 0,
             rate_judged: 0,
         })
     }
@@ -74,7 +76,7 @@ impl ModelCheck {
     pub fn take(&mut self, line: u64, at: WallTime, record: &Record, violations: &mut Violations) {
         match record {
             Record::Event(event) => self.event(line, at, event, violations),
-            Record::Stall { .. } => self.stalls += 1,
+            Record::Stall { skipped, .. } => self.skipped = self.skipped.saturating_add(*skipped),
             Record::LinkUp { .. } | Record::LinkLost { .. } => {}
             Record::Ended(footer) => {
                 let done = self.receives + self.sends + self.internals;
@@ -100,7 +102,7 @@ impl ModelCheck {
                     );
                     self.report(QUEUE_FIRST, &[line, known], text, violations);
                 }
-                self.judge_rate(line, footer.tick_error_us_max, violations);
+                self.judge_rate(line, at, footer, violations);
             }
         }
     }
@@ -142,7 +144,6 @@ impl ModelCheck {
             self.report(QUEUE_FIRST, &[line, known], text, violations);
         }
         self.events += 1;
-        self.last = Some((event.tick, at));
         self.judge_due(line, at, event.tick, violations);
     }
 
@@ -164,27 +165,29 @@ impl ModelCheck {
         }
     }
 
-    /// Up to its last event a machine has made its ticks, but for the lateness that it reports itself.
+    /// A machine makes `rate` ticks a second from its start to its stop; those that it says it skipped count.
     ///
-    /// The last event counts, not the end: behind it the machine waits for its peers' goodbyes.
-    fn judge_rate(&mut self, line: u64, late_us_max: Option<u64>, violations: &mut Violations) {
-        let Some((ticks, at)) = self.last else { return };
-        if self.stalls > 0 {
-            return;
-        }
+    /// A footer without `ticking_us` says only when the machine ended: up to [`DRAIN_SECONDS_MAX`] before that it
+    /// may have stopped ticking to wait for its peers' goodbyes.
+    fn judge_rate(&mut self, line: u64, at: WallTime, footer: &Footer, violations: &mut Violations) {
         self.rate_judged += 1;
         let rate = f64::from(self.rate);
-        let seconds = at.seconds_since(self.started);
         #[expect(
             clippy::cast_precision_loss,
             reason = "a tolerance needs no more than 52 bits"
         )]
-        let (ticks, late) = (ticks as f64, late_us_max.unwrap_or(0) as f64 / 1e6);
-        let allowed = TICKS_OFF_MAX + rate * late;
-        if (ticks - rate * seconds).abs() > allowed {
+        let (ticks, ticking) = (
+            self.events.saturating_add(self.skipped) as f64,
+            footer.ticking_us.map(|us| us as f64 / 1e6),
+        );
+        let longest = ticking.unwrap_or_else(|| at.seconds_since(self.started));
+        let shortest = ticking.unwrap_or(longest - DRAIN_SECONDS_MAX);
+        if ticks > rate * longest + TICKS_OFF_MAX || ticks < rate * shortest - TICKS_OFF_MAX {
             let text = format!(
-                "{ticks} ticks in {seconds:.3} s up to the last event: at rate {rate} it must be {:.1}, at most {allowed:.1} off",
-                rate * seconds
+                "{} ticks, {} skipped, in {longest:.3} s: at rate {rate} it must be {:.1}, at most {TICKS_OFF_MAX} off",
+                self.events,
+                self.skipped,
+                rate * longest,
             );
             self.report(RATE_KEPT, &[line], text, violations);
         }
@@ -192,10 +195,10 @@ impl ModelCheck {
 
     /// The log is at its end. Returns how often each of [`RULES`] was judged.
     pub fn finish(self, notes: &mut Vec<String>) -> [u64; RULES.len()] {
-        if self.stalls > 0 {
+        if self.skipped > 0 {
             notes.push(format!(
-                "{}: {} stalls, so the rate is not judged",
-                self.file, self.stalls
+                "{}: {} ticks were skipped in stalls",
+                self.file, self.skipped
             ));
         }
         [self.events, self.events, self.rate_judged, self.sends]

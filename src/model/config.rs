@@ -16,6 +16,9 @@ pub const RATE_MAX: u32 = 1000;
 /// Fewest sides of the die: the three that send.
 pub const DRAW_MIN: u32 = 3;
 
+/// Sides of the assignment's die.
+pub const DRAW_DEFAULT: u32 = 10;
+
 /// Most sides of the die.
 pub const DRAW_MAX: u32 = 10_000;
 

@@ -24,7 +24,8 @@ mod pace;
 pub mod theory;
 
 pub use config::{
-    Config, ConfigError, DRAW_MAX, DRAW_MIN, Phase, RATE_MAX, Rates, draw_from_internal, internal_probability,
+    Config, ConfigError, DRAW_DEFAULT, DRAW_MAX, DRAW_MIN, Phase, RATE_MAX, Rates, draw_from_internal,
+    internal_probability,
 };
 pub use message::{STAMP, Stamp};
 pub use node::{Machine, QUEUE_MESSAGES_MAX};

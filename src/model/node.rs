@@ -30,6 +30,9 @@ pub struct Machine {
     pace: Option<Pace>,
     /// How the ticks went, once they have ended.
     paced: Option<Pace>,
+    started: Option<Time>,
+    /// How long it ticked, once that has ended.
+    ticking_us: Option<u64>,
     queue: VecDeque<Waiting>,
     /// Events so far: `ticks = receives + sends + internal events`.
     ticks: u64,
@@ -55,6 +58,8 @@ impl Machine {
             die: Stream::new(config.seed, config.me, Purpose::Die),
             pace: None,
             paced: None,
+            started: None,
+            ticking_us: None,
             queue: VecDeque::new(),
             ticks: 0,
             down: BTreeSet::new(),
@@ -64,19 +69,23 @@ impl Machine {
         }
     }
 
-    /// The deadline has come: one thing, or the stall that the lateness reveals.
-    fn on_timeout(&mut self, now: Time, effects: &mut Effects<Stamp>) {
-        let Some(pace) = &mut self.pace else { return };
-        match pace.take(now) {
+    /// A deadline has come: one thing, or the stall that the lateness reveals.
+    fn on_timeout(&mut self, now: Time, until: Time, effects: &mut Effects<Stamp>) -> Due {
+        let due = match &mut self.pace {
+            Some(pace) => pace.take(now, until),
+            None => Due::Later,
+        };
+        match due {
             Due::Later => {}
             Due::Stall { late_us, skipped } => {
-                effects.push(Effect::Record(Record::Stall { late_us, skipped }))
+                effects.push(Effect::Record(Record::Stall { late_us, skipped }));
             }
             Due::Tick => match self.queue.pop_front() {
                 Some(message) => self.receive(message, effects),
                 None => self.roll(effects),
             },
         }
+        due
     }
 
     fn receive(&mut self, message: Waiting, effects: &mut Effects<Stamp>) {
@@ -151,6 +160,7 @@ impl Machine {
             queued: self.queue.len() as u64,
             waiting,
             goodbye: self.goodbye.iter().copied().collect(),
+            ticking_us: self.ticking_us,
             tick_error_us_mean: error_us.map(|(mean, _)| mean),
             tick_error_us_max: error_us.map(|(_, max)| max),
             stalls: self.paced.map(|pace| pace.stalls()),
@@ -167,6 +177,7 @@ impl Node for Machine {
             // A barrier that is passed after the stop starts nothing.
             Input::Start => {
                 if self.stopped.is_none() {
+                    self.started = Some(now);
                     self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
                 }
             }
@@ -196,10 +207,15 @@ impl Node for Machine {
                     });
                 }
             }
-            Input::Timeout => self.on_timeout(now, effects),
+            Input::Timeout => {
+                self.on_timeout(now, Time(u64::MAX), effects);
+            }
             // The first reason is the cause; those behind it are consequences.
-            Input::Stop { reason, peer } => {
+            Input::Stop { reason, peer, until } => {
                 if self.stopped.is_none() {
+                    // What a late wake-up has left undone, or the stall that it was.
+                    while self.on_timeout(now, until, effects) != Due::Later {}
+                    self.ticking_us = self.started.map(|started| until.0.saturating_sub(started.0));
                     self.paced = self.pace.take();
                     self.stopped = Some((reason, peer));
                 }

@@ -58,16 +58,17 @@ impl Pace {
         self.at(self.next)
     }
 
-    /// Takes the tick that is due at `now`, or the stall that `now` reveals.
+    /// Takes the tick that is due at `now`, or the stall that `now` reveals; ticks due at `until` or later are
+    /// never taken nor skipped.
     #[inline]
-    pub(super) fn take(&mut self, now: Time) -> Due {
+    pub(super) fn take(&mut self, now: Time, until: Time) -> Due {
         let due = self.due();
-        if now < due {
+        if now < due || until <= due {
             return Due::Later;
         }
         let late_us = now.0 - due.0;
         if late_us > STALL_US {
-            let passed = now.0 - self.first.0;
+            let passed = now.0.min(until.0 - 1) - self.first.0;
             let next =
                 u64::try_from(u128::from(passed) * u128::from(self.rate) / 1_000_000).unwrap_or(u64::MAX) + 1;
             let skipped = next - self.next;
@@ -109,6 +110,31 @@ impl Pace {
 mod tests {
     use super::*;
 
+    const NEVER: Time = Time(u64::MAX);
+
+    #[test]
+    fn ticks_at_the_end_or_behind_it_are_neither_done_nor_skipped() {
+        let mut pace = Pace::new(4, Time(0), 0);
+        assert_eq!(pace.take(Time(600_000), Time(500_000)), Due::Tick);
+        assert_eq!(pace.take(Time(600_000), Time(500_000)), Due::Tick);
+        assert_eq!(
+            pace.take(Time(600_000), Time(500_000)),
+            Due::Later,
+            "due at the end"
+        );
+        let mut pace = Pace::new(4, Time(0), 0);
+        let stall = Due::Stall {
+            late_us: 9_000_000,
+            skipped: 20,
+        };
+        assert_eq!(
+            pace.take(Time(9_000_000), Time(5_000_000)),
+            stall,
+            "of 36 deadlines 20 lie before the end"
+        );
+        assert_eq!(pace.take(Time(9_000_000), Time(5_000_000)), Due::Later);
+    }
+
     #[test]
     fn deadlines_are_exact_after_a_million_ticks() {
         let mut pace = Pace::new(3, Time(5), 7);
@@ -119,11 +145,11 @@ mod tests {
     #[test]
     fn a_late_tick_is_made_up_for_and_shifts_no_other() {
         let mut pace = Pace::new(4, Time(0), 0);
-        assert_eq!(pace.take(Time(0)), Due::Tick);
-        assert_eq!(pace.take(Time(900_000)), Due::Tick);
-        assert_eq!(pace.take(Time(900_000)), Due::Tick);
-        assert_eq!(pace.take(Time(900_000)), Due::Tick);
-        assert_eq!(pace.take(Time(900_000)), Due::Later);
+        assert_eq!(pace.take(Time(0), NEVER), Due::Tick);
+        assert_eq!(pace.take(Time(900_000), NEVER), Due::Tick);
+        assert_eq!(pace.take(Time(900_000), NEVER), Due::Tick);
+        assert_eq!(pace.take(Time(900_000), NEVER), Due::Tick);
+        assert_eq!(pace.take(Time(900_000), NEVER), Due::Later);
         assert_eq!(pace.due(), Time(1_000_000));
         assert_eq!(pace.error_us(), ((650_000 + 400_000 + 150_000) / 4, 650_000));
     }
@@ -132,13 +158,13 @@ mod tests {
     fn more_than_a_second_late_is_a_stall_that_skips() {
         let mut pace = Pace::new(4, Time(0), 100_000);
         assert_eq!(
-            pace.take(Time(1_100_000)),
+            pace.take(Time(1_100_000), NEVER),
             Due::Tick,
             "exactly one second late is made up for"
         );
         let mut pace = Pace::new(4, Time(0), 100_000);
         assert_eq!(
-            pace.take(Time(10_200_000)),
+            pace.take(Time(10_200_000), NEVER),
             Due::Stall {
                 late_us: 10_100_000,
                 skipped: 41

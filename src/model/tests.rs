@@ -111,6 +111,7 @@ fn stop(reason: Reason, peer: Option<u16>) -> Input<Stamp> {
     Input::Stop {
         reason,
         peer: peer.map(MachineId),
+        until: Time(0), // nothing is left to do
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Footer {
     pub waiting: Vec<u64>,
     /// Peers whose stream was read to its end.
     pub goodbye: Vec<MachineId>,
+    /// From the start to the stop, in microseconds: the wait for the peers' goodbyes is none of it.
+    pub ticking_us: Option<u64>,
     /// Mean lateness of ticks, in microseconds.
     pub tick_error_us_mean: Option<u64>,
     /// Largest lateness of a tick that was not skipped, in microseconds.

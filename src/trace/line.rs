@@ -120,6 +120,7 @@ impl LineWriter {
                 output,
             );
         }
+        optional(" ticking_us=", footer.ticking_us, output);
         optional(" tick_error_us_mean=", footer.tick_error_us_mean, output);
         optional(" tick_error_us_max=", footer.tick_error_us_max, output);
         optional(" stalls=", footer.stalls, output);
@@ -349,6 +350,7 @@ pub(super) fn parse_remark(
             b"tick_error_us_mean" => put(&mut footer.tick_error_us_mean, key, number(value), value)?,
             b"tick_error_us_max" => put(&mut footer.tick_error_us_max, key, number(value), value)?,
             b"stalls" => put(&mut footer.stalls, key, number(value), value)?,
+            b"ticking_us" => put(&mut footer.ticking_us, key, number(value), value)?,
             b"suspended_us" => put(&mut footer.suspended_us, key, number(value), value)?,
             _ => {}
         }

@@ -58,6 +58,14 @@ pub enum ReadError {
         /// What is wrong, and what was expected.
         what: String,
     },
+    /// The log was cut off before its header was complete, as by kill -9 in the moment of the start.
+    #[error("{file}, line {line}: the log ends before its header is complete")]
+    Headless {
+        /// The file as it was named.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+    },
     /// One line is not what the format allows. The lines behind it can still be read.
     #[error("{file}, line {line}: {what}")]
     Line {
@@ -86,7 +94,8 @@ impl<R: BufRead> LogReader<R> {
     /// Reads the first two lines of `source`; `file` is its name in messages.
     ///
     /// # Errors
-    /// [`ReadError::NoLog`] if they are not those of a log, [`ReadError::Io`] if they cannot be read.
+    /// [`ReadError::NoLog`] if they are not those of a log, [`ReadError::Headless`] if they are cut off,
+    /// [`ReadError::Io`] if they cannot be read.
     pub fn new(file: impl Into<String>, source: R) -> Result<Self, ReadError> {
         let file = file.into();
         let mut source = source;
@@ -104,7 +113,12 @@ impl<R: BufRead> LogReader<R> {
         };
         match next(&mut text)? {
             Ending::LineFeed if text == FORMAT_LINE.as_bytes() => {}
-            Ending::Nothing if text.is_empty() => return Err(no_log(1, "the log is empty".to_owned())),
+            Ending::Nothing if FORMAT_LINE.as_bytes().starts_with(&text) => {
+                return Err(ReadError::Headless {
+                    file: file.clone(),
+                    line: 1,
+                });
+            }
             Ending::LineFeed | Ending::Nothing => {
                 return Err(no_log(
                     1,
@@ -114,7 +128,10 @@ impl<R: BufRead> LogReader<R> {
         }
         let ending = next(&mut text)?;
         if matches!(ending, Ending::Nothing) {
-            return Err(no_log(2, "the log ends before its header is complete".to_owned()));
+            return Err(ReadError::Headless {
+                file: file.clone(),
+                line: 2,
+            });
         }
         let header = parse_header(&text).map_err(|what| no_log(2, what))?;
         Ok(Self {

@@ -150,6 +150,7 @@ fn any_footer() -> impl Strategy<Value = Footer> {
                 tick_error_us_mean: mean,
                 tick_error_us_max: max,
                 stalls,
+                ticking_us: suspended.map(|us| us / 2),
                 suspended_us: suspended,
             },
         )
@@ -225,8 +226,8 @@ proptest! {
         for cut in 0..=log.len() {
             let text = &log[..cut];
             if cut < behind_header {
-                let is_no_log = matches!(LogReader::new("a.log", text), Err(ReadError::NoLog { .. }));
-                prop_assert!(is_no_log, "cut at {}", cut);
+                let is_headless = matches!(LogReader::new("a.log", text), Err(ReadError::Headless { .. }));
+                prop_assert!(is_headless, "cut at {}", cut);
                 continue;
             }
             let lines = text[behind_header..].iter().filter(|byte| **byte == b'\n').count();
@@ -567,16 +568,21 @@ fn a_message_shows_little_of_a_long_value_and_no_control_characters() {
 #[test]
 fn a_file_that_is_no_log_is_told_so() {
     let no_log = |text: &str| match LogReader::new("a.log", text.as_bytes()) {
-        Err(error @ ReadError::NoLog { .. }) => error.to_string(),
+        Err(error @ (ReadError::NoLog { .. } | ReadError::Headless { .. })) => error.to_string(),
         other => panic!("{text}: {other:?}"),
     };
-    assert_eq!(no_log(""), "a.log, line 1: the log is empty");
+    for text in ["", "# clock", "# clocklab-log 1"] {
+        assert_eq!(
+            no_log(text),
+            "a.log, line 1: the log ends before its header is complete"
+        );
+    }
     for text in [
         "\n",
         "hello\n",
         "# clocklab-log 2\n",
         "# clocklab-log 1 \n",
-        "# clocklab-log 1",
+        "# clocklab-log 10",
         "# clocklab-log 10\n",
     ] {
         assert!(no_log(text).contains("line 1: this is no clocklab log"), "{text}");

@@ -351,11 +351,14 @@ fn the_scale_models_rules_are_judged_for_its_logs() {
         # ended=01.300000 reason=duration ticks=2 queued=0";
     assert_broken(&model(ended), &[("one thing a tick", &["0:5"])]);
     let slow = "01.900000 internal tick=1 clock=1
-        # ended=01.900000 reason=duration ticks=1 queued=0";
+        # ended=01.950000 reason=duration ticks=1 queued=0 ticking_us=900000";
     assert_broken(&model(slow), &[("rate kept", &["0:4"])]);
-    assert_valid(&model(
-        &slow.replace("queued=0", "queued=0 tick_error_us_max=850000"),
-    ));
+    let stalled = slow.replace("# ended", "# stall=01.900000 late_us=800000 skipped=8\n# ended");
+    assert_valid(&model(&stalled));
+    let silent = "01.100000 internal tick=1 clock=1
+        01.200000 internal tick=2 clock=2
+        # ended=09.000000 reason=duration ticks=2 queued=0";
+    assert_broken(&model(silent), &[("rate kept", &["0:5"])]);
 }
 
 #[test]

@@ -377,11 +377,14 @@ fn a_lost_peer_stops_the_machine_by_default() {
             }
     });
     machine.wait_for(|input| {
-        *input
-            == Input::Stop {
+        matches!(
+            input,
+            Input::Stop {
                 reason: Reason::PeerLost,
                 peer: Some(MachineId(1)),
+                ..
             }
+        )
     });
     let outcome = machine.end().unwrap();
     assert_eq!(
@@ -481,4 +484,76 @@ fn a_peer_whose_time_is_over_stops_only_machines_that_would_go_on() {
     machine.wait_for(|input| *input == Input::Start);
     peer.say(&Control::Goodbye(Reason::Duration));
     assert_eq!(machine.end().unwrap().reason, Reason::Duration);
+}
+
+#[test]
+fn a_stranger_that_never_stops_talking_is_left() {
+    let addresses = free_addresses(2);
+    let machine = Running::start(place(0, &addresses), 0);
+    let mut flood = Peer::connect(addresses[0]);
+    let bytes = [0_u8; 4096];
+    // It is refused at once, and hung up on when it goes on: the write fails long before this many bytes.
+    let stopped = (0..100_000).find(|_| std::io::Write::write_all(&mut flood.stream, &bytes).is_err());
+    assert!(stopped.is_some(), "400 MB were read of a stranger");
+    machine.handle.stop(Reason::Interrupted);
+    machine.end().unwrap_err();
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_broken_off_at_the_limit() {
+    let addresses = free_addresses(2);
+    let config = Config {
+        on_peer_loss: OnPeerLoss::Continue,
+        ..place(0, &addresses)
+    };
+    let machine = Running::start(config, u64::MAX);
+    let mut peer = Peer::connect(addresses[0]);
+    peer.join(&hello(1, 2));
+    peer.say(&Control::Ready);
+    machine.wait_for(|input| *input == Input::Start);
+    machine.wait_for(|input| {
+        *input
+            == Input::LinkDown {
+                peer: MachineId(1),
+                cause: DownCause::Lost,
+            }
+    });
+    machine.handle.stop(Reason::Interrupted);
+    assert_eq!(machine.end().unwrap().reason, Reason::Interrupted);
+}
+
+#[test]
+fn a_peer_that_says_nothing_after_goodbye_is_not_waited_for_longer_than_the_drain() {
+    let (machine, mut peer, _) = started_pair(OnPeerLoss::Stop);
+    let before = std::time::Instant::now();
+    machine.handle.stop(Reason::Interrupted);
+    assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x03), "goodbye");
+    assert_eq!(machine.end().unwrap().reason, Reason::Interrupted);
+    let waited = before.elapsed();
+    let drain = Duration::from_millis(clocklab::mesh::DRAIN_MS_MAX);
+    assert!(
+        waited >= drain && waited < drain + Duration::from_secs(5),
+        "{waited:?}"
+    );
+}
+
+#[test]
+fn a_peer_that_stops_before_the_start_may_be_started_again() {
+    let addresses = free_addresses(3);
+    let machine = Running::start(place(0, &addresses), 0);
+    let mut early = Peer::connect(addresses[0]);
+    early.join(&hello(1, 3));
+    early.say(&Control::Goodbye(Reason::Interrupted));
+    assert_eq!(early.frame(), None, "the link is closed");
+    let mut peers = [1, 2].map(|sender| (Peer::connect(addresses[0]), sender));
+    for (peer, sender) in &mut peers {
+        peer.join(&hello(*sender, 3));
+        peer.say(&Control::Ready);
+    }
+    machine.wait_for(|input| *input == Input::Start);
+    machine.handle.stop(Reason::Interrupted);
+    for (peer, _) in &mut peers {
+        peer.say(&Control::Goodbye(Reason::Duration));
+    }
+    machine.end().unwrap();
 }

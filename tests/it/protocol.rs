@@ -443,6 +443,7 @@ mod log {
             tick_error_us_mean: Some(1),
             tick_error_us_max: Some(1),
             stalls: Some(1),
+            ticking_us: Some(1),
             suspended_us: Some(1),
         };
         let (_, least) = written(&Record::Ended(Box::new(footer())));

@@ -323,6 +323,23 @@ fn a_machine_that_dies_early_is_reported_with_its_last_words() {
 }
 
 #[test]
+fn a_stall_is_called_out_even_if_it_lasts_to_the_end() {
+    let logs = tempfile::tempdir().unwrap();
+    let mut machines = three_by_hand(logs.path(), "--duration 3s --run stalled");
+    let folder = run_folder(logs.path(), 20);
+    machines[1].signal("STOP");
+    machines[0].end();
+    machines[2].end();
+    machines[1].signal("CONT");
+    machines[1].end();
+    let log = fs::read_to_string(folder.join("machine-1.log")).unwrap();
+    assert!(log.contains("\n# stall="), "{log}");
+    let report = text(&output(&format!("report {}", folder.display())).stdout);
+    assert!(report.contains("machine 1 stalled once"), "{report}");
+    assert_valid(&folder);
+}
+
+#[test]
 fn a_port_in_use_is_named_before_anything_starts() {
     let logs = tempfile::tempdir().unwrap();
     let base = free_base_port(3);

@@ -9,11 +9,18 @@ use super::{
 use crate::{trace::Violation, units::MachineId};
 
 /// Judges the ends, and returns notes.
-pub(super) fn finish(machines: &[Option<MachineCheck>], shared: &mut Shared) -> Vec<String> {
+pub(super) fn finish(
+    machines: &[Option<MachineCheck>],
+    headless: &[MachineId],
+    shared: &mut Shared,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for (me, machine) in ids(machines) {
         let file = shared.files.place(me, 0);
         match machine {
+            None if headless.contains(&me) => notes.push(format!(
+                "{file}: it ends before its header is complete: machine {me} was killed at its start; nothing of it is known"
+            )),
             None => shared.violations.add(COMPLETE, me, || {
                 let text = format!(
                     "the log of machine {me} is missing, so its messages cannot be matched; copy it into the folder"
@@ -41,7 +48,7 @@ pub(super) fn finish(machines: &[Option<MachineCheck>], shared: &mut Shared) -> 
     for (me, machine) in ids(machines) {
         let Some(machine) = machine else { continue };
         if let Some((_, footer)) = &machine.footer {
-            judge_conservation(me, machine, &footer.goodbye, machines, shared);
+            judge_conservation(me, machine, &footer.goodbye, machines, shared, &mut notes);
             if let Some(own) = machine.vector.own(me) {
                 vector::judge_claim(me, own, &shared.claims, &shared.files, &mut shared.violations);
             }
@@ -65,6 +72,7 @@ fn judge_conservation(
     goodbye: &[MachineId],
     machines: &[Option<MachineCheck>],
     shared: &mut Shared,
+    notes: &mut Vec<String>,
 ) {
     let Some((line, footer)) = &machine.footer else {
         return;
@@ -82,7 +90,19 @@ fn judge_conservation(
         let lost = shared.losses.contains_key(&(peer, me)) || shared.losses.contains_key(&(me, peer));
         // Without `waiting` the rest of the messages may be in the queue.
         let exact = goodbye.contains(&peer) && !lost && waiting.is_some();
-        if arrived == sent || (arrived < sent && !exact) {
+        if arrived == sent {
+            continue;
+        }
+        if arrived < sent && !exact {
+            notes.push(format!(
+                "{} messages of machine {peer} to machine {me} are unaccounted for: {}",
+                sent - arrived,
+                if lost {
+                    "a link was lost"
+                } else {
+                    "the one did not hear the other's goodbye"
+                },
+            ));
             continue;
         }
         let here = shared.files.place(me, *line);

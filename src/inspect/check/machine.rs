@@ -92,7 +92,7 @@ impl MachineCheck {
             // A kind of a later version, which is no event of this clock.
             return;
         }
-        if event.tick != self.tick + 1 {
+        if event.tick != self.tick.saturating_add(1) {
             self.wrong_tick(line, event, shared);
         }
         self.events += 1;

@@ -120,7 +120,7 @@ impl Check {
 
     /// All logs are at their end.
     pub(super) fn finish(mut self, run: &RunReader) -> Verdict {
-        let mut notes = end::finish(&self.machines, &mut self.shared);
+        let mut notes = end::finish(&self.machines, run.headless(), &mut self.shared);
         for (machine, bytes) in run.cut() {
             let file = self.shared.files.place(machine, 0);
             notes.push(format!(

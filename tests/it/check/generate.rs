@@ -51,9 +51,15 @@ pub(super) fn logs(plan: &Plan<'_>) -> Vec<String> {
     }
     for index in 0..running.len() {
         let reason = Reason::Duration;
-        running[index]
-            .machine
-            .handle(end, Input::Stop { reason, peer: None }, &mut effects);
+        running[index].machine.handle(
+            end,
+            Input::Stop {
+                reason,
+                peer: None,
+                until: end,
+            },
+            &mut effects,
+        );
         for peer in MachineId(u16::try_from(index).unwrap()).peers(machines) {
             let cause = DownCause::Goodbye;
             running[index]
