@@ -1,8 +1,11 @@
 //! The command line as a person types it. Every text here is `--help`.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     clock::ClockKind,
@@ -38,10 +41,10 @@ pub struct Arguments {
 
 #[derive(Args, Debug)]
 pub(super) struct Verbosity {
-    /// Say only what went wrong, on standard error
+    /// Diagnostics: only what went wrong
     #[arg(long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more, on standard error: every dial, every refusal
+    /// Diagnostics: every dial, every refusal
     #[arg(long, global = true)]
     pub(super) verbose: bool,
 }
@@ -68,6 +71,15 @@ Example, in three terminals, in any order:
 They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.")]
     Machine(Box<MachineArguments>),
     /// Prove from the logs that a run kept every rule, or show where it did not
+    #[command(after_help = "\
+Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick
+(numbers without a gap), clock rule (steps by 1; a receive by max(0, T - C) + 1), stamp (a message carries its
+send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation
+(sent = received + waiting), footer (its numbers are right), vector clock.
+Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done),
+rate kept (ticks within 2 of rate x seconds), die obeyed (a send goes to one or to all).
+
+Exit codes: 0 every rule held, 1 one was violated, 2 no such folder, 3 a log cannot be read.")]
     Check(FoldersArguments),
     /// Show what happened in a run beside what theory expects; of several runs a row each and the mean
     Report(ReportArguments),
@@ -106,20 +118,22 @@ pub(super) struct ModelArguments {
     /// Sides of the die: 1 and 2 send to one peer, 3 to all, the others are internal events [default: 10]
     #[arg(long, value_name = "SIDES", conflicts_with = "internal")]
     pub(super) draw: Option<u32>,
-    /// The same, said as the probability of an internal event: 0.7 is a die of ten
+    /// Instead of --draw: the probability that an idle tick is an internal event; 0.7 is a die of ten
     #[arg(long, value_name = "P")]
     pub(super) internal: Option<f64>,
-    /// Where in its first period a machine's first tick falls: random or aligned
-    #[arg(long, default_value_t = Phase::Random)]
+    /// Where in its first period a machine's first tick falls
+    #[arg(long, default_value_t = Phase::Random, value_parser = one_of::<Phase>(["random", "aligned"]))]
     pub(super) phase: Phase,
-    /// Logical clock: lamport
-    #[arg(long, default_value_t = ClockKind::Lamport)]
+    /// Logical clock
+    #[arg(long, default_value_t = ClockKind::Lamport, value_parser = one_of::<ClockKind>(["lamport"]))]
     pub(super) clock: ClockKind,
-    /// Seed of rates, phases and dice: the same seed gives the same, machine by machine [default: drawn]
+    /// Seed of rates, phases and dice: the same seed gives the same, machine by machine [default: drawn; machines
+    /// started by hand then draw one each]
     #[arg(long)]
     pub(super) seed: Option<u64>,
-    /// What a machine does when a peer goes away: stop or continue
-    #[arg(long, value_name = "REACTION", default_value_t = OnPeerLoss::Stop)]
+    /// What a machine does when a peer goes away
+    #[arg(long, value_name = "REACTION", default_value_t = OnPeerLoss::Stop,
+        value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
     pub(super) on_peer_loss: OnPeerLoss,
     /// How long to look for peers, such as 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
@@ -170,7 +184,7 @@ pub(super) struct ReportArguments {
     /// Print Markdown instead of a table for the terminal
     #[arg(long)]
     pub(super) markdown: bool,
-    /// Also draw clocks, drift, queues and jumps of a run into this file
+    /// Also draw clocks, drift, queues and jumps of the one run named into this file
     #[arg(long, value_name = "FILE.svg")]
     pub(super) figure: Option<PathBuf>,
 }
@@ -183,10 +197,10 @@ pub(super) struct ExperimentArguments {
     /// Print the assignment's plan and stop
     #[arg(long)]
     pub(super) print_plan: bool,
-    /// Meshes side by side, each on ports of its own
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Meshes side by side: the first on the base port, each further one on the ports behind it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) parallel: u16,
-    /// Seconds of each run, instead of the plan's
+    /// How long each run is, instead of what the plan says
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
     /// The first mesh's first port
@@ -195,4 +209,12 @@ pub(super) struct ExperimentArguments {
     /// Folder in which the experiment's folder is made
     #[arg(long, value_name = "DIR", default_value = "logs")]
     pub(super) logs: PathBuf,
+}
+
+/// A value of a few words, which help, errors and completions list.
+fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }

@@ -53,6 +53,13 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
         Some(internal) => draw_from_internal(internal).map_err(|error| usage(&error))?,
         None => arguments.draw.unwrap_or(DRAW_DEFAULT),
     };
+    if arguments.run.as_ref().is_some_and(|run| run.as_str() == "latest") {
+        return Err(usage(&ConfigError::new(
+            "run",
+            "latest",
+            "this name is the link to the newest run; give another",
+        )));
+    }
     check_duration("duration", duration)?;
     check_duration("connect-timeout", Some(arguments.connect_timeout))?;
     let settings = Settings {
@@ -95,6 +102,19 @@ pub(super) fn run_name() -> anyhow::Result<RunId> {
     now.run_name()
         .parse()
         .context("the computer's clock shows no usable date")
+}
+
+/// `name`, or the first of `name-2`, `name-3`, … that is not there: two runs may be started in one second.
+pub(super) fn free_name(logs: &Path, name: &RunId) -> anyhow::Result<RunId> {
+    let is_free = |name: &RunId| !logs.join(name.as_str()).exists();
+    if is_free(name) {
+        return Ok(name.clone());
+    }
+    let further = (2..1000).filter_map(|number| format!("{name}-{number}").parse().ok());
+    further
+        .into_iter()
+        .find(is_free)
+        .context("a thousand runs were started in this second; give one a --run")
 }
 
 /// Checks that a time-out or duration is more than nothing and less than a year.

@@ -15,6 +15,9 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         Style::Text
     };
     let folders = &arguments.folders.folders;
+    if arguments.figure.is_some() && folders.len() != 1 {
+        return Err(Usage("--figure draws one run: name one folder".to_owned()).into());
+    }
     let runs = folders
         .iter()
         .map(|folder| inspect::check(folder).map_err(unreadable));
@@ -23,10 +26,7 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
         several => print(&table::runs(several, style))?,
     }
-    if let Some(file) = &arguments.figure {
-        let [folder] = folders.as_slice() else {
-            return Err(Usage("--figure draws one run: name one folder".to_owned()).into());
-        };
+    if let (Some(file), [folder]) = (&arguments.figure, folders.as_slice()) {
         let drawn = figure::overview(&RunSeries::read(folder).map_err(unreadable)?);
         fs::write(file, drawn).with_context(|| format!("cannot write the figure {}", file.display()))?;
     }

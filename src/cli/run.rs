@@ -36,13 +36,18 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let mut settings = options::settings(&arguments.model, Some(arguments.duration))?;
     // All children get the one id, so that it is the launcher's that counts.
     settings.standing = Standing::Given;
+    if arguments.model.run.is_none() {
+        settings.run = options::free_name(&settings.logs, &settings.run)?;
+    }
     let program = env::current_exe().context("cannot find this program's own file")?;
     let mut fleet = Fleet::start(&program, &settings)?;
     let folder = fleet.folder().to_owned();
     RunFile::new(&settings, env::args().collect())
         .write(&folder)
-        .and_then(|()| point_latest_to(&settings.logs, &settings.run))
         .with_context(|| format!("cannot describe the run in {}", folder.display()))?;
+    if let Err(error) = point_latest_to(&settings.logs, &settings.run) {
+        tracing::warn!("`latest` does not point to this run: {error}");
+    }
     let mut rates: Vec<String> = settings
         .rates
         .iter()

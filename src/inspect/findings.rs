@@ -9,6 +9,9 @@ const LATE_PERIODS: f64 = 0.5;
 /// Standard deviations of a count beyond which it is worth a word: by chance once in 15,000 counts.
 const DEVIATIONS: f64 = 4.0;
 
+/// Machines that cannot keep up and have a line each.
+const SATURATED_LINES_MAX: usize = 3;
+
 /// Seconds below which statistics say nothing.
 const SECONDS_MIN: f64 = 10.0;
 
@@ -16,6 +19,7 @@ const SECONDS_MIN: f64 = 10.0;
 #[must_use]
 pub fn findings(run: &RunSummary) -> Vec<String> {
     let mut found = Vec::new();
+    saturated(run, &mut found);
     for machine in &run.machines {
         incidents(machine, &mut found);
         if let Some(expected) = &machine.expected {
@@ -90,10 +94,37 @@ fn capacity(machine: &MachineSummary, expected: &Expected, found: &mut Vec<Strin
     let (id, flow) = (machine.machine, expected.flow);
     if flow.is_critical() {
         found.push(format!(
-            "machine {id} is near the border of keeping up ({:+.0} %): its queue grows like the root of time, so no queue is expected",
-            flow.margin * 100.0
+            "machine {id} is {}: its queue wanders like the root of time, so no queue is expected",
+            match flow.margin * 100.0 {
+                margin if margin.abs() < 0.5 =>
+                    "exactly on the border between keeping up and falling behind".to_owned(),
+                margin if margin < 0.0 => format!("{:.0} % below the border of keeping up", -margin),
+                margin => format!("only {margin:.0} % above the border of keeping up"),
+            }
         ));
-    } else if flow.is_saturated() {
+    }
+}
+
+/// Machines that theory sees fall behind: a line each, or one for many, which differ in their rates alone.
+fn saturated(run: &RunSummary, found: &mut Vec<String>) {
+    let expected = run
+        .machines
+        .iter()
+        .filter_map(|machine| Some((machine.machine, machine.expected.as_ref()?.flow)));
+    let behind: Vec<_> = expected
+        .filter(|(_, flow)| flow.is_saturated() && !flow.is_critical())
+        .collect();
+    if behind.len() > SATURATED_LINES_MAX {
+        let ids: Vec<String> = behind.iter().map(|(id, _)| id.to_string()).collect();
+        let most = behind.iter().map(|(_, flow)| flow.arrivals).fold(0.0, f64::max);
+        found.push(format!(
+            "{} machines cannot keep up with the {most:.2} messages a second that reach them: {}",
+            ids.len(),
+            ids.join(", ")
+        ));
+        return;
+    }
+    for (id, flow) in behind {
         found.push(format!(
             "machine {id} cannot keep up: {:.2} messages a second reach a machine that takes {}; its queue grows by {:.2} a second",
             flow.arrivals, flow.rate, flow.growth

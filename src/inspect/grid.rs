@@ -57,7 +57,7 @@ fn line(cells: &[String], widths: &[usize], style: Style) -> String {
     let mut output = String::new();
     for (cell, width) in cells.iter().zip(widths) {
         output += match style {
-            Style::Text => "  ",
+            Style::Text => " ",
             Style::Markdown => "| ",
         };
         output += &format!("{cell:>width$}");

@@ -34,7 +34,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Debug, Error)]
 pub enum InspectError {
     /// The folder cannot be listed.
-    #[error("{dir}: {error}; name a run folder such as logs/latest")]
+    #[error("{dir}: {error}; name a run folder, or make one with `clocklab run`")]
     Folder {
         /// The folder as it was named.
         dir: String,
@@ -43,7 +43,7 @@ pub enum InspectError {
     },
     /// The folder holds no log.
     #[error(
-        "{dir}: no log here; a run folder holds machine-0.log and so on (name the run itself, such as {dir}/latest)"
+        "{dir}: no log here: a run folder holds machine-0.log and so on; name one, or make one with `clocklab run`"
     )]
     NoLogs {
         /// The folder as it was named.

@@ -77,7 +77,11 @@ pub fn runs(all: &[(Verdict, RunSummary)], style: Style) -> String {
 fn heading(summary: &RunSummary, verdict: &Verdict, style: Style) -> String {
     let draw = summary.draw.map(|draw| format!(", die of {draw}"));
     let verdict = if verdict.is_valid() {
-        format!("valid ({} messages matched, every rule held)", verdict.matched)
+        format!(
+            "valid{} ({} messages matched, every rule held)",
+            verdict.reservation(),
+            verdict.matched
+        )
     } else {
         format!("VIOLATED ({} violations; see check)", verdict.broken())
     };

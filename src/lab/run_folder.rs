@@ -138,8 +138,10 @@ impl EventLog for RunLog {
         self.file.run = run.to_string();
         self.file
             .write(&folder)
-            .and_then(|()| point_latest_to(&self.logs, run))
             .map_err(|error| LogError::Create { path: folder, error })?;
+        if let Err(error) = point_latest_to(&self.logs, run) {
+            tracing::warn!("`latest` does not point to this run: {error}");
+        }
         tracing::info!("log: {}", self.log.path().display());
         Ok(())
     }

@@ -178,7 +178,10 @@ impl Settings {
     pub fn consecutive(host: IpAddr, base_port: u16, machines: u16) -> Result<Vec<SocketAddr>, ConfigError> {
         let last = u32::from(base_port) + u32::from(machines.max(1)) - 1;
         if base_port == 0 || last > u32::from(u16::MAX) {
-            let allowed = format!("{machines} machines need the ports from 1 to {}", u16::MAX);
+            let allowed = format!(
+                "{machines} machines would need ports up to {last}; there are 1 to {}",
+                u16::MAX
+            );
             return Err(ConfigError::new("base-port", base_port, allowed));
         }
         Ok(MachineId::all(machines)
@@ -188,7 +191,7 @@ impl Settings {
 }
 
 impl Hosts {
-    /// Reads lines `id host:port`; blank lines and those that begin with `#` are skipped. Names are looked up.
+    /// Reads lines `id host:port`; blank lines, and what stands behind a `#`, are skipped. Names are looked up.
     ///
     /// # Errors
     /// [`HostsError`] with the line, if one is not of that form, an id is missing or stands twice, or a name
@@ -202,8 +205,8 @@ impl Hosts {
         let mut addresses: Vec<Option<SocketAddr>> = Vec::new();
         let mut last = 0;
         for (line, text) in (1..).zip(text.lines()) {
-            let text = text.trim();
-            if text.is_empty() || text.starts_with('#') {
+            let text = text.split('#').next().unwrap_or_default().trim();
+            if text.is_empty() {
                 continue;
             }
             last = line;
@@ -233,6 +236,12 @@ impl Hosts {
                 .collect::<Vec<_>>();
             found.sort_by_key(SocketAddr::is_ipv6);
             let address = found.first().copied().ok_or_else(form)?;
+            if let Some(other) = addresses.iter().position(|known| *known == Some(address)) {
+                return Err(fail(
+                    line,
+                    format!("machines {other} and {id} cannot both be at {address}"),
+                ));
+            }
             if addresses.len() <= id.index() {
                 addresses.resize(id.index() + 1, None);
             }

@@ -175,7 +175,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     return Ok(());
                 }
                 match self.config.on_peer_loss {
-                    OnPeerLoss::Stop => self.stop(Reason::PeerStopped, Some(peer), now),
+                    // One that stopped because of another is not the cause: then its log says more than ours.
+                    OnPeerLoss::Stop => {
+                        let cause = (reason != Reason::PeerStopped).then_some(peer);
+                        self.stop(Reason::PeerStopped, cause, now)
+                    }
                     OnPeerLoss::Continue => {
                         info!("machine {peer} has stopped ({reason}); this machine goes on");
                         self.say(peer, &Control::Goodbye(Reason::PeerStopped));
@@ -339,15 +343,16 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    /// Whom this machine waits for.
+    /// Whom this machine waits for: those whose link is not up; if all are, those that wait for others.
     fn missing(&self) -> Vec<Missing> {
         let me = self.config.me;
+        let all_up = me.peers(self.config.machines()).all(|peer| self.is_up(peer));
         me.peers(self.config.machines())
             .filter_map(|peer| {
                 let link = self.links.get(peer.index())?;
                 let trouble = match link.is_up() {
-                    true if link.ready => return None,
-                    true => "its link is up, but it waits for another machine itself".to_owned(),
+                    true if link.ready || !all_up => return None,
+                    true => "it waits for another machine itself".to_owned(),
                     false if peer > me => "it has not dialled this machine yet".to_owned(),
                     false => link.trouble.clone(),
                 };

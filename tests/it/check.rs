@@ -644,22 +644,22 @@ fn the_report_of_a_run_reads_like_this() {
     expect![[r#"
         run generated: 3 machines, die of 10, seed 7, 60.0 s, 660 events: valid (166 messages matched, every rule held)
 
-          machine  rate      ticks       sent  received   internal      clock         jump    queue
-                0     6  360 (360)  141 (130)   30 (35)  222 (227)  361 (361)  1.00 (1.00)    0 (0)
-                1     4  240 (240)    57 (70)   77 (65)  118 (122)  358 (361)  1.49 (1.50)    1 (0)
-                2     1    60 (60)      2 (0)   59 (60)      0 (0)  216 (217)  3.60 (3.61)  33 (40)
+         machine rate     ticks      sent received  internal     clock        jump   queue
+               0    6 360 (360) 141 (130)  30 (35) 222 (227) 361 (361) 1.00 (1.00)   0 (0)
+               1    4 240 (240)   57 (70)  77 (65) 118 (122) 358 (361) 1.49 (1.50)   1 (0)
+               2    1   60 (60)     2 (0)  59 (60)     0 (0) 216 (217) 3.60 (3.61) 33 (40)
 
-          machine  seconds  drift  jump max  queue max  late ms  stalls     ended
-                0     60.0      0         2          0  0.0/0.0       0  duration
-                1     60.0      3         7          1  0.0/0.0       0  duration
-                2     60.0    145        13         33  0.0/0.0       0  duration
+         machine seconds drift jump max queue max late ms stalls    ended
+               0    60.0     0        2         0 0.0/0.0      0 duration
+               1    60.0     3        7         1 0.0/0.0      0 duration
+               2    60.0   145       13        33 0.0/0.0      0 duration
 
         Messages sent, from row to column:
 
-          from \ to   0   1   2
-                  0   -  77  64
-                  1  29   -  28
-                  2   1   1   -
+         from \ to  0  1  2
+                 0  - 77 64
+                 1 29  - 28
+                 2  1  1  -
 
         In brackets: what theory expects of the rates, the die and the fastest machine's clock.
         ticks: events of the machine · sent: messages, one a recipient · received: receive events
@@ -671,10 +671,10 @@ fn the_report_of_a_run_reads_like_this() {
     "#]].assert_eq(&table::run(&verdict, &summary, Style::Text));
     let both = [(verdict.clone(), summary.clone()), (verdict, summary)];
     expect![[r#"
-                run  rates  draw  seconds  events       clocks  jump max  mean  drift  queue    verdict
-          generated  6,4,1    10     60.0     660  361,358,216        13  2.03    145     33      valid
-          generated  6,4,1    10     60.0     660  361,358,216        13  2.03    145     33      valid
-               mean                  60.0   660.0                   13.0  2.03  145.0   33.0  2/2 valid
+               run rates draw seconds events      clocks jump max mean drift queue   verdict
+         generated 6,4,1   10    60.0    660 361,358,216       13 2.03   145    33     valid
+         generated 6,4,1   10    60.0    660 361,358,216       13 2.03   145    33     valid
+              mean               60.0  660.0                 13.0 2.03 145.0  33.0 2/2 valid
 
         clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest
     "#]].assert_eq(&table::runs(&both, Style::Text));

@@ -166,7 +166,15 @@ impl Check {
             .filter(|count| count.judged > 0 || count.broken > 0)
             .collect();
         let order: Vec<&'static str> = rules.iter().map(|count| count.rule).collect();
+        let endless = (0..).map(MachineId).zip(&self.machines);
+        let endless =
+            endless.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
+        let endless = endless
+            .map(|(id, _)| id)
+            .chain(run.headless().iter().copied())
+            .collect();
         Verdict {
+            endless,
             dir: run.dir().to_owned(),
             machines: run.machines(),
             events,

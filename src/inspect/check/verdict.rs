@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::trace::Violation;
+use crate::{trace::Violation, units::MachineId};
 
 /// How often a rule was judged, and broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Verdict {
     pub rules: Vec<RuleCount>,
     /// The first violations of each rule and machine; the rest is counted in `rules`.
     pub violations: Vec<Violation>,
+    /// Machines whose log is there but has no end.
+    pub endless: Vec<MachineId>,
     /// What limits the judgement, such as a log without a footer.
     pub notes: Vec<String>,
 }
@@ -41,6 +43,16 @@ impl Verdict {
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.violations.is_empty()
+    }
+
+    /// What a word of praise has to be limited by: nothing, or that logs have no end.
+    #[must_use]
+    pub fn reservation(&self) -> String {
+        match self.endless.as_slice() {
+            [] => String::new(),
+            [one] => format!(" as far as the logs go (that of machine {one} has no end)"),
+            several => format!(" as far as the logs go ({} have no end)", several.len()),
+        }
     }
 
     /// How often rules were broken, those that are only counted included.
@@ -62,7 +74,8 @@ impl fmt::Display for Verdict {
         if self.is_valid() {
             writeln!(
                 f,
-                "{dir}: valid: {machines} machines, {events} events, {matched} messages matched, every rule held"
+                "{dir}: valid{}: {machines} machines, {events} events, {matched} messages matched, every rule held",
+                self.reservation()
             )?;
         } else {
             writeln!(
