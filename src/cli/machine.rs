@@ -15,7 +15,7 @@ use anyhow::Context;
 
 use super::{Exit, args::MachineArguments, options};
 use crate::{
-    lab::{RunFile, RunLog},
+    lab::{RunFile, RunLog, try_logs},
     mesh::{EventLog, Handle, LogFile, Mesh},
     model::Machine,
     wire::Reason,
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
     let config = settings
         .model(arguments.id)
         .map_err(|error| options::usage(&error))?;
+    try_logs(&settings.logs)?;
     let log = LogFile::new(&settings.logs, settings.header(&config));
     if arguments.launched {
         // The launcher describes the run; a machine of it writes nothing but its log.

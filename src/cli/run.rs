@@ -21,7 +21,7 @@ use signal_hook::{
 
 use super::{Exit, args::RunArguments, options, print, progress::Progress, report};
 use crate::{
-    lab::{Fleet, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to},
+    lab::{Fleet, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to, try_logs},
     wire::{Reason, Standing},
 };
 
@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     if arguments.model.run.is_none() {
         settings.run = options::free_name(&settings.logs, &settings.run)?;
     }
+    try_logs(&settings.logs)?;
     let program = env::current_exe().context("cannot find this program's own file")?;
     let mut fleet = Fleet::start(&program, &settings)?;
     let folder = fleet.folder().to_owned();

@@ -1,5 +1,8 @@
 //! Cells in aligned columns: for a terminal, or as Markdown.
 
+/// Columns of a plain terminal.
+const TERMINAL_COLUMNS: usize = 80;
+
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -41,23 +44,26 @@ impl Grid {
             }
         }
         let heading: Vec<String> = self.heading.iter().map(|cell| (*cell).to_owned()).collect();
-        let mut output = line(&heading, &widths, style);
+        // Two spaces between columns, or one where that keeps the table within a terminal of 80 columns.
+        let wide = widths.iter().map(|width| width + 2).sum::<usize>() > TERMINAL_COLUMNS;
+        let gap = if wide { " " } else { "  " };
+        let mut output = line(&heading, &widths, gap, style);
         if style == Style::Markdown {
             output += &"|---:".repeat(widths.len());
             output += "|\n";
         }
         for row in &self.rows {
-            output += &line(row, &widths, style);
+            output += &line(row, &widths, gap, style);
         }
         output
     }
 }
 
-fn line(cells: &[String], widths: &[usize], style: Style) -> String {
+fn line(cells: &[String], widths: &[usize], gap: &str, style: Style) -> String {
     let mut output = String::new();
     for (cell, width) in cells.iter().zip(widths) {
         output += match style {
-            Style::Text => " ",
+            Style::Text => gap,
             Style::Markdown => "| ",
         };
         output += &format!("{cell:>width$}");

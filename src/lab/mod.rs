@@ -14,7 +14,7 @@ pub use experiment::{Experiment, Finished, RunJob};
 pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
 pub use follow::{Live, LiveMachine};
 pub use plan::{Group, Plan, PlanError};
-pub use run_folder::{RunFile, RunLog, point_latest_to};
+pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
 
 #[cfg(test)]

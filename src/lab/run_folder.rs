@@ -111,6 +111,30 @@ pub fn point_latest_to(logs: &Path, run: &RunId) -> io::Result<()> {
     })
 }
 
+/// Tries whether run folders can be made below `logs`, so that it is known before peers are looked for.
+///
+/// # Errors
+/// [`LogError::Create`] if not; the words name the mend.
+pub fn try_logs(logs: &Path) -> Result<(), LogError> {
+    let probe = logs.join(format!(".try-{}", std::process::id()));
+    let tried = fs::create_dir_all(logs)
+        .and_then(|()| fs::create_dir(&probe))
+        .and_then(|()| fs::remove_dir(&probe));
+    tried.map_err(|error| {
+        // What exists and is in the way is no folder.
+        let in_the_way = error.kind() == io::ErrorKind::AlreadyExists;
+        let error = if in_the_way {
+            io::ErrorKind::NotADirectory.into()
+        } else {
+            error
+        };
+        LogError::Create {
+            path: logs.to_owned(),
+            error,
+        }
+    })
+}
+
 /// A log file that also writes `run.json` and `latest` when the run's id is settled: for machines started by hand.
 #[derive(Debug)]
 pub struct RunLog {

@@ -32,6 +32,7 @@ pub enum LogError {
 
 fn mend(error: &io::Error) -> &'static str {
     match error.kind() {
+        io::ErrorKind::NotADirectory => ": give a folder with --logs",
         io::ErrorKind::AlreadyExists => {
             ": a log is never overwritten; give another --run, or move the folder away"
         }

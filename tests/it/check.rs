@@ -649,17 +649,17 @@ fn the_report_of_a_run_reads_like_this() {
                1    4 240 (240)   57 (70)  77 (65) 118 (122) 358 (361) 1.49 (1.50)   1 (0)
                2    1   60 (60)     2 (0)  59 (60)     0 (0) 216 (217) 3.60 (3.61) 33 (40)
 
-         machine seconds drift jump max queue max late ms stalls    ended
-               0    60.0     0        2         0 0.0/0.0      0 duration
-               1    60.0     3        7         1 0.0/0.0      0 duration
-               2    60.0   145       13        33 0.0/0.0      0 duration
+          machine  seconds  drift  jump max  queue max  late ms  stalls     ended
+                0     60.0      0         2          0  0.0/0.0       0  duration
+                1     60.0      3         7          1  0.0/0.0       0  duration
+                2     60.0    145        13         33  0.0/0.0       0  duration
 
         Messages sent, from row to column:
 
-         from \ to  0  1  2
-                 0  - 77 64
-                 1 29  - 28
-                 2  1  1  -
+          from \ to   0   1   2
+                  0   -  77  64
+                  1  29   -  28
+                  2   1   1   -
 
         In brackets: what theory expects of the rates, the die and the fastest machine's clock.
         ticks: events of the machine · sent: messages, one a recipient · received: receive events
