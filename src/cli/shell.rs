@@ -16,9 +16,13 @@ pub(super) fn man() -> anyhow::Result<Exit> {
     clap_mangen::Man::new(command.clone()).render(&mut text)?;
     for subcommand in command.get_subcommands() {
         let name = format!("clocklab-{}", subcommand.get_name());
-        clap_mangen::Man::new(subcommand.clone())
-            .title(name)
-            .render(&mut text)?;
+        clap_mangen::Man::new(
+            subcommand
+                .clone()
+                .bin_name(format!("clocklab {}", subcommand.get_name())),
+        )
+        .title(name)
+        .render(&mut text)?;
     }
     print(&String::from_utf8_lossy(&text)).map(|()| Exit::Valid)
 }

@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::mpsc::Sender,
+    sync::{
+        atomic::{AtomicU16, Ordering},
+        mpsc::Sender,
+    },
     time::Duration,
 };
 
@@ -25,11 +28,17 @@ pub(crate) fn free_addresses(count: usize) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// The first of `count` consecutive ports that were free a moment ago, below those that systems hand out.
+/// Ports between the blocks that tests are given.
+const BLOCK: u16 = 16;
+
+/// The first of `count` consecutive ports that were free a moment ago, below those that systems hand out. No two
+/// calls give the same, so tests that run side by side do not meet.
 pub(crate) fn free_base_port(count: u16) -> u16 {
-    let offset = u16::try_from(std::process::id() % 1000).unwrap();
-    (0..900)
-        .map(|step| 12_000 + (offset + step * 7) % 1000 * 16)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    assert!(count <= BLOCK, "{count} ports are more than a block");
+    let own = u16::try_from(std::process::id() % 1000).unwrap();
+    (0..1000)
+        .map(|_| 12_000 + (own + NEXT.fetch_add(1, Ordering::SeqCst)) % 1000 * BLOCK)
         .find(|base| (*base..*base + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
         .expect("free ports")
 }
