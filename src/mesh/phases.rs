@@ -103,7 +103,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
         let started = self.clock.wall(now);
         if let Err(error) = self.log.open(&self.config.run, started) {
-            self.say_to_all(&Control::Goodbye(Reason::LogFailed));
+            self.say_goodbye(Reason::LogFailed, None);
             self.flush_links();
             return Err(MeshError::Log(error));
         }
@@ -131,9 +131,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 link.ready = true;
                 self.try_start(now)
             }
-            Control::Goodbye(reason) => {
+            Control::Goodbye { reason, origin } => {
                 link.goodbye = Some(*reason);
-                self.on_goodbye(peer, *reason, now)
+                self.on_goodbye(peer, *reason, *origin, now)
             }
             Control::Error { code, text } => self.lost(peer, format!("it says {code}: {text}"), now),
         }
@@ -157,16 +157,22 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    fn on_goodbye(&mut self, peer: MachineId, reason: Reason, now: Time) -> Result<(), MeshError> {
+    fn on_goodbye(
+        &mut self,
+        peer: MachineId,
+        reason: Reason,
+        origin: MachineId,
+        now: Time,
+    ) -> Result<(), MeshError> {
         match self.phase {
             // It may be started again in time; if not, the time-out names it.
             Phase::Connecting => self.lost(peer, format!("it stopped before the start: {reason}"), now),
             Phase::Barrier => {
-                self.say_to_all(&Control::Goodbye(Reason::PeerStopped));
+                self.say_goodbye(Reason::PeerStopped, Some(origin));
                 self.flush_links();
                 Err(MeshError::StoppedBeforeStart {
                     reason,
-                    peer: Some(peer),
+                    peer: Some(origin),
                 })
             }
             Phase::Running { end } => {
@@ -175,14 +181,16 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     return Ok(());
                 }
                 match self.config.on_peer_loss {
-                    // One that stopped because of another is not the cause: then its log says more than ours.
-                    OnPeerLoss::Stop => {
-                        let cause = (reason != Reason::PeerStopped).then_some(peer);
-                        self.stop(Reason::PeerStopped, cause, now)
-                    }
+                    OnPeerLoss::Stop => self.stop(Reason::PeerStopped, Some(origin), now),
                     OnPeerLoss::Continue => {
                         info!("machine {peer} has stopped ({reason}); this machine goes on");
-                        self.say(peer, &Control::Goodbye(Reason::PeerStopped));
+                        self.say(
+                            peer,
+                            &Control::Goodbye {
+                                reason: Reason::PeerStopped,
+                                origin,
+                            },
+                        );
                         self.tell_down(peer, DownCause::Goodbye, now);
                         Ok(())
                     }
@@ -249,7 +257,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     ) -> Result<(), MeshError> {
         match self.phase {
             Phase::Connecting | Phase::Barrier => {
-                self.say_to_all(&Control::Goodbye(reason));
+                self.say_goodbye(reason, peer);
                 self.flush_links();
                 Err(MeshError::StoppedBeforeStart { reason, peer })
             }
@@ -265,7 +273,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 let until = end.map_or(now, |end| end.min(now));
                 self.input(now, Input::Stop { reason, peer, until });
                 self.apply_effects(now)?;
-                self.say_to_all(&Control::Goodbye(reason));
+                self.say_goodbye(reason, peer);
                 // Nobody is looked for any more.
                 for link in self.links.iter_mut().filter(|link| !link.is_up()) {
                     link.state = State::Ended;
@@ -312,7 +320,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Phase::Connecting | Phase::Barrier => {
                 if now >= Time(0).after(self.config.connect_timeout) {
                     let missing = self.missing();
-                    self.say_to_all(&Control::Goodbye(Reason::PeerLost));
+                    self.say_goodbye(Reason::PeerLost, None);
                     self.flush_links();
                     let seconds = self.config.connect_timeout.as_secs_f64();
                     return Err(MeshError::ConnectTimeout { seconds, missing });

@@ -211,7 +211,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
         self.try_end(now)?;
         if let Err(error) = self.log.commit() {
-            self.say_to_all(&Control::Goodbye(Reason::LogFailed));
+            self.say_goodbye(Reason::LogFailed, None);
             self.flush_links();
             return Err(MeshError::Log(error));
         }
@@ -349,7 +349,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         if let Some(link) = self.links.get_mut(peer.index())
             && !link.goodbye_sent
         {
-            link.goodbye_sent = matches!(control, Control::Goodbye(_)) && link.is_up();
+            link.goodbye_sent = matches!(control, Control::Goodbye { .. }) && link.is_up();
             if let Some(connection) = link.connection() {
                 control.encode(connection.output());
             }
@@ -360,6 +360,12 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         for peer in self.config.me.peers(self.config.machines()) {
             self.say(peer, control);
         }
+    }
+
+    /// Says goodbye on every link: because of `peer`, or of this machine itself.
+    pub(super) fn say_goodbye(&mut self, reason: Reason, peer: Option<MachineId>) {
+        let origin = peer.unwrap_or(self.config.me);
+        self.say_to_all(&Control::Goodbye { reason, origin });
     }
 
     pub(super) fn is_up(&self, peer: MachineId) -> bool {

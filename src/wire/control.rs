@@ -7,6 +7,7 @@ use super::{
     field::{FieldError, Fields},
     frame::{ERROR_TEXT_BYTES_MAX, encode_frame, kind},
 };
+use crate::units::MachineId;
 
 /// Defines an enum of wire codes together with the table that protocol.md is compared with.
 macro_rules! codes {
@@ -145,7 +146,12 @@ pub enum Control {
     /// All links of the sender are up.
     Ready,
     /// The sender stops in order and sends nothing more.
-    Goodbye(Reason),
+    Goodbye {
+        /// Why.
+        reason: Reason,
+        /// The machine with which it began: the sender, but for `peer-stopped` and `peer-lost`.
+        origin: MachineId,
+    },
     /// The sender closes the connection because of what we sent.
     Error {
         /// What kind of error.
@@ -160,7 +166,10 @@ impl Control {
     pub fn encode(&self, output: &mut Vec<u8>) {
         match self {
             Control::Ready => encode_frame(output, kind::READY, |_| ()),
-            Control::Goodbye(reason) => encode_frame(output, kind::GOODBYE, |body| body.push(reason.code())),
+            Control::Goodbye { reason, origin } => encode_frame(output, kind::GOODBYE, |body| {
+                body.push(reason.code());
+                body.extend_from_slice(&origin.0.to_be_bytes());
+            }),
             Control::Error { code, text } => encode_frame(output, kind::ERROR, |body| {
                 body.push(code.code());
                 // `str::floor_char_boundary` is younger than the Rust that Cargo.toml asks for.
@@ -183,7 +192,8 @@ impl Control {
             kind::READY => fields.end().map(|()| Control::Ready),
             kind::GOODBYE => {
                 let reason = Reason::from_code(fields.u8("reason")?)?;
-                fields.end().map(|()| Control::Goodbye(reason))
+                let origin = MachineId(fields.u16("origin")?);
+                fields.end().map(|()| Control::Goodbye { reason, origin })
             }
             kind::ERROR => {
                 let code = ErrorCode::from_code(fields.u8("code")?)?;

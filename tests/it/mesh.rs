@@ -15,7 +15,7 @@ use clocklab::{
     wire::{Control, ErrorCode, Reason, Standing},
 };
 
-use crate::support::{Number, Peer, Teller, free_addresses, hello, place};
+use crate::support::{Number, Peer, Teller, free_addresses, goodbye, hello, place};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -326,7 +326,7 @@ fn strangers_cost_a_run_nothing() {
     assert_eq!(code, ErrorCode::HandshakeTimeout, "{text}");
     machine.handle.stop(Reason::Interrupted);
     for peer in [&mut first, &mut second] {
-        peer.say(&Control::Goodbye(Reason::Duration));
+        peer.say(&goodbye(1, Reason::Duration));
     }
     assert_eq!(machine.end().unwrap().reason, Reason::Interrupted);
 }
@@ -425,7 +425,7 @@ fn a_lost_peer_may_come_back() {
                 message: Number(7),
             }
     });
-    peer.say(&Control::Goodbye(Reason::Interrupted));
+    peer.say(&goodbye(1, Reason::Interrupted));
     machine.wait_for(|input| {
         *input
             == Input::LinkDown {
@@ -466,7 +466,7 @@ fn frames_that_break_the_protocol_take_the_link_down_with_their_error() {
 #[test]
 fn a_peer_whose_time_is_over_stops_only_machines_that_would_go_on() {
     let (machine, mut peer, _) = started_pair(OnPeerLoss::Stop);
-    peer.say(&Control::Goodbye(Reason::Duration));
+    peer.say(&goodbye(1, Reason::Duration));
     assert_eq!(machine.end().unwrap().reason, Reason::PeerStopped);
 
     let addresses = free_addresses(2);
@@ -482,7 +482,7 @@ fn a_peer_whose_time_is_over_stops_only_machines_that_would_go_on() {
     peer.join(&hello(1, 2));
     peer.say(&Control::Ready);
     machine.wait_for(|input| *input == Input::Start);
-    peer.say(&Control::Goodbye(Reason::Duration));
+    peer.say(&goodbye(1, Reason::Duration));
     assert_eq!(machine.end().unwrap().reason, Reason::Duration);
 }
 
@@ -543,7 +543,7 @@ fn a_peer_that_stops_before_the_start_may_be_started_again() {
     let machine = Running::start(place(0, &addresses), 0);
     let mut early = Peer::connect(addresses[0]);
     early.join(&hello(1, 3));
-    early.say(&Control::Goodbye(Reason::Interrupted));
+    early.say(&goodbye(1, Reason::Interrupted));
     assert_eq!(early.frame(), None, "the link is closed");
     let mut peers = [1, 2].map(|sender| (Peer::connect(addresses[0]), sender));
     for (peer, sender) in &mut peers {
@@ -553,7 +553,7 @@ fn a_peer_that_stops_before_the_start_may_be_started_again() {
     machine.wait_for(|input| *input == Input::Start);
     machine.handle.stop(Reason::Interrupted);
     for (peer, _) in &mut peers {
-        peer.say(&Control::Goodbye(Reason::Duration));
+        peer.say(&goodbye(1, Reason::Duration));
     }
     machine.end().unwrap();
 }

@@ -565,7 +565,15 @@ mod examples {
         let parts: Vec<&str> = words.splitn(3, ", ").collect();
         match parts.as_slice() {
             ["ready"] => Control::Ready.encode(&mut bytes),
-            ["goodbye", reason] => Control::Goodbye(Reason::from_name(reason).unwrap()).encode(&mut bytes),
+            ["goodbye", reason, because] => {
+                let reason = Reason::from_name(reason).unwrap();
+                let origin = because
+                    .strip_prefix("because of machine ")
+                    .unwrap()
+                    .parse()
+                    .unwrap();
+                Control::Goodbye { reason, origin }.encode(&mut bytes);
+            }
             ["error", code, text] => Control::Error {
                 code: ErrorCode::from_name(code).unwrap(),
                 text: text.trim_matches('"').to_owned(),

@@ -190,9 +190,9 @@ fn three_terminals_agree_on_a_run_and_end_together_at_ctrl_c() {
         assert_eq!(code, Some(0), "machine {id}: {said}");
     }
     for (id, reason) in [
-        (0, "reason=peer-stopped"),
+        (0, "reason=peer-stopped peer=1"),
         (1, "reason=interrupted"),
-        (2, "reason=peer-stopped"),
+        (2, "reason=peer-stopped peer=1"),
     ] {
         let (footer, _) = footer_and_lines(&folder, id);
         assert!(footer.contains(reason), "machine {id}: {footer}");

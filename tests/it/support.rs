@@ -14,7 +14,7 @@ use clocklab::{
     mesh::{Config, OnPeerLoss},
     node::{Effect, Effects, Input, Node},
     units::{MachineId, Time},
-    wire::{Control, Decoder, FRAME_LENGTH_MAX, FieldError, Fields, Hello, Message, Standing, kind},
+    wire::{Control, Decoder, FRAME_LENGTH_MAX, FieldError, Fields, Hello, Message, Reason, Standing, kind},
 };
 
 /// Addresses on loopback that were free a moment ago.
@@ -226,5 +226,13 @@ pub(crate) fn hello(sender: u16, machines: u16) -> Hello {
         receiver: MachineId(0),
         standing: Standing::Proposed,
         run: format!("proposal-{sender}").parse().unwrap(),
+    }
+}
+
+/// The goodbye of a machine that stops by itself.
+pub(crate) fn goodbye(sender: u16, reason: Reason) -> Control {
+    Control::Goodbye {
+        reason,
+        origin: MachineId(sender),
     }
 }

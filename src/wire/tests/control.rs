@@ -24,7 +24,14 @@ fn error_of(text: impl Into<String>) -> Control {
 }
 
 fn every_control() -> Vec<Control> {
-    let goodbyes = Reason::ALL.iter().copied().map(Control::Goodbye);
+    let origins = (0..).map(|id| MachineId(id * 300));
+    let goodbyes = Reason::ALL
+        .iter()
+        .zip(origins)
+        .map(|(reason, origin)| Control::Goodbye {
+            reason: *reason,
+            origin,
+        });
     let errors = ErrorCode::ALL.iter().map(|code| Control::Error {
         code: *code,
         text: format!("{code} — in words"),
@@ -46,8 +53,12 @@ fn every_control_frame_survives_the_wire() {
 #[test]
 fn frames_are_appended_behind_what_is_there() {
     let mut bytes = encoded(&Control::Ready);
-    Control::Goodbye(Reason::Limit).encode(&mut bytes);
-    assert_eq!(bytes, [0, 0, 0, 1, 2, 0, 0, 0, 2, 3, 8]);
+    Control::Goodbye {
+        reason: Reason::Limit,
+        origin: MachineId(2),
+    }
+    .encode(&mut bytes);
+    assert_eq!(bytes, [0, 0, 0, 1, 2, 0, 0, 0, 4, 3, 8, 0, 2]);
 }
 
 #[test]
@@ -108,7 +119,7 @@ fn bytes_behind_the_last_field_are_refused() {
         Err(FieldError::Trailing { bytes: 1 })
     );
     assert_eq!(
-        Control::decode(kind::GOODBYE, &[1, 0, 0]),
+        Control::decode(kind::GOODBYE, &[1, 0, 2, 0, 0]),
         Err(FieldError::Trailing { bytes: 2 })
     );
 }
