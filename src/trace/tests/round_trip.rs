@@ -1,0 +1,187 @@
+//! Whatever is written is read as it was: headers, records, times, and logs cut at every byte.
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::*;
+
+fn any_machines(least: usize) -> impl Strategy<Value = Vec<MachineId>> {
+    proptest::collection::btree_set(any::<u16>(), least..12)
+        .prop_map(|ids| ids.into_iter().map(MachineId).collect())
+}
+
+fn any_time() -> impl Strategy<Value = WallTime> {
+    // From year 1 to 9999, and often near the same minute.
+    prop_oneof![
+        (-62_135_596_800_000_000_i64..=253_402_300_799_999_999).prop_map(WallTime),
+        (AT_US..AT_US + 120_000_000).prop_map(WallTime),
+    ]
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::Internal),
+        Just(Kind::Other),
+        (any_machines(1), any_machines(0)).prop_map(|(to, dropped)| Kind::Send {
+            to: to.into(),
+            dropped: dropped.into(),
+        }),
+        any::<(u16, u64, u64)>().prop_map(|(from, sent, queue)| Kind::Receive {
+            from: MachineId(from),
+            sent,
+            queue,
+        }),
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    (
+        any::<(u64, u64)>(),
+        option::of(vec(any::<u64>(), 0..5)),
+        any_kind(),
+    )
+        .prop_map(|((tick, clock), vector, kind)| Event {
+            tick,
+            clock,
+            vector: vector.map(Vec::into_boxed_slice),
+            kind,
+        })
+}
+
+fn any_footer() -> impl Strategy<Value = Footer> {
+    let reason = (0..Reason::ALL.len()).prop_map(|place| Reason::ALL[place]);
+    (
+        reason,
+        any::<(Option<u16>, u64, u64)>(),
+        vec(any::<u64>(), 0..5),
+        any_machines(0),
+        any::<(Option<u64>, Option<u64>, Option<u64>, Option<u64>)>(),
+    )
+        .prop_map(
+            |(reason, (peer, ticks, queued), waiting, goodbye, (mean, max, stalls, suspended))| Footer {
+                ended: WallTime::default(),
+                reason: Some(reason),
+                peer: peer.map(MachineId),
+                ticks,
+                queued,
+                waiting,
+                goodbye,
+                tick_error_us_mean: mean,
+                tick_error_us_max: max,
+                stalls,
+                ticking_us: suspended.map(|us| us / 2),
+                suspended_us: suspended,
+            },
+        )
+}
+
+fn any_record() -> impl Strategy<Value = (WallTime, Record)> {
+    let record = prop_oneof![
+        6 => any_event().prop_map(Record::Event),
+        1 => any::<u16>().prop_map(|peer| Record::LinkUp { peer: MachineId(peer) }),
+        1 => any::<u16>().prop_map(|peer| Record::LinkLost { peer: MachineId(peer) }),
+        1 => any::<(u64, u64)>().prop_map(|(late_us, skipped)| Record::Stall { late_us, skipped }),
+        1 => any_footer().prop_map(|footer| Record::Ended(Box::new(footer))),
+    ];
+    (any_time(), record).prop_map(|(at, record)| match record {
+        Record::Ended(footer) => (at, Record::Ended(Box::new(Footer { ended: at, ..*footer }))),
+        record => (at, record),
+    })
+}
+
+fn any_header() -> impl Strategy<Value = Header> {
+    (
+        (0_u16..u16::MAX, any::<u16>()),
+        any::<(Option<u32>, Option<u32>, Option<u64>, u64)>(),
+        "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        any_time(),
+    )
+        .prop_map(
+            |((machine, more), (rate, draw, phase_us, seed), run, started)| Header {
+                machine: MachineId(machine),
+                machines: (machine + 1).saturating_add(more),
+                rate,
+                draw,
+                phase_us,
+                clock: ClockKind::Lamport,
+                seed,
+                run: run.parse::<RunId>().unwrap(),
+                started,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn every_record_is_read_as_it_was_written(records in vec(any_record(), 0..20)) {
+        let (found, errors) = read(&written(&records));
+        prop_assert_eq!(found, records);
+        prop_assert_eq!(errors, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_header_is_read_as_it_was_written(header in any_header()) {
+        let mut output = Vec::new();
+        LineWriter::default().write_header(&header, &mut output);
+        let reader = LogReader::new("a.log", output.as_slice()).unwrap();
+        prop_assert_eq!(reader.header(), &header);
+    }
+
+    #[test]
+    fn every_time_is_read_as_it_was_written_whatever_came_before(times in vec(any_time(), 1..8)) {
+        let (mut writer, mut reader) = (TimeText::default(), TimeText::default());
+        for time in times {
+            let mut text = Vec::new();
+            writer.write(time, &mut text);
+            prop_assert_eq!(reader.parse(&text), Some(time));
+            prop_assert_eq!(text, time.to_string().into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_cut_log_reads_as_its_whole_lines(records in vec(any_record(), 1..6)) {
+        let log = written(&records);
+        let behind_header = written(&[]).len();
+        for cut in 0..=log.len() {
+            let text = &log[..cut];
+            if cut < behind_header {
+                let is_headless = matches!(LogReader::new("a.log", text), Err(ReadError::Headless { .. }));
+                prop_assert!(is_headless, "cut at {}", cut);
+                continue;
+            }
+            let lines = text[behind_header..].iter().filter(|byte| **byte == b'\n').count();
+            let (found, errors) = read(text);
+            prop_assert_eq!(found.as_slice(), &records[..lines]);
+            prop_assert!(errors.is_empty());
+        }
+    }
+
+    #[test]
+    fn keys_are_read_in_any_order_among_unknown_ones(
+        event in any_event(),
+        order in any::<prop::sample::Index>(),
+        unknown in "[a-z_]{3,9}[0-9]=[!-~]{0,12}",
+    ) {
+        let line = written(&[(WallTime(AT_US), Record::Event(event.clone()))]);
+        let line = String::from_utf8(line[written(&[]).len()..].to_vec()).unwrap();
+        let mut words: Vec<&str> = line.trim_end().split(' ').collect();
+        words.push(&unknown);
+        let rotation = order.index(words.len() - 2);
+        words[2..].rotate_left(rotation);
+        prop_assert_eq!(record_of(&words.join(" ")), Ok(Record::Event(event)));
+    }
+
+    #[test]
+    fn arbitrary_bytes_behind_the_header_never_panic(
+        bytes in vec(prop_oneof![any::<u8>(), prop::sample::select(b"# =,\n\r0tick".as_slice())], 0..200),
+    ) {
+        let log = [log_of("").as_bytes(), &bytes].concat();
+        let (records, errors) = read(&log);
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        prop_assert!(records.len() + errors.len() <= lines);
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_no_log(bytes in vec(any::<u8>(), 0..200)) {
+        prop_assert!(LogReader::new("a.log", bytes.as_slice()).is_err());
+    }
+}
