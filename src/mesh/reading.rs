@@ -6,7 +6,7 @@ use super::{
 use crate::{
     node::{Input, Node},
     units::{MachineId, Time},
-    wire::{Control, ErrorCode, FrameError, Message, Refusal, kind},
+    wire::{Control, ErrorCode, FieldError, FrameError, Message, Refusal, kind},
 };
 
 /// What stopped the flow of messages on a link.
@@ -65,6 +65,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// Gives the node every whole message that waits on a link, up to the next frame that is not one.
     fn decode_link(&mut self, peer: MachineId, now: Time) -> Option<Found> {
+        let machines = self.config.machines();
         let link = self.links.get_mut(peer.index())?;
         let goodbye = link.goodbye.is_some();
         let connection = link.connection()?;
@@ -85,6 +86,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             if frame.kind <= kind::CONTROL_LAST {
                 return Some(match (frame.kind, Control::decode(frame.kind, frame.body)) {
                     (kind::HELLO, _) => Found::Broken(unexpected_hello()),
+                    (_, Ok(Control::Goodbye { origin, .. })) if origin.0 >= machines => {
+                        let value = u64::from(origin.0);
+                        Found::Broken(Refusal::malformed(FieldError::Value {
+                            field: "origin",
+                            value,
+                        }))
+                    }
                     (_, Ok(control)) => Found::Control(control),
                     (_, Err(error)) => Found::Broken(Refusal::malformed(error)),
                 });

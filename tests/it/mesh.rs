@@ -439,12 +439,13 @@ fn a_lost_peer_may_come_back() {
 
 #[test]
 fn frames_that_break_the_protocol_take_the_link_down_with_their_error() {
-    let frames: [(&[u8], ErrorCode); 6] = [
+    let frames: [(&[u8], ErrorCode); 7] = [
         (&[0, 0, 0, 0], ErrorCode::FrameTooLong),
         (&[0, 0x10, 0, 1], ErrorCode::FrameTooLong),
         (&[0, 0, 0, 1, 0xEE], ErrorCode::UnknownKind),
         (&[0, 0, 0, 1, 0x0F], ErrorCode::UnknownKind),
         (&[0, 0, 0, 2, 0xF1, 0], ErrorCode::Malformed),
+        (&[0, 0, 0, 4, 0x03, 2, 0, 2], ErrorCode::Malformed),
         (&[0, 0, 0, 1, 0x01], ErrorCode::UnexpectedFrame),
     ];
     for (frame, code) in frames {
