@@ -136,6 +136,7 @@ fn event(tick: u64) -> Event {
             from: MachineId(if tick.is_multiple_of(2) { 1 } else { 2 }),
             sent: clock - 2,
             queue: tick % 17,
+            waited_us: Some(93_411),
         },
         5..8 => Kind::Internal,
         8 => Kind::Send {

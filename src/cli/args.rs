@@ -77,7 +77,8 @@ Rules of every log: format (lines can be read), complete (no log is missing), ti
 send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation
 (sent = received + waiting), footer (its numbers are right), vector clock.
 Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done),
-rate kept (ticks within 2 of rate x seconds), die obeyed (a send goes to one or to all).
+queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x seconds), die obeyed
+(a send goes to one or to all).
 
 Exit codes: 0 every rule held, 1 one was violated, 2 no such folder, 3 a log cannot be read.")]
     Check(FoldersArguments),

@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
+use super::waits::Waits;
 use crate::{
     trace::{Event, Footer, Header, Kind, Place, Record, Violations, WallTime},
     units::MachineId,
 };
 
 /// The rules' names: the invariants of the module page, in its order.
-pub const RULES: [&str; 4] = [ONE_THING, QUEUE_FIRST, RATE_KEPT, DIE_OBEYED];
+pub const RULES: [&str; 5] = [ONE_THING, QUEUE_FIRST, QUEUE_COUNTED, RATE_KEPT, DIE_OBEYED];
 
 const ONE_THING: &str = "one thing a tick";
 const QUEUE_FIRST: &str = "queue first";
+const QUEUE_COUNTED: &str = "queue counted";
 const RATE_KEPT: &str = "rate kept";
 const DIE_OBEYED: &str = "die obeyed";
 
@@ -38,6 +40,7 @@ pub struct ModelCheck {
     started: WallTime,
     /// Messages that still wait, as far as the log says, and the line that says so.
     queue: (u64, u64),
+    waits: Waits,
     events: u64,
     receives: u64,
     sends: u64,
@@ -62,6 +65,7 @@ impl ModelCheck {
             phase_us: header.phase_us.unwrap_or(0),
             started: header.started,
             queue: (0, 2),
+            waits: Waits::default(),
             events: 0,
             receives: 0,
             sends: 0,
@@ -123,8 +127,15 @@ impl ModelCheck {
                     self.report(DIE_OBEYED, &[line], text, violations);
                 }
             }
-            Kind::Receive { queue: now, .. } => {
+            Kind::Receive {
+                queue: now,
+                waited_us,
+                ..
+            } => {
                 self.receives += 1;
+                if let Some((text, other)) = self.waits.take(at, line, *now, *waited_us) {
+                    self.report(QUEUE_COUNTED, &[line, other], text, violations);
+                }
                 self.queue = (*now, line);
                 if now.saturating_add(1) < queue {
                     let text = format!(
@@ -201,7 +212,13 @@ impl ModelCheck {
                 self.file, self.skipped
             ));
         }
-        [self.events, self.events, self.rate_judged, self.sends]
+        [
+            self.events,
+            self.events,
+            self.waits.judged,
+            self.rate_judged,
+            self.sends,
+        ]
     }
 
     fn place(&self, line: u64) -> Place {

@@ -12,6 +12,7 @@
 //!
 //! - *one thing a tick*: ticks = receives + sends + internal events, and never before the tick is due;
 //! - *queue first*: while a message waits, the next event is a receive; `length_n >= length_(n-1) - 1`;
+//! - *queue counted*: the queue behind a receive is what had arrived by then and was not taken;
 //! - *rate kept*: ticks lie within 2 of rate × seconds;
 //! - *die obeyed*: a send goes to one peer or to all.
 
@@ -22,6 +23,7 @@ mod message;
 mod node;
 mod pace;
 pub mod theory;
+mod waits;
 
 pub use config::{
     Config, ConfigError, DRAW_DEFAULT, DRAW_MAX, DRAW_MIN, Phase, RATE_MAX, Rates, draw_from_internal,

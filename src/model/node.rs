@@ -47,6 +47,8 @@ pub struct Machine {
 struct Waiting {
     from: MachineId,
     sent: u64,
+    /// When it arrived.
+    since: Time,
 }
 
 impl Machine {
@@ -81,14 +83,14 @@ impl Machine {
                 effects.push(Effect::Record(Record::Stall { late_us, skipped }));
             }
             Due::Tick => match self.queue.pop_front() {
-                Some(message) => self.receive(message, effects),
+                Some(message) => self.receive(now, message, effects),
                 None => self.roll(effects),
             },
         }
         due
     }
 
-    fn receive(&mut self, message: Waiting, effects: &mut Effects<Stamp>) {
+    fn receive(&mut self, now: Time, message: Waiting, effects: &mut Effects<Stamp>) {
         let clock = self.clock.merge(message.sent);
         let queue = self.queue.len() as u64;
         self.record(
@@ -97,6 +99,7 @@ impl Machine {
                 from: message.from,
                 sent: message.sent,
                 queue,
+                waited_us: Some(now.0.saturating_sub(message.since.0)),
             },
             effects,
         );
@@ -200,7 +203,11 @@ impl Node for Machine {
                 from,
                 message: Stamp(Timestamp::Lamport(sent)),
             } => {
-                self.queue.push_back(Waiting { from, sent });
+                self.queue.push_back(Waiting {
+                    from,
+                    sent,
+                    since: now,
+                });
                 if self.queue.len() == QUEUE_MESSAGES_MAX {
                     effects.push(Effect::Stop {
                         reason: Reason::Limit,

@@ -206,7 +206,17 @@ mod ticks {
         for (from, sent, queue, clock) in [(1, 5, 2, 6), (2, 3, 1, 7), (1, 6, 0, 8)] {
             let (event, to) = script.event();
             let from = MachineId(from);
-            assert_eq!(event.kind, Kind::Receive { from, sent, queue });
+            let Kind::Receive { waited_us, .. } = event.kind else {
+                panic!("a receive was due: {event:?}");
+            };
+            assert!(waited_us.is_some());
+            let kind = Kind::Receive {
+                from,
+                sent,
+                queue,
+                waited_us,
+            };
+            assert_eq!(event.kind, kind);
             assert_eq!((event.clock, to.len()), (clock, 0));
         }
         let (event, _) = script.event();

@@ -35,10 +35,20 @@ pub(super) fn parse_canonical(line: &[u8], time: &mut TimeText, event: &mut Even
             let (sent, rest) = leading_number(rest.strip_prefix(b" sent=")?)?;
             let (queue, rest) = leading_number(rest.strip_prefix(b" queue=")?)?;
             let from = MachineId(u16::try_from(from).ok()?);
+            // Logs of older machines do not say.
+            let (waited_us, rest) = match rest.strip_prefix(b" waited_us=") {
+                Some(rest) => leading_number(rest).map(|(waited, rest)| (Some(waited), rest))?,
+                None => (None, rest),
+            };
             if !rest.is_empty() {
                 return None;
             }
-            event.kind = Kind::Receive { from, sent, queue };
+            event.kind = Kind::Receive {
+                from,
+                sent,
+                queue,
+                waited_us,
+            };
         }
         b" se" => {
             let (to, rest) = leading_machines(rest.strip_prefix(b" to=")?)?;
@@ -99,6 +109,8 @@ mod tests {
             "sent=8",
             "queue=0",
             "queue=",
+            "waited_us=15",
+            "waited_us=",
             "to=1",
             "to=1,2",
             "to=2,1",
@@ -141,6 +153,7 @@ mod tests {
             "send tick=2 clock=2 to=1",
             "send tick=3 clock=3 to=1,2",
             "receive tick=4 clock=9 from=2 sent=8 queue=0",
+            "receive tick=4 clock=9 from=2 sent=8 queue=0 waited_us=93411",
         ] {
             let line = format!("2026-11-20T23:16:01.373456Z {text}");
             assert!(

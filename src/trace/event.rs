@@ -71,6 +71,8 @@ pub enum Kind {
         sent: u64,
         /// Messages still waiting after this one.
         queue: u64,
+        /// How long it waited since it arrived, in microseconds; `None` in logs that do not say.
+        waited_us: Option<u64>,
     },
     /// A kind that this version does not know; readers skip it.
     Other,

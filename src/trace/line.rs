@@ -90,10 +90,16 @@ impl LineWriter {
                     );
                 }
             }
-            Kind::Receive { from, sent, queue } => {
+            Kind::Receive {
+                from,
+                sent,
+                queue,
+                waited_us,
+            } => {
                 pair(" from=", u64::from(from.0), output);
                 pair(" sent=", *sent, output);
                 pair(" queue=", *queue, output);
+                optional(" waited_us=", *waited_us, output);
             }
         }
         if let Some(vector) = &event.vector {
@@ -186,6 +192,7 @@ struct EventFields {
     from: Option<u64>,
     sent: Option<u64>,
     queue: Option<u64>,
+    waited_us: Option<u64>,
     to: Option<Recipients>,
     dropped: Option<Recipients>,
     vector: Option<Box<[u64]>>,
@@ -200,6 +207,7 @@ impl EventFields {
             b"from" => put(&mut self.from, key, number(value), value),
             b"sent" => put(&mut self.sent, key, number(value), value),
             b"queue" => put(&mut self.queue, key, number(value), value),
+            b"waited_us" => put(&mut self.waited_us, key, number(value), value),
             b"to" => put(&mut self.to, key, machines(value), value),
             b"dropped" => put(&mut self.dropped, key, machines(value), value),
             b"vector" => put(&mut self.vector, key, numbers(value).collect(), value),
@@ -225,6 +233,7 @@ impl EventFields {
                 from: machine("from", need(self.from, "from")?)?,
                 sent: need(self.sent, "sent")?,
                 queue: need(self.queue, "queue")?,
+                waited_us: self.waited_us,
             },
             _ => {
                 let (tick, clock) = (self.tick.unwrap_or_default(), self.clock.unwrap_or_default());

@@ -263,7 +263,7 @@ fn a_value_that_is_none_is_an_error_that_names_key_and_value() {
 fn the_largest_numbers_are_read() {
     let most = u64::MAX;
     let event = event_of(&format!(
-        "receive tick={most} clock={most} from=65535 sent={most} queue={most}"
+        "receive tick={most} clock={most} from=65535 sent={most} queue={most} waited_us={most}"
     ))
     .unwrap();
     assert_eq!((event.tick, event.clock), (most, most));
@@ -272,7 +272,8 @@ fn the_largest_numbers_are_read() {
         Kind::Receive {
             from: MachineId(u16::MAX),
             sent: most,
-            queue: most
+            queue: most,
+            waited_us: Some(most)
         }
     );
     assert_eq!(event_of("internal tick=0001 clock=00").unwrap().tick, 1);

@@ -25,10 +25,11 @@ fn any_kind() -> impl Strategy<Value = Kind> {
             to: to.into(),
             dropped: dropped.into(),
         }),
-        any::<(u16, u64, u64)>().prop_map(|(from, sent, queue)| Kind::Receive {
+        any::<(u16, u64, u64, Option<u64>)>().prop_map(|(from, sent, queue, waited_us)| Kind::Receive {
             from: MachineId(from),
             sent,
             queue,
+            waited_us,
         }),
     ]
 }
