@@ -7,6 +7,7 @@ mod check;
 pub mod figure;
 mod findings;
 mod grid;
+pub mod history;
 mod run;
 mod series;
 mod summary;

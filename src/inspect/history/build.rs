@@ -1,0 +1,239 @@
+//! How a [`History`] is made: processes, events and messages are added in any order that a log has them in,
+//! and put in order at the end.
+
+use std::collections::BTreeMap;
+
+use super::{EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row};
+
+/// Notes of one kind that are spelled out.
+const NOTES_MAX: u64 = 5;
+
+/// A history being made.
+#[derive(Debug, Default)]
+pub struct HistoryBuilder {
+    processes: Vec<Process>,
+    rows: Vec<Vec<Row>>,
+    texts: Vec<Vec<Box<str>>>,
+    messages: Vec<Message>,
+    receipts: Vec<Receipt>,
+    /// By sender and recipient: messages that waited at the end.
+    waiting: BTreeMap<(u32, u32), u64>,
+    notes: Notes,
+}
+
+/// A receive event whose send event is known by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The receive event.
+    pub receive: EventId,
+    /// The sender.
+    pub from: u32,
+    /// The sender's clock at the send event.
+    pub sent: u64,
+    /// How long the message waited in the queue, in microseconds.
+    pub waited_us: Option<u64>,
+}
+
+/// What could not be used, counted by kind; the first few in words.
+#[derive(Debug, Default)]
+struct Notes {
+    told: Vec<String>,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl HistoryBuilder {
+    /// Adds a process and gives its index: 0, 1, 2, …
+    pub fn process(&mut self, process: Process) -> u32 {
+        self.processes.push(process);
+        self.rows.push(Vec::new());
+        u32::try_from(self.processes.len() - 1).unwrap_or(NONE)
+    }
+
+    /// The process of an index, to add what is only known at its end.
+    pub fn process_mut(&mut self, process: u32) -> Option<&mut Process> {
+        self.processes.get_mut(process as usize)
+    }
+
+    /// Adds the next event of a process; `None`, and a note, if it has no room for more.
+    pub fn event(&mut self, process: u32, event: Event) -> Option<EventId> {
+        let rows = self.rows.get_mut(process as usize)?;
+        if rows.len() >= EVENTS_MAX {
+            self.note("events beyond the limit", || {
+                format!("only {EVENTS_MAX} events of a process are kept")
+            });
+            return None;
+        }
+        let index = u32::try_from(rows.len()).ok()?;
+        rows.push(Row {
+            clock: event.clock,
+            at: event.at.map_or(NO_TIME, |at| at.0),
+            line: event.line,
+            queue: event.queue.unwrap_or(NONE),
+            sent: NONE,
+            kind: event.kind,
+        });
+        Some(EventId { process, index })
+    }
+
+    /// Adds what a log says of an event.
+    pub fn text(&mut self, event: EventId, text: &str) {
+        if self.texts.len() < self.rows.len() {
+            self.texts.resize(self.rows.len(), Vec::new());
+        }
+        if let Some(texts) = self.texts.get_mut(event.process as usize) {
+            texts.resize((event.index as usize).max(texts.len()), "".into());
+            texts.push(text.into());
+        }
+    }
+
+    /// Adds a message; one with fate `Unknown` may be received by a later [`receipt`](Self::receipt).
+    pub fn message(&mut self, message: Message) {
+        if self.messages.len() >= EVENTS_MAX {
+            self.note("messages beyond the limit", || {
+                format!("only {EVENTS_MAX} messages are kept")
+            });
+            return;
+        }
+        self.messages.push(message);
+    }
+
+    /// Says that an event receives the message of a send event that may not have been added yet.
+    pub fn receipt(&mut self, receipt: Receipt) {
+        self.receipts.push(receipt);
+    }
+
+    /// Says how many messages of a sender waited in the queue of a recipient at its end.
+    pub fn waiting(&mut self, from: u32, to: u32, count: u64) {
+        if count > 0 {
+            self.waiting.insert((from, to), count);
+        }
+    }
+
+    /// Notes what had to be left out; of each `kind` the first few are spelled out and the rest counted.
+    pub fn note(&mut self, kind: &'static str, text: impl FnOnce() -> String) {
+        let count = self.notes.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= NOTES_MAX {
+            self.notes.told.push(text());
+        }
+    }
+
+    /// Puts everything in order.
+    #[must_use]
+    pub fn finish(mut self, name: String, source: String) -> History {
+        let order = |message: &Message| (message.send, message.to);
+        if !self.messages.is_sorted_by_key(order) {
+            self.messages.sort_by_key(order);
+        }
+        self.point_at_messages();
+        self.match_receipts();
+        self.mark_waiting();
+        let receive_of = |message: &u32| self.messages.get(*message as usize)?.receive();
+        let mut received: Vec<u32> = (0..)
+            .take(self.messages.len())
+            .filter(|message| receive_of(message).is_some())
+            .collect();
+        received.sort_by_key(receive_of);
+        let fronts = Fronts::new(self.processes.len(), &self.messages);
+        let mut notes = self.notes.told;
+        for (kind, count) in self.notes.counts {
+            if let Some(more @ 1..) = count.checked_sub(NOTES_MAX) {
+                notes.push(format!("and {more} more {kind}"));
+            }
+        }
+        History {
+            name,
+            source,
+            processes: self.processes,
+            notes,
+            rows: self.rows,
+            messages: self.messages,
+            received,
+            texts: self.texts,
+            fronts,
+        }
+    }
+
+    /// Lets each send event know its first message.
+    fn point_at_messages(&mut self) {
+        for (place, message) in (0..).zip(&self.messages) {
+            let rows = self.rows.get_mut(message.send.process as usize);
+            let row = rows.and_then(|rows| rows.get_mut(message.send.index as usize));
+            if let Some(row) = row
+                && row.sent == NONE
+            {
+                row.sent = place;
+            }
+        }
+    }
+
+    /// Finds the message of each receipt.
+    fn match_receipts(&mut self) {
+        for receipt in std::mem::take(&mut self.receipts) {
+            let found = self.message_of(&receipt);
+            let message = found.and_then(|place| self.messages.get_mut(place));
+            match message {
+                Some(message) if message.receive().is_none() => {
+                    message.fate = Fate::Received(receipt.receive);
+                    message.waited_us = receipt.waited_us;
+                }
+                Some(_) => {
+                    let text = self.tell(&receipt, "takes a message that was taken before");
+                    self.note("messages taken twice", || text);
+                }
+                None => {
+                    let text = self.tell(&receipt, "has no send event in these logs");
+                    self.note("receives without a send event", || text);
+                }
+            }
+        }
+    }
+
+    fn message_of(&self, receipt: &Receipt) -> Option<usize> {
+        let rows = self.rows.get(receipt.from as usize)?;
+        let place = rows.partition_point(|row| row.clock < receipt.sent);
+        // Clocks rise, or the log is wrong and its receives stay without a message.
+        let row = rows.get(place).filter(|row| row.clock == receipt.sent)?;
+        let send = EventId {
+            process: receipt.from,
+            index: u32::try_from(place).ok()?,
+        };
+        let behind = self.messages.get(row.sent as usize..)?;
+        let count = behind.iter().take_while(|message| message.send == send).count();
+        let messages = behind.get(..count)?;
+        let place = messages
+            .binary_search_by_key(&receipt.receive.process, |message| message.to)
+            .ok()?;
+        Some(row.sent as usize + place)
+    }
+
+    fn tell(&self, receipt: &Receipt, what: &str) -> String {
+        let process = self.processes.get(receipt.receive.process as usize);
+        let file = process.map_or("", |process| &process.file);
+        let rows = self.rows.get(receipt.receive.process as usize);
+        let line = rows
+            .and_then(|rows| rows.get(receipt.receive.index as usize))
+            .map_or(0, |row| row.line);
+        let from = self
+            .processes
+            .get(receipt.from as usize)
+            .map_or("?", |process| &process.name);
+        format!(
+            "{file}:{line}: the receive of {from}:{} {what}; it is shown without its message",
+            receipt.sent
+        )
+    }
+
+    /// Of the messages of a channel that were not taken, the first ones were waiting.
+    fn mark_waiting(&mut self) {
+        for message in &mut self.messages {
+            if message.fate == Fate::Unknown
+                && let Some(count) = self.waiting.get_mut(&(message.send.process, message.to))
+                && *count > 0
+            {
+                *count -= 1;
+                message.fate = Fate::Waiting;
+            }
+        }
+    }
+}

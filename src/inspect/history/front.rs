@@ -1,0 +1,108 @@
+//! Which messages of a channel matter for reachability: those that no other one overtakes.
+//!
+//! From an event of process p one reaches process q directly by any message sent there later, and the one
+//! that is taken first is the one that counts. So of each channel it is enough to keep the messages
+//! (send s, receive r) for which no other has s' ≥ s and r' ≤ r: a staircase that rises in both, on which
+//! both directions are a binary search.
+//!
+//! ```text
+//!   receive |        x            forward from s: the first step at s or behind it
+//!           |     x               backward from r: the last step at r or before it
+//!           |  x     o            o: overtaken, as only a channel without order has it
+//!           +----------- send
+//! ```
+
+use super::Message;
+
+/// A message of a channel, as indices into the events of its two processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The send event's index.
+    pub send: u32,
+    /// The receive event's index.
+    pub receive: u32,
+}
+
+/// The staircase of each channel that has one.
+#[derive(Clone, Debug, Default)]
+pub struct Fronts {
+    /// By sender: recipient, and the range of its hops; in the order of recipients.
+    out: Vec<Vec<(u32, usize, usize)>>,
+    /// By recipient: senders, and the range of their hops; in the order of senders.
+    into: Vec<Vec<(u32, usize, usize)>>,
+    hops: Vec<Hop>,
+}
+
+impl Fronts {
+    /// From messages in the order of their sends.
+    pub(super) fn new(processes: usize, messages: &[Message]) -> Self {
+        let mut fronts = Self {
+            out: vec![Vec::new(); processes],
+            into: vec![Vec::new(); processes],
+            hops: Vec::new(),
+        };
+        // One sender at a time: its messages stand together, and a stable sort by recipient keeps their order.
+        let mut rest = messages;
+        while let Some(first) = rest.first() {
+            let from = first.send.process;
+            let (mine, behind) = rest.split_at(rest.partition_point(|message| message.send.process <= from));
+            rest = behind;
+            let mut steps: Vec<(u32, Hop)> = mine
+                .iter()
+                .filter_map(|message| {
+                    let (send, receive) = (message.send.index, message.receive()?.index);
+                    Some((message.to, Hop { send, receive }))
+                })
+                .collect();
+            steps.sort_by_key(|(to, _)| *to);
+            for channel in steps.chunk_by(|a, b| a.0 == b.0) {
+                fronts.add(from, channel);
+            }
+        }
+        fronts
+    }
+
+    /// The hops of one channel, all with the same recipient, in the order of their sends.
+    fn add(&mut self, from: u32, channel: &[(u32, Hop)]) {
+        let Some((to, _)) = channel.first() else { return };
+        let start = self.hops.len();
+        for (_, hop) in channel {
+            while self.hops.len() > start && self.hops.last().is_some_and(|last| last.receive >= hop.receive)
+            {
+                self.hops.pop();
+            }
+            let is_step =
+                self.hops.len() == start || self.hops.last().is_some_and(|last| last.send < hop.send);
+            if is_step {
+                self.hops.push(*hop);
+            }
+        }
+        let range = (start, self.hops.len());
+        if let Some(out) = self.out.get_mut(from as usize) {
+            out.push((*to, range.0, range.1));
+        }
+        if let Some(into) = self.into.get_mut(*to as usize) {
+            into.push((from, range.0, range.1));
+        }
+    }
+
+    /// From the event `index` of `from` on: for each process that a message reaches, the first one to arrive.
+    pub fn onward(&self, from: u32, index: u32) -> impl Iterator<Item = (u32, Hop)> + '_ {
+        let out = self.out.get(from as usize).map(Vec::as_slice).unwrap_or_default();
+        out.iter().filter_map(move |(to, start, end)| {
+            let hops = self.hops.get(*start..*end)?;
+            let hop = hops.get(hops.partition_point(|hop| hop.send < index))?;
+            Some((*to, *hop))
+        })
+    }
+
+    /// Up to the event `index` of `to`: for each process that a message came from, the last one sent.
+    pub fn backward(&self, to: u32, index: u32) -> impl Iterator<Item = (u32, Hop)> + '_ {
+        let into = self.into.get(to as usize).map(Vec::as_slice).unwrap_or_default();
+        into.iter().filter_map(move |(from, start, end)| {
+            let hops = self.hops.get(*start..*end)?;
+            let place = hops.partition_point(|hop| hop.receive <= index).checked_sub(1)?;
+            Some((*from, *hops.get(place)?))
+        })
+    }
+}

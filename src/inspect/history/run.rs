@@ -1,0 +1,155 @@
+//! A run folder as a [`History`].
+
+use std::path::Path;
+
+use super::{Event, EventKind, Fate, History, HistoryBuilder, Message, Process, Receipt};
+use crate::{
+    inspect::run::{InspectError, Item, RunReader},
+    trace::{self, Kind, Record, WallTime},
+    units::MachineId,
+};
+
+/// Reads a run's logs into memory.
+pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
+    let mut run = RunReader::open(dir)?;
+    let files = run.files();
+    let mut builder = HistoryBuilder::default();
+    // By machine: its process.
+    let mut processes: Vec<Option<u32>> = vec![None; usize::from(run.machines())];
+    let mut name = String::new();
+    for header in run.headers() {
+        header.run.as_str().clone_into(&mut name);
+        let me = header.machine.index();
+        if let (Some(process), Some(file)) = (processes.get_mut(me), files.get(me)) {
+            *process = Some(builder.process(Process {
+                name: header.machine.to_string(),
+                rate: header.rate,
+                started: Some(header.started),
+                ended: None,
+                waiting: None,
+                file: file.clone(),
+            }));
+        }
+    }
+    let missing: Vec<String> = MachineId::all(run.machines())
+        .filter(|machine| processes.get(machine.index()).copied().flatten().is_none())
+        .map(|machine| machine.to_string())
+        .collect();
+    if !missing.is_empty() {
+        builder.note("missing logs", || {
+            format!(
+                "no log of machine {}: its events are not here",
+                missing.join(", ")
+            )
+        });
+    }
+    let mut reading = Reading { builder, processes };
+    while let Some(item) = run.next_item()? {
+        match item {
+            Item::Record {
+                machine,
+                line,
+                at,
+                record,
+            } => reading.take(machine, line, at, record),
+            Item::Problem { machine, line, text } => {
+                let file = files.get(machine.index()).map_or("", |file| file);
+                reading.builder.note("unreadable lines", || {
+                    format!("{file}:{line}: {text}; the line is left out")
+                });
+            }
+        }
+    }
+    Ok(reading.builder.finish(name, dir.display().to_string()))
+}
+
+/// The records of all logs on their way into a history.
+struct Reading {
+    builder: HistoryBuilder,
+    processes: Vec<Option<u32>>,
+}
+
+impl Reading {
+    fn process(&self, machine: MachineId) -> Option<u32> {
+        self.processes.get(machine.index()).copied().flatten()
+    }
+
+    fn take(&mut self, machine: MachineId, line: u64, at: WallTime, record: &Record) {
+        let Some(process) = self.process(machine) else {
+            return;
+        };
+        match record {
+            Record::Event(event) => self.event(process, line, at, event),
+            Record::Ended(footer) => {
+                if let Some(process) = self.builder.process_mut(process) {
+                    process.ended = Some(at);
+                    process.waiting = Some(footer.queued);
+                }
+                for (from, count) in (0..).map(MachineId).zip(&footer.waiting) {
+                    if let Some(from) = self.process(from) {
+                        self.builder.waiting(from, process, *count);
+                    }
+                }
+            }
+            Record::LinkUp { .. } | Record::LinkLost { .. } | Record::Stall { .. } => {}
+        }
+    }
+
+    fn event(&mut self, process: u32, line: u64, at: WallTime, event: &trace::Event) {
+        let (kind, queue) = match &event.kind {
+            Kind::Internal => (EventKind::Internal, None),
+            Kind::Send { .. } => (EventKind::Send, None),
+            Kind::Receive { queue, .. } => (EventKind::Receive, u32::try_from(*queue).ok()),
+            // A kind of a later version: without a tick it is no event of the machine.
+            Kind::Other if event.tick == 0 => return,
+            Kind::Other => (EventKind::Other, None),
+        };
+        let added = self.builder.event(
+            process,
+            Event {
+                clock: event.clock,
+                at: Some(at),
+                kind,
+                queue,
+                line: u32::try_from(line).unwrap_or(u32::MAX),
+            },
+        );
+        let Some(id) = added else { return };
+        match &event.kind {
+            Kind::Send { to, dropped } => {
+                for recipient in to {
+                    let Some(to) = self.process(*recipient) else {
+                        continue;
+                    };
+                    let fate = if dropped.contains(recipient) {
+                        Fate::Dropped
+                    } else {
+                        Fate::Unknown
+                    };
+                    self.builder.message(Message {
+                        send: id,
+                        to,
+                        fate,
+                        waited_us: None,
+                    });
+                }
+            }
+            Kind::Receive {
+                from,
+                sent,
+                waited_us,
+                ..
+            } => {
+                if let Some(from) = self.process(*from) {
+                    self.builder.receipt(Receipt {
+                        receive: id,
+                        from,
+                        sent: *sent,
+                        waited_us: *waited_us,
+                    });
+                }
+            }
+            Kind::Internal | Kind::Other => {}
+        }
+    }
+}

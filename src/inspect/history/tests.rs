@@ -1,0 +1,178 @@
+//! Hand-made runs in memory: matching, vectors, fronts and names, and logs that do not fit.
+
+use std::{fs, path::Path};
+
+use super::*;
+
+const START: &str = "2026-11-20T23:16:01";
+
+/// Writes a log of one machine of three: the header, and lines of (seconds, text).
+fn write(dir: &Path, machine: u16, lines: &[(u32, &str)]) {
+    let mut text = format!(
+        "# clocklab-log 1\n# machine={machine} machines=3 clock=lamport seed=1 run=r started={START}.000000Z\n"
+    );
+    for (millis, line) in lines {
+        text += &format!("{START}.{millis:03}000Z {line}\n");
+    }
+    fs::write(dir.join(format!("machine-{machine}.log")), text).unwrap();
+}
+
+/// 0 sends to 1, which sends to 2; 2 sends to 1, which never takes it; 0 sends to 2 at last.
+fn chain() -> (tempfile::TempDir, History) {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        0,
+        &[
+            (10, "send tick=1 clock=1 to=1"),
+            (20, "internal tick=2 clock=2"),
+            (90, "send tick=3 clock=3 to=1,2"),
+        ],
+    );
+    write(
+        dir.path(),
+        1,
+        &[
+            (30, "receive tick=1 clock=2 from=0 sent=1 queue=0 waited_us=5000"),
+            (40, "send tick=2 clock=3 to=2"),
+        ],
+    );
+    write(
+        dir.path(),
+        2,
+        &[
+            (5, "send tick=1 clock=1 to=1"),
+            (50, "receive tick=2 clock=4 from=1 sent=3 queue=0"),
+        ],
+    );
+    let history = History::read(dir.path()).unwrap();
+    (dir, history)
+}
+
+fn id(process: u32, index: u32) -> EventId {
+    EventId { process, index }
+}
+
+#[test]
+fn messages_are_matched_by_identity_and_keep_their_three_moments() {
+    let (_dir, history) = chain();
+    assert_eq!((history.len(), history.messages().len()), (7, 5));
+    let message = history.received_by(id(1, 0)).next().unwrap();
+    assert_eq!((message.send, message.to), (id(0, 0), 1));
+    let moments = (
+        history.event(message.send).unwrap().at.unwrap(),
+        history.arrived(message).unwrap(),
+        history.event(id(1, 0)).unwrap().at.unwrap(),
+    );
+    assert_eq!(
+        (moments.1.us_since(moments.0), moments.2.us_since(moments.1)),
+        (15_000, 5_000)
+    );
+    assert_eq!(history.sent_by(id(0, 2)).len(), 2);
+    assert_eq!(history.sent_by(id(0, 1)), []);
+    assert_eq!(history.sent_by(id(2, 0)).first().unwrap().fate, Fate::Unknown);
+    assert_eq!(history.notes, Vec::<String>::new());
+}
+
+#[test]
+fn vectors_count_the_past_of_each_event_causes_first() {
+    let (_dir, history) = chain();
+    let mut vectors = Vec::new();
+    assert!(history.each_in_causal_order(|id, vector| vectors.push((history.name_of(id), vector.to_vec()))));
+    let of = |name: &str| vectors.iter().find(|(other, _)| other == name).unwrap().1.clone();
+    assert_eq!(of("0:3"), [3, 0, 0]);
+    assert_eq!(of("1:3"), [1, 2, 0]);
+    assert_eq!(of("2:4"), [1, 2, 2]);
+    assert_eq!(vectors.len(), 7);
+}
+
+#[test]
+fn fronts_lead_on_and_back_and_leave_out_what_is_overtaken() {
+    let (_dir, history) = chain();
+    let onward: Vec<_> = history.fronts().onward(0, 0).collect();
+    assert_eq!(onward, [(1, Hop { send: 0, receive: 0 })]);
+    assert_eq!(
+        history.fronts().onward(0, 1).count(),
+        0,
+        "what is sent later is never taken"
+    );
+    let backward: Vec<_> = history.fronts().backward(2, 1).collect();
+    assert_eq!(backward, [(1, Hop { send: 1, receive: 1 })]);
+    let message = |send, receive| Message {
+        send: id(0, send),
+        to: 1,
+        fate: Fate::Received(id(1, receive)),
+        waited_us: None,
+    };
+    let fronts = Fronts::new(2, &[message(0, 3), message(2, 1), message(4, 5)]);
+    assert_eq!(
+        fronts.onward(0, 0).collect::<Vec<_>>(),
+        [(1, Hop { send: 2, receive: 1 })]
+    );
+    assert_eq!(
+        fronts.backward(1, 4).collect::<Vec<_>>(),
+        [(0, Hop { send: 2, receive: 1 })]
+    );
+    assert_eq!(fronts.backward(1, 0).count(), 0);
+}
+
+#[test]
+fn events_are_found_by_name_and_strangers_are_answered_with_their_neighbours() {
+    let (_dir, history) = chain();
+    let find = |text: &str| history.find(&text.parse().unwrap());
+    assert_eq!(find("0:3"), Ok(id(0, 2)));
+    let error = find("2:3").unwrap_err().to_string();
+    let expected = "machine 2 has no event with clock 3; its neighbours are 2:1 (line 3) and 2:4 (line 4)";
+    assert!(error.ends_with(expected), "{error}");
+    let error = find("7:3").unwrap_err().to_string();
+    assert!(
+        error.ends_with("there is no machine 7; there are 0, 1, 2"),
+        "{error}"
+    );
+    for text in ["", "0", ":3", "0:x", "0:-1"] {
+        assert!(text.parse::<EventName>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_circle_of_messages_is_cut_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    for (me, other) in [(0, 1), (1, 0)] {
+        let receive = format!("receive tick=1 clock=8 from={other} sent=9 queue=0");
+        let send = format!("send tick=2 clock=9 to={other}");
+        write(dir.path(), me, &[(10, &receive), (20, &send)]);
+    }
+    let history = History::read(dir.path()).unwrap();
+    let mut count = 0;
+    assert!(!history.each_in_causal_order(|_, _| count += 1));
+    assert_eq!(count, 4);
+    assert!(
+        history.notes[0].contains("no log of machine 2"),
+        "{:?}",
+        history.notes
+    );
+}
+
+#[test]
+fn receives_without_a_send_are_kept_and_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, &[(10, "send tick=1 clock=1 to=1")]);
+    write(
+        dir.path(),
+        1,
+        &[
+            (20, "receive tick=1 clock=2 from=0 sent=1 queue=0"),
+            (30, "receive tick=2 clock=3 from=0 sent=1 queue=0"),
+            (40, "receive tick=3 clock=9 from=0 sent=8 queue=0"),
+        ],
+    );
+    write(dir.path(), 2, &[]);
+    let history = History::read(dir.path()).unwrap();
+    assert_eq!(history.received().count(), 1);
+    assert_eq!(history.notes.len(), 2, "{:?}", history.notes);
+    assert!(
+        history.notes[0]
+            .contains("machine-1.log:4: the receive of 0:1 takes a message that was taken before")
+    );
+    assert!(history.notes[1].contains("machine-1.log:5: the receive of 0:8 has no send event"));
+}
