@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 use anyhow::Context;
 
 use super::{Exit, Usage, args::ReportArguments, check::unreadable, print};
-use crate::inspect::{self, RunSeries, Style, figure, table};
+use crate::inspect::{self, Comparison, RunSeries, Style, figure, table};
 
-/// One folder: its table. Several: a row each and the mean.
+/// One folder: its table. Several: a row each and the mean; two of one configuration are compared as well.
 pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let style = if arguments.markdown {
         Style::Markdown
@@ -24,6 +24,14 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
     match runs.as_slice() {
         [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
+        [(_, first), (_, second)] => {
+            print(&table::runs(&runs, style))?;
+            let compared = match Comparison::new(first, second) {
+                Ok(comparison) => comparison.render(style),
+                Err(reason) => format!("{reason}\n"),
+            };
+            print(&format!("\n{compared}"))?;
+        }
         several => print(&table::runs(several, style))?,
     }
     if let (Some(file), [folder]) = (&arguments.figure, folders.as_slice()) {

@@ -4,6 +4,7 @@
 //! same format. Opens files for reading only; tables and figures are returned as text.
 
 mod check;
+mod compare;
 pub mod figure;
 mod findings;
 mod grid;
@@ -16,6 +17,7 @@ pub mod table;
 use std::path::Path;
 
 pub use check::{RuleCount, Verdict};
+pub use compare::{Comparison, Incomparable, Row};
 pub use findings::findings;
 pub use grid::Style;
 pub use run::{InspectError, Item, RunReader};

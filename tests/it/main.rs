@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod compare;
 mod mesh;
 mod protocol;
 mod run;
