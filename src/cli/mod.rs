@@ -16,6 +16,7 @@ mod shell;
 use std::io::{self, Write};
 
 use clap::Parser;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::level_filters::LevelFilter;
 
 pub use args::Arguments;
@@ -44,6 +45,7 @@ pub struct Usage(pub String);
 pub fn run() -> anyhow::Result<Exit> {
     let arguments = Arguments::parse();
     let verbosity = arguments.verbosity;
+    allow_many_files();
     match arguments.command {
         Command::Machine(arguments) => {
             tell(&verbosity, LevelFilter::INFO);
@@ -62,6 +64,15 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }
+}
+
+/// Raises the limit of open files to what the system allows: one run may have thousands of logs and links, and
+/// many systems begin with 1024 or 256. Where that fails, opening names the file that was one too many.
+fn allow_many_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Some systems allow less than they say; the lower limit then stays.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// Sends diagnostics to standard error.

@@ -23,12 +23,20 @@ use thiserror::Error;
 
 use crate::{
     trace::{Entry, Header, Line, LogReader, ReadError, Record, WallTime},
-    units::MachineId,
+    units::{MACHINES_MAX, MachineId},
     wire::RunId,
 };
 
-/// Bytes read from a log at once: large enough that system calls do not count, small enough for a thousand logs.
+/// Bytes read from a log at once: large enough that system calls do not count.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Bytes of all logs' buffers together, so that thousands of logs do not fill the memory.
+const BUFFERS_BYTES_MAX: usize = 64 << 20;
+
+const _: () = assert!(
+    BUFFERS_BYTES_MAX / (MACHINES_MAX as usize) >= 4096,
+    "a buffer holds some lines"
+);
 
 /// Why a run folder cannot be inspected.
 #[derive(Debug, Error)]
@@ -166,10 +174,11 @@ impl RunReader {
             }
         }
         files.sort();
+        let buffer_bytes = BUFFER_BYTES.min(BUFFERS_BYTES_MAX / files.len().max(1));
         let (mut logs, mut headless) = (Vec::new(), Vec::new());
         let mut cut_off = None;
         for path in &files {
-            match Log::open(path) {
+            match Log::open(path, buffer_bytes) {
                 Ok(log) => logs.push(log),
                 // It says nothing of its run, but its name says whose it is.
                 Err(InspectError::Log(error @ ReadError::Headless { .. })) => {
@@ -303,13 +312,13 @@ impl RunReader {
 const NOT_READ: WallTime = WallTime(i64::MIN);
 
 impl Log {
-    fn open(path: &Path) -> Result<Self, InspectError> {
+    fn open(path: &Path, buffer_bytes: usize) -> Result<Self, InspectError> {
         let file = path.display().to_string();
         let source = File::open(path).map_err(|error| InspectError::Open {
             file: file.clone(),
             error,
         })?;
-        let source = BufReader::with_capacity(BUFFER_BYTES, source);
+        let source = BufReader::with_capacity(buffer_bytes, source);
         Ok(Self {
             reader: LogReader::new(file.as_str(), source)?,
             file: file.into(),
