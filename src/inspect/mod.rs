@@ -13,6 +13,7 @@ mod run;
 mod series;
 mod summary;
 pub mod table;
+pub mod trials;
 
 use std::path::Path;
 
