@@ -7,12 +7,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`units`] | machine ids and time |
+//! | [`dice`] | seeded random numbers, the same everywhere |
 //! | [`wire`] | frames, decoder, handshake, error codes; no system's meaning |
 //! | [`clock`] | logical clocks as plain values |
 //! | [`trace`] | the event log's line, both ways |
 //! | [`node`] | a system as a value: inputs in, effects out |
 //! | [`model`] | the scale model of machines that run at different speeds |
 //! | [`mesh`] | the mio driver: real TCP, real time |
+//! | [`sim`] | the virtual-time driver: one thread, everything from a seed |
 //! | [`lab`] | launches machines, watches over them, runs experiments |
 //! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
 //! | [`cli`] | arguments, validated, and the commands |
@@ -22,11 +24,13 @@
 
 pub mod cli;
 pub mod clock;
+pub mod dice;
 pub mod inspect;
 pub mod lab;
 pub mod mesh;
 pub mod model;
 pub mod node;
+pub mod sim;
 pub mod trace;
 pub mod units;
 pub mod wire;

@@ -17,6 +17,14 @@ pub const MACHINES_MAX: u16 = 10_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
 
+/// A set of machines: one bit a machine, so that thousands of machines can each keep one of thousands.
+#[derive(Clone, Debug, Default)]
+pub struct MachineSet {
+    /// Bit `id % 64` of word `id / 64`; words behind the greatest member seen are not there.
+    words: Vec<u64>,
+    len: usize,
+}
+
 impl MachineId {
     /// The id as an index into arrays that hold one entry a machine.
     #[must_use]
@@ -49,6 +57,65 @@ impl FromStr for MachineId {
     }
 }
 
+impl MachineSet {
+    /// Adds a machine; says whether it is new.
+    #[inline]
+    pub fn insert(&mut self, machine: MachineId) -> bool {
+        let (word, bit) = Self::place(machine);
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        let is_new = self.words.get(word).is_some_and(|bits| bits & bit == 0);
+        if let Some(bits) = self.words.get_mut(word) {
+            *bits |= bit;
+        }
+        self.len += usize::from(is_new);
+        is_new
+    }
+
+    /// Takes a machine out; says whether it was in.
+    #[inline]
+    pub fn remove(&mut self, machine: MachineId) -> bool {
+        let (word, bit) = Self::place(machine);
+        let Some(bits) = self.words.get_mut(word).filter(|bits| **bits & bit != 0) else {
+            return false;
+        };
+        *bits &= !bit;
+        self.len -= 1;
+        true
+    }
+
+    /// Whether a machine is in.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, machine: MachineId) -> bool {
+        let (word, bit) = Self::place(machine);
+        self.words.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// How many machines are in.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The machines in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = MachineId> + '_ {
+        let ids = (0..=u16::MAX).map(MachineId);
+        ids.take(self.words.len() * 64).filter(|id| self.contains(*id))
+    }
+
+    fn place(machine: MachineId) -> (usize, u64) {
+        (machine.index() / 64, 1 << (machine.0 % 64))
+    }
+}
+
 impl Time {
     /// This moment, `later` afterwards; the end of time if that is beyond it.
     #[must_use]
@@ -63,5 +130,31 @@ impl Time {
     #[must_use]
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_set_of_machines_is_what_a_tree_of_them_is() {
+        let (mut set, mut tree) = (MachineSet::default(), BTreeSet::new());
+        let mut number = 1_u32;
+        for _ in 0..20_000 {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let machine = MachineId(u16::try_from(number >> 16).unwrap() % 300 * 33);
+            if number & 0x8000 == 0 {
+                assert_eq!(set.insert(machine), tree.insert(machine));
+            } else {
+                assert_eq!(set.remove(machine), tree.remove(&machine));
+            }
+            assert_eq!(set.contains(machine), tree.contains(&machine));
+            assert_eq!((set.len(), set.is_empty()), (tree.len(), tree.is_empty()));
+        }
+        assert!(set.iter().eq(tree.iter().copied()));
+        assert!(set.insert(MachineId(u16::MAX)) && set.iter().last() == Some(MachineId(u16::MAX)));
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     lab::BASE_PORT_DEFAULT,
     mesh::OnPeerLoss,
     model::{Phase, Rates},
+    sim::Latency,
     units::MachineId,
     wire::RunId,
 };
@@ -61,6 +62,21 @@ Examples:
 
 On several computers, and in several terminals, use `clocklab machine`.")]
     Run(Box<RunArguments>),
+    /// Run all machines of a run in virtual time: everything from one seed, an hour in a moment
+    #[command(after_help = "\
+Examples:
+  clocklab simulate --rates 6,4,1 --seed 1                       a minute of three machines, and its report
+  clocklab simulate --rates 6,4,1 --seed 1 --logs logs           the same, with a run folder: logs/sim-1
+  clocklab simulate --rates 6,4,1 --seed 1 --trials 1000         seeds 1 to 1000: how the statistics spread
+  clocklab simulate --rates 3,3,3 --phase aligned --latency constant:1ms
+  clocklab simulate --machines 10000 --duration 60s --latency exponential:2ms
+
+The machines are those of `clocklab run`, and so are their frames; only time and network are simulated. The same options
+and seed give the same logs on every computer, byte for byte: wall time begins at 2000-01-01T00:00:00Z, and the run's
+name, which stands in each log, is sim-SEED. Every rule of `clocklab check` is judged.
+
+Exit codes: 0 every rule held, 1 one was violated, 2 usage, 3 the simulation or its logs failed.")]
+    Simulate(Box<SimulateArguments>),
     /// Run one machine: one process of a mesh, in a terminal of its own
     #[command(after_help = "\
 Example, in three terminals, in any order:
@@ -98,21 +114,12 @@ five with a smaller probability of internal events. `--print-plan` prints it as 
     Man,
 }
 
-/// What a run of the scale model is.
+/// What the machines of a run are, wherever they run.
 #[derive(Args, Debug)]
-pub(super) struct ModelArguments {
-    /// Number of machines [default: as many as --rates lists or --hosts names, else 3]
+pub(super) struct SystemArguments {
+    /// Number of machines [default: as many as --rates lists or a hosts file names, else 3]
     #[arg(long, value_name = "N")]
     pub(super) machines: Option<u16>,
-    /// Machine i listens on this port + i
-    #[arg(long, value_name = "PORT", default_value_t = BASE_PORT_DEFAULT)]
-    pub(super) base_port: u16,
-    /// Address to listen on [default: 127.0.0.1, or the machine's own in the hosts file]
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) bind: Option<IpAddr>,
-    /// File that says where each machine is: lines of the form `id host:port`
-    #[arg(long, value_name = "FILE", conflicts_with = "base_port")]
-    pub(super) hosts: Option<PathBuf>,
     /// Ticks a second: one a machine (6,4,1), or a range to draw from (1-6)
     #[arg(long, value_name = "RATES", default_value = "1-6")]
     pub(super) rates: Rates,
@@ -132,6 +139,22 @@ pub(super) struct ModelArguments {
     /// started by hand then draw one each]
     #[arg(long)]
     pub(super) seed: Option<u64>,
+}
+
+/// What a run of the scale model is.
+#[derive(Args, Debug)]
+pub(super) struct ModelArguments {
+    #[command(flatten)]
+    pub(super) system: SystemArguments,
+    /// Machine i listens on this port + i
+    #[arg(long, value_name = "PORT", default_value_t = BASE_PORT_DEFAULT)]
+    pub(super) base_port: u16,
+    /// Address to listen on [default: 127.0.0.1, or the machine's own in the hosts file]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) bind: Option<IpAddr>,
+    /// File that says where each machine is: lines of the form `id host:port`
+    #[arg(long, value_name = "FILE", conflicts_with = "base_port")]
+    pub(super) hosts: Option<PathBuf>,
     /// What a machine does when a peer goes away
     #[arg(long, value_name = "REACTION", default_value_t = OnPeerLoss::Stop,
         value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
@@ -154,6 +177,30 @@ pub(super) struct RunArguments {
     /// How long the machines run, such as 60s, 500ms or 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(super) duration: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SimulateArguments {
+    #[command(flatten)]
+    pub(super) system: SystemArguments,
+    /// How long the machines run in virtual time, such as 60s, 500ms or 1h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(super) duration: Duration,
+    /// How long messages are under way: constant:TIME, uniform:TIME-TIME or exponential:MEAN
+    #[arg(long, value_name = "LATENCY", default_value = "uniform:50us-150us")]
+    pub(super) latency: Latency,
+    /// Simulate this many runs, of seeds SEED, SEED + 1, …, and show how their statistics spread
+    #[arg(long, value_name = "K")]
+    pub(super) trials: Option<u64>,
+    /// Folder in which each run's folder is made [default: no logs are kept]
+    #[arg(long, value_name = "DIR")]
+    pub(super) logs: Option<PathBuf>,
+    /// Name of the run and its folder; in trials the seed is put behind it [default: sim-SEED]
+    #[arg(long, value_name = "NAME")]
+    pub(super) run: Option<RunId>,
+    /// Also write a line for each machine and trial into this file
+    #[arg(long, value_name = "FILE.csv")]
+    pub(super) csv: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ mod progress;
 mod report;
 mod run;
 mod shell;
+mod simulate;
 
 use std::io::{self, Write};
 
@@ -54,6 +55,10 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Run(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             run::run(&arguments)
+        }
+        Command::Simulate(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            simulate::run(&arguments)
         }
         Command::Check(arguments) => check::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

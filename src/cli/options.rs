@@ -13,9 +13,12 @@ use anyhow::Context;
 use chrono::Utc;
 use rand::{TryRng, rngs::SysRng};
 
-use super::{Usage, args::ModelArguments};
+use super::{
+    Usage,
+    args::{ModelArguments, SimulateArguments, SystemArguments},
+};
 use crate::{
-    lab::{Hosts, Settings},
+    lab::{Hosts, Settings, Simulated},
     model::{ConfigError, DRAW_DEFAULT, Rates, draw_from_internal},
     trace::WallTime,
     units::MachineId,
@@ -36,10 +39,8 @@ const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// # Errors
 /// [`Usage`] inside the error for whatever is not allowed.
 pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -> anyhow::Result<Settings> {
-    let seed = match arguments.seed {
-        Some(seed) => seed,
-        None => draw_seed()?,
-    };
+    let system = &arguments.system;
+    let seed = seed(system)?;
     let addresses = addresses(arguments)?;
     let machines = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     if machines < 2 {
@@ -49,30 +50,20 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             "a run has at least 2 machines",
         )));
     }
-    let draw = match arguments.internal {
-        Some(internal) => draw_from_internal(internal).map_err(|error| usage(&error))?,
-        None => arguments.draw.unwrap_or(DRAW_DEFAULT),
-    };
-    if arguments.run.as_ref().is_some_and(|run| run.as_str() == "latest") {
-        return Err(usage(&ConfigError::new(
-            "run",
-            "latest",
-            "this name is the link to the newest run; give another",
-        )));
-    }
+    check_run_name(arguments.run.as_ref())?;
     check_duration("duration", duration)?;
     check_duration("connect-timeout", Some(arguments.connect_timeout))?;
     let settings = Settings {
         addresses,
         bind: arguments.bind,
         hosts: arguments.hosts.clone(),
-        rates: arguments
+        rates: system
             .rates
             .resolve(machines, seed)
             .map_err(|error| usage(&error))?,
-        draw,
-        phase: arguments.phase,
-        clock: arguments.clock,
+        draw: draw(system)?,
+        phase: system.phase,
+        clock: system.clock,
         duration,
         seed,
         on_peer_loss: arguments.on_peer_loss,
@@ -89,6 +80,70 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
         settings.model(machine).map_err(|error| usage(&error))?;
     }
     Ok(settings)
+}
+
+/// Validates a run to simulate, with this seed and this name.
+///
+/// # Errors
+/// [`Usage`] inside the error for whatever is not allowed.
+pub(super) fn simulated(arguments: &SimulateArguments, seed: u64, run: RunId) -> anyhow::Result<Simulated> {
+    let system = &arguments.system;
+    let machines = machines(system)?;
+    check_run_name(arguments.run.as_ref())?;
+    check_duration("duration", Some(arguments.duration))?;
+    let duration_us = u64::try_from(arguments.duration.as_micros()).unwrap_or(u64::MAX);
+    let rates = system.rates.resolve(machines, seed);
+    let run = Simulated {
+        rates: rates.map_err(|error| usage(&error))?,
+        draw: draw(system)?,
+        phase: system.phase,
+        clock: system.clock,
+        duration_us: duration_us.max(1),
+        latency: arguments.latency,
+        seed,
+        run,
+    };
+    for machine in MachineId::all(machines) {
+        run.model(machine).map_err(|error| usage(&error))?;
+    }
+    Ok(run)
+}
+
+/// The seed given, or one that is drawn.
+pub(super) fn seed(system: &SystemArguments) -> anyhow::Result<u64> {
+    system.seed.map_or_else(draw_seed, Ok)
+}
+
+fn draw(system: &SystemArguments) -> anyhow::Result<u32> {
+    match system.internal {
+        Some(internal) => draw_from_internal(internal).map_err(|error| usage(&error)),
+        None => Ok(system.draw.unwrap_or(DRAW_DEFAULT)),
+    }
+}
+
+/// How many machines: as said, or as many as there are rates.
+fn machines(system: &SystemArguments) -> anyhow::Result<u16> {
+    let listed = match &system.rates {
+        Rates::List(list) if list.len() > 1 => u16::try_from(list.len()).ok(),
+        Rates::List(_) | Rates::Range { .. } => None,
+    };
+    let machines = system.machines.or(listed).unwrap_or(MACHINES_DEFAULT);
+    if !(2..=crate::units::MACHINES_MAX).contains(&machines) {
+        let allowed = format!("a run has 2 to {} machines", crate::units::MACHINES_MAX);
+        return Err(usage(&ConfigError::new("machines", machines, allowed)));
+    }
+    Ok(machines)
+}
+
+fn check_run_name(run: Option<&RunId>) -> anyhow::Result<()> {
+    match run {
+        Some(run) if run.as_str() == "latest" => Err(usage(&ConfigError::new(
+            "run",
+            "latest",
+            "this name is the link to the newest run; give another",
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// A configuration error as an error of usage.
@@ -142,7 +197,7 @@ fn draw_seed() -> anyhow::Result<u64> {
 fn addresses(arguments: &ModelArguments) -> anyhow::Result<Vec<SocketAddr>> {
     if let Some(file) = &arguments.hosts {
         let hosts = read_hosts(file)?;
-        return match arguments.machines {
+        return match arguments.system.machines {
             Some(machines) if usize::from(machines) != hosts.0.len() => {
                 let allowed = format!("{} names {} machines", file.display(), hosts.0.len());
                 Err(usage(&ConfigError::new("machines", machines, allowed)))
@@ -150,15 +205,7 @@ fn addresses(arguments: &ModelArguments) -> anyhow::Result<Vec<SocketAddr>> {
             _ => Ok(hosts.0),
         };
     }
-    let listed = match &arguments.rates {
-        Rates::List(list) if list.len() > 1 => u16::try_from(list.len()).ok(),
-        Rates::List(_) | Rates::Range { .. } => None,
-    };
-    let machines = arguments.machines.or(listed).unwrap_or(MACHINES_DEFAULT);
-    if !(2..=crate::units::MACHINES_MAX).contains(&machines) {
-        let allowed = format!("a run has 2 to {} machines", crate::units::MACHINES_MAX);
-        return Err(usage(&ConfigError::new("machines", machines, allowed)));
-    }
+    let machines = machines(&arguments.system)?;
     // Peers on one computer dial each other where they listen; one that listens everywhere is dialled at loopback.
     let host = arguments
         .bind

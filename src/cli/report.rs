@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Context;
 
 use super::{Exit, Usage, args::ReportArguments, check::unreadable, print};
-use crate::inspect::{self, Comparison, RunSeries, Style, figure, table};
+use crate::inspect::{self, Comparison, RunSeries, RunSummary, Style, Verdict, figure, table};
 
 /// One folder: its table. Several: a row each and the mean; two of one configuration are compared as well.
 pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
@@ -45,7 +45,12 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
 /// The report that ends `clocklab run`: the table, and every violation in words.
 pub(super) fn report_run(folder: &Path) -> anyhow::Result<Exit> {
     let (verdict, summary) = inspect::check(folder)?;
-    print(&format!("\n{}", table::run(&verdict, &summary, Style::Text)))?;
+    print_run(&verdict, &summary)
+}
+
+/// The table of one run, and every violation in words.
+pub(super) fn print_run(verdict: &Verdict, summary: &RunSummary) -> anyhow::Result<Exit> {
+    print(&format!("\n{}", table::run(verdict, summary, Style::Text)))?;
     if !verdict.is_valid() {
         print(&format!("\n{verdict}\n"))?;
     }

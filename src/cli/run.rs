@@ -49,20 +49,11 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     if let Err(error) = point_latest_to(&settings.logs, &settings.run) {
         tracing::warn!("`latest` does not point to this run: {error}");
     }
-    let mut rates: Vec<String> = settings
-        .rates
-        .iter()
-        .take(RATES_SHOWN_MAX)
-        .map(u32::to_string)
-        .collect();
-    if settings.rates.len() > RATES_SHOWN_MAX {
-        rates.push("…".to_owned());
-    }
     print(&format!(
         "run {}: {} machines, rates {} a second, die of {}, seed {}, {}\n",
         settings.run,
         settings.machines(),
-        rates.join(", "),
+        shown_rates(&settings.rates),
         settings.draw,
         settings.seed,
         humantime::format_duration(arguments.duration),
@@ -70,6 +61,15 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     watch(&mut fleet, &settings, arguments.duration)?;
     let ends: Vec<MachineEnd> = fleet.ends().cloned().collect();
     conclude(&folder, &ends)
+}
+
+/// The rates, the first ones where there are many.
+pub(super) fn shown_rates(rates: &[u32]) -> String {
+    let mut shown: Vec<String> = rates.iter().take(RATES_SHOWN_MAX).map(u32::to_string).collect();
+    if rates.len() > RATES_SHOWN_MAX {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
 }
 
 /// Shows progress until every machine has ended, and the last words of those that failed; passes on the wish

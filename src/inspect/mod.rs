@@ -9,10 +9,12 @@ pub mod figure;
 mod findings;
 mod grid;
 pub mod history;
+mod inspection;
 mod run;
 mod series;
 mod summary;
 pub mod table;
+pub mod trials;
 
 use std::path::Path;
 
@@ -20,9 +22,10 @@ pub use check::{RuleCount, Verdict};
 pub use compare::{Comparison, Incomparable, Row};
 pub use findings::findings;
 pub use grid::Style;
+pub use inspection::{Inspection, JUDGED_MACHINES_MAX};
 pub use run::{InspectError, Item, RunReader};
 pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
-pub use summary::{Expected, MachineSummary, RunSummary};
+pub use summary::{Expected, MachineSummary, RunSummary, SENT_TO_MACHINES_MAX};
 
 /// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as
 /// `logs/latest`.
@@ -31,12 +34,17 @@ pub use summary::{Expected, MachineSummary, RunSummary};
 /// [`InspectError`] if the folder holds no run that can be read. Broken rules are no error: they are the verdict.
 pub fn check(dir: &Path) -> Result<(Verdict, RunSummary), InspectError> {
     let mut run = RunReader::open(dir)?;
-    let mut check = check::Check::new(&run);
-    let mut tally = summary::Tally::new(&run);
+    let mut check = check::Check::new(run.files(), run.headers());
+    let mut tally = summary::Tally::new(run.dir(), run.headers());
     while let Some(item) = run.next_item()? {
         check.take(&item);
-        tally.take(&item);
+        if let Item::Record {
+            machine, at, record, ..
+        } = item
+        {
+            tally.take(machine, at, record);
+        }
     }
-    let summary = tally.finish(&check);
-    Ok((check.finish(&run), summary))
+    let verdict = check.finish(run.dir(), run.headless(), run.cut());
+    Ok((verdict, tally.finish()))
 }

@@ -9,6 +9,8 @@ mod follow;
 mod plan;
 mod run_folder;
 mod settings;
+mod simulated;
+mod trials;
 
 pub use experiment::{Experiment, Finished, RunJob};
 pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
@@ -16,6 +18,8 @@ pub use follow::{Live, LiveMachine};
 pub use plan::{Group, Plan, PlanError};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
+pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError};
+pub use trials::{TrialLogs, simulate_all};
 
 #[cfg(test)]
 mod tests;

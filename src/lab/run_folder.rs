@@ -5,11 +5,12 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::Serialize;
 
-use super::settings::Settings;
+use super::{settings::Settings, simulated::Simulated};
 use crate::{
     mesh::{EventLog, LogError, LogFile},
     trace::{Record, WallTime},
@@ -29,7 +30,11 @@ pub struct RunFile {
     /// were told, each of their logs says.
     written_by: String,
     machines: u16,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     addresses: Vec<String>,
+    /// Of a simulated run: what stands in for the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    simulated: Option<SimulatedNetwork>,
     /// Each machine's rate; of a machine by hand its own alone.
     rates: BTreeMap<u16, u32>,
     draw: u32,
@@ -37,8 +42,15 @@ pub struct RunFile {
     clock: String,
     seed: u64,
     duration_seconds: Option<f64>,
-    on_peer_loss: String,
-    connect_timeout_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_peer_loss: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_timeout_seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SimulatedNetwork {
+    latency: String,
 }
 
 impl RunFile {
@@ -52,14 +64,15 @@ impl RunFile {
             run: settings.run.to_string(),
             machines: settings.machines(),
             addresses: settings.addresses.iter().map(ToString::to_string).collect(),
+            simulated: None,
             rates: (0..).zip(settings.rates.iter().copied()).collect(),
             draw: settings.draw,
             phase: settings.phase.to_string(),
             clock: settings.clock.to_string(),
             seed: settings.seed,
             duration_seconds: settings.duration.map(|duration| duration.as_secs_f64()),
-            on_peer_loss: settings.on_peer_loss.to_string(),
-            connect_timeout_seconds: settings.connect_timeout.as_secs_f64(),
+            on_peer_loss: Some(settings.on_peer_loss.to_string()),
+            connect_timeout_seconds: Some(settings.connect_timeout.as_secs_f64()),
         }
     }
 
@@ -70,6 +83,30 @@ impl RunFile {
         file.written_by = format!("machine {me}");
         file.rates.retain(|machine, _| *machine == me.0);
         file
+    }
+
+    /// What a simulation knows: `run`, and its command line.
+    #[must_use]
+    pub fn simulated(run: &Simulated, command: Vec<String>) -> Self {
+        Self {
+            written_by: "simulation".to_owned(),
+            clocklab: env!("CARGO_PKG_VERSION"),
+            command,
+            run: run.run.to_string(),
+            machines: run.machines(),
+            addresses: Vec::new(),
+            simulated: Some(SimulatedNetwork {
+                latency: run.latency.to_string(),
+            }),
+            rates: (0..).zip(run.rates.iter().copied()).collect(),
+            draw: run.draw,
+            phase: run.phase.to_string(),
+            clock: run.clock.to_string(),
+            seed: run.seed,
+            duration_seconds: Some(Duration::from_micros(run.duration_us).as_secs_f64()),
+            on_peer_loss: None,
+            connect_timeout_seconds: None,
+        }
     }
 
     /// Writes `run.json` into `folder`, unless one is there: the first machine of a run, or its launcher,

@@ -114,17 +114,7 @@ impl Settings {
     /// The header of one machine's log; run and start are settled by the handshake.
     #[must_use]
     pub fn header(&self, config: &model::Config) -> Header {
-        Header {
-            machine: config.me,
-            machines: config.machines,
-            rate: Some(config.rate),
-            draw: Some(config.draw),
-            phase_us: Some(config.phase_us()),
-            clock: config.clock,
-            seed: config.seed,
-            run: self.run.clone(),
-            started: crate::trace::WallTime(0),
-        }
+        header(config, self.run.clone())
     }
 
     /// The arguments with which the launcher starts machine `me`: everything said, nothing left to defaults.
@@ -187,6 +177,21 @@ impl Settings {
         Ok(MachineId::all(machines)
             .map(|machine| SocketAddr::new(host, base_port + machine.0))
             .collect())
+    }
+}
+
+/// The header of a log of the scale model, but for the start, which is not known yet.
+pub(super) fn header(config: &model::Config, run: RunId) -> Header {
+    Header {
+        machine: config.me,
+        machines: config.machines,
+        rate: Some(config.rate),
+        draw: Some(config.draw),
+        phase_us: Some(config.phase_us()),
+        clock: config.clock,
+        seed: config.seed,
+        run,
+        started: crate::trace::WallTime(0),
     }
 }
 

@@ -4,9 +4,9 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use super::dice::{Purpose, Stream};
 use crate::{
     clock::ClockKind,
+    dice::{Purpose, Stream},
     units::{MACHINES_MAX, MachineId},
 };
 

@@ -18,7 +18,6 @@
 
 pub mod check;
 mod config;
-mod dice;
 mod message;
 mod node;
 mod pace;

@@ -1,18 +1,18 @@
 //! The state machine: a queue, a clock, a die, and one thing a tick.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::{
     config::Config,
-    dice::{Purpose, Stream},
     message::Stamp,
     pace::{Due, Pace},
 };
 use crate::{
     clock::{Lamport, Timestamp},
+    dice::{Purpose, Stream},
     node::{DownCause, Effect, Effects, Input, Node},
     trace::{Event, Footer, Kind, Recipients, Record},
-    units::{MachineId, Time},
+    units::{MachineId, MachineSet, Time},
     wire::Reason,
 };
 
@@ -37,8 +37,8 @@ pub struct Machine {
     /// Events so far: `ticks = receives + sends + internal events`.
     ticks: u64,
     /// Peers whose link is down.
-    down: BTreeSet<MachineId>,
-    goodbye: BTreeSet<MachineId>,
+    down: MachineSet,
+    goodbye: MachineSet,
     stopped: Option<(Reason, Option<MachineId>)>,
 }
 
@@ -64,8 +64,8 @@ impl Machine {
             ticking_us: None,
             queue: VecDeque::new(),
             ticks: 0,
-            down: BTreeSet::new(),
-            goodbye: BTreeSet::new(),
+            down: MachineSet::default(),
+            goodbye: MachineSet::default(),
             stopped: None,
             config,
         }
@@ -118,7 +118,7 @@ impl Machine {
             return;
         }
         let (dropped, sent): (Recipients, Recipients) =
-            to.iter().copied().partition(|peer| self.down.contains(peer));
+            to.iter().copied().partition(|peer| self.down.contains(*peer));
         self.record(clock, Kind::Send { to, dropped }, effects);
         let message = Stamp(Timestamp::Lamport(clock));
         effects.extend(sent.into_iter().map(|to| Effect::Send { to, message }));
@@ -162,7 +162,7 @@ impl Machine {
             ticks: self.ticks,
             queued: self.queue.len() as u64,
             waiting,
-            goodbye: self.goodbye.iter().copied().collect(),
+            goodbye: self.goodbye.iter().collect(),
             ticking_us: self.ticking_us,
             tick_error_us_mean: error_us.map(|(mean, _)| mean),
             tick_error_us_max: error_us.map(|(_, max)| max),
@@ -185,8 +185,8 @@ impl Node for Machine {
                 }
             }
             Input::LinkUp { peer } => {
-                if self.down.remove(&peer) {
-                    self.goodbye.remove(&peer);
+                if self.down.remove(peer) {
+                    self.goodbye.remove(peer);
                     effects.push(Effect::Record(Record::LinkUp { peer }));
                 }
             }

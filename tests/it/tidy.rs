@@ -10,11 +10,11 @@ use std::{
 /// The layers, lower ones first. A module imports from its own layer and from lower ones; the row of a module
 /// that is not here is the first thing to write when it is made.
 const LAYERS: &[&[&str]] = &[
-    &["units", "wire"],
+    &["units", "dice", "wire"],
     &["clock", "trace"],
     &["node"],
     &["model"],
-    &["mesh"],
+    &["mesh", "sim"],
     &["lab", "inspect"],
     &["cli"],
 ];
@@ -22,6 +22,8 @@ const LAYERS: &[&[&str]] = &[
 /// Imports that the layers would allow, and the rule that forbids them.
 const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("mesh", "model", "drivers know no system"),
+    ("sim", "model", "drivers know no system"),
+    ("sim", "mesh", "drivers do not know each other"),
     ("inspect", "mesh", "inspect reads logs only"),
     ("inspect", "lab", "inspect reads logs only"),
 ];

@@ -15,7 +15,7 @@ mod vector;
 mod verdict;
 mod wrong_rule;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use self::{
     channel::Channels,
@@ -25,10 +25,10 @@ use self::{
         CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
     },
 };
-use super::run::{Item, RunReader};
+use super::run::Item;
 use crate::{
     model::check::{self as model_check, ModelCheck},
-    trace::{Violations, WallTime},
+    trace::{Header, Record, Violations, WallTime},
     units::MachineId,
 };
 
@@ -48,11 +48,13 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn new(run: &RunReader) -> Self {
-        let files = run.files();
+    /// A run of as many machines as `files` has, of which those in `headers` have a log.
+    pub(super) fn new<'a>(files: Vec<Arc<str>>, headers: impl Iterator<Item = &'a Header>) -> Self {
         let mut machines: Vec<Option<MachineCheck>> = files.iter().map(|_| None).collect();
         let mut model: Vec<Option<ModelCheck>> = files.iter().map(|_| None).collect();
-        for header in run.headers() {
+        let mut first: Option<WallTime> = None;
+        for header in headers {
+            first = Some(first.map_or(header.started, |first| first.min(header.started)));
             let me = header.machine.index();
             if let (Some(machine), Some(model), Some(file)) =
                 (machines.get_mut(me), model.get_mut(me), files.get(me))
@@ -61,14 +63,10 @@ impl Check {
                 *model = ModelCheck::new(header, file.clone());
             }
         }
-        let first = run
-            .headers()
-            .map(|header| header.started)
-            .min()
-            .unwrap_or_default();
+        let first = first.unwrap_or_default();
         Self {
             shared: Shared {
-                channels: Channels::new(run.machines()),
+                channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
                 losses: BTreeMap::new(),
                 claims: vec![None; files.len()],
                 violations: Violations::default(),
@@ -90,17 +88,21 @@ impl Check {
                 line,
                 at,
                 record,
-            } => {
-                if let Some(Some(check)) = self.machines.get_mut(machine.index()) {
-                    check.take(*line, *at, record, &mut self.shared);
-                }
-                if let Some(Some(check)) = self.model.get_mut(machine.index()) {
-                    check.take(*line, *at, record, &mut self.shared.violations);
-                }
-                self.last = self.last.max(*at);
-            }
+            } => self.record(*machine, *line, *at, record),
             Item::Problem { machine, line, text } => self.problem(*machine, *line, text),
         }
+    }
+
+    /// Takes a record, which stands or would stand in this line of its machine's log.
+    #[inline]
+    pub(super) fn record(&mut self, machine: MachineId, line: u64, at: WallTime, record: &Record) {
+        if let Some(Some(check)) = self.machines.get_mut(machine.index()) {
+            check.take(line, at, record, &mut self.shared);
+        }
+        if let Some(Some(check)) = self.model.get_mut(machine.index()) {
+            check.take(line, at, record, &mut self.shared.violations);
+        }
+        self.last = self.last.max(at);
     }
 
     #[cold]
@@ -112,16 +114,16 @@ impl Check {
             .add(FORMAT, machine, || (vec![place], text.to_owned()));
     }
 
-    /// Messages sent from one machine to another, dropped ones left out.
-    pub(super) fn messages_sent(&self, from: MachineId, to: MachineId) -> u64 {
-        let channel = self.shared.channels.get(from, to);
-        channel.map_or(0, |channel| channel.sent)
-    }
-
-    /// All logs are at their end.
-    pub(super) fn finish(mut self, run: &RunReader) -> Verdict {
-        let mut notes = end::finish(&self.machines, run.headless(), &mut self.shared);
-        for (machine, bytes) in run.cut() {
+    /// All logs are at their end: those that lack a header, and those that were cut within a line, with how many
+    /// bytes of it are there.
+    pub(super) fn finish(
+        mut self,
+        dir: &str,
+        headless: &[MachineId],
+        cut: impl Iterator<Item = (MachineId, usize)>,
+    ) -> Verdict {
+        let mut notes = end::finish(&self.machines, headless, &mut self.shared);
+        for (machine, bytes) in cut {
             let file = self.shared.files.place(machine, 0);
             notes.push(format!(
                 "{file}: the last line was cut after {bytes} bytes and is left out"
@@ -171,12 +173,12 @@ impl Check {
             endless.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
         let endless = endless
             .map(|(id, _)| id)
-            .chain(run.headless().iter().copied())
+            .chain(headless.iter().copied())
             .collect();
         Verdict {
             endless,
-            dir: run.dir().to_owned(),
-            machines: run.machines(),
+            dir: dir.to_owned(),
+            machines: u16::try_from(self.machines.len()).unwrap_or(u16::MAX),
             events,
             matched,
             seconds: self.last.seconds_since(self.first),

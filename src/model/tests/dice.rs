@@ -99,7 +99,7 @@ fn roll_one_is_the_next_in_the_ring_and_roll_two_the_one_before() {
                 ..config(me, 3)
             };
             // The same stream as the machine's: one roll a tick.
-            let mut die = super::super::dice::Stream::new(seed, config.me, super::super::dice::Purpose::Die);
+            let mut die = crate::dice::Stream::new(seed, config.me, crate::dice::Purpose::Die);
             let mut script = Script::started(config);
             for _ in 0..100 {
                 let to = match die.below(10) + 1 {

@@ -1,40 +1,54 @@
 //! Seeded random numbers: one stream a machine and purpose, the same on every platform and in every release.
+//!
+//! Systems and the simulator roll these and no others, so a seed says everything that chance decides. Not for
+//! secrets.
 
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::units::MachineId;
 
 /// What a stream is for, so that a further roll of one does not shift another.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Purpose {
+pub enum Purpose {
     /// The machine's rate.
     Rate = 1,
     /// The place of its first tick.
     Phase = 2,
     /// The die on idle ticks, and the peers drawn.
     Die = 3,
+    /// How long what the machine sends is under way, in simulation.
+    Latency = 4,
+    /// Where its bytes are cut on the way, in simulation.
+    Cut = 5,
 }
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Stream(Pcg64Mcg);
+pub struct Stream(Pcg64Mcg);
 
 impl Stream {
     /// The stream of one machine of one run for one purpose.
-    pub(super) fn new(seed: u64, machine: MachineId, purpose: Purpose) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, machine: MachineId, purpose: Purpose) -> Self {
         let place = (u64::from(machine.0) << 8) | purpose as u64;
         Self(Pcg64Mcg::seed_from_u64(mix(seed ^ mix(place))))
     }
 
     /// A number from 0 to `limit` − 1, each equally likely; 0 if `limit` is 0.
     #[inline]
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         if limit < 2 {
             0
         } else {
             self.0.random_range(0..limit)
         }
+    }
+
+    /// 64 random bits.
+    #[inline]
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
     }
 }
 

@@ -1,0 +1,79 @@
+//! What happens next: by time, then by order of insertion, so that nothing depends on how a heap breaks ties.
+
+use std::{cmp::Ordering, collections::BinaryHeap};
+
+use crate::units::{MachineId, Time};
+
+/// Something that will happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// All links of a machine are up: it enters the barrier.
+    Enter(MachineId),
+    /// Every peer is ready: it starts.
+    Start(MachineId),
+    /// A node's deadline, if it is still the one that this entry was made for.
+    Wake(MachineId),
+    /// A piece of a byte stream arrives.
+    Segment(u32),
+    /// A machine's time is over.
+    Stop(MachineId),
+    /// A goodbye arrives that makes a machine stop too. Only in runs whose goodbyes are not frames.
+    StopToo(MachineId),
+    /// The last goodbye has arrived. Only in runs whose goodbyes are not frames.
+    End(MachineId),
+}
+
+/// A place on the agenda, which also names the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) at: Time,
+    order: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    place: Place,
+    what: What,
+}
+
+impl Ord for Entry {
+    /// The earliest is the greatest, as a heap wants it.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.place.cmp(&self.place)
+    }
+}
+
+impl PartialOrd for Entry {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// All that will happen, as far as it is known.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    heap: BinaryHeap<Entry>,
+    inserted: u64,
+}
+
+impl Agenda {
+    /// Puts something on the agenda, behind what is there for the same moment.
+    #[inline]
+    pub(super) fn insert(&mut self, at: Time, what: What) -> Place {
+        self.inserted += 1;
+        let place = Place {
+            at,
+            order: self.inserted,
+        };
+        self.heap.push(Entry { place, what });
+        place
+    }
+
+    /// Takes what comes next.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(Place, What)> {
+        self.heap.pop().map(|entry| (entry.place, entry.what))
+    }
+}

@@ -1,0 +1,280 @@
+//! The driver: takes what comes next from the agenda, gives it to a node, and does what the node asks for.
+
+use super::{
+    Config, Observer, SimError, TIMEOUTS_MAX, Totals,
+    agenda::{Agenda, Place, What},
+    network::{Arrived, Network},
+    parting::{Goodbyes, Heard},
+    setup::{self, Barrier},
+};
+use crate::{
+    node::{Effect, Effects, Input, Node},
+    trace::Record,
+    units::{MachineId, Time},
+    wire::{Control, Frame, Message, encode_frame, kind},
+};
+
+/// Where a machine stands; the same phases as on real sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not every peer is ready.
+    Barrier,
+    /// The node works.
+    Running,
+    /// Goodbye was said; what peers still send is taken.
+    Draining,
+    /// The last words are written.
+    Done,
+}
+
+/// One machine of the run.
+#[derive(Debug)]
+pub(super) struct Machine<N> {
+    pub(super) node: N,
+    pub(super) phase: Phase,
+    /// Nothing is sent behind goodbye.
+    pub(super) goodbye_said: bool,
+    /// The entry on the agenda for its node's deadline.
+    wake: Option<Place>,
+    pub(super) heard: Heard,
+}
+
+/// A whole run in virtual time.
+#[derive(Debug)]
+pub struct Simulation<N: Node> {
+    pub(super) config: Config,
+    pub(super) machines: Vec<Machine<N>>,
+    pub(super) agenda: Agenda,
+    pub(super) network: Network,
+    pub(super) goodbyes: Goodbyes,
+    pub(super) barrier: Barrier,
+    effects: Effects<N::Message>,
+    frame: Vec<u8>,
+    totals: Totals,
+}
+
+impl<N: Node> Simulation<N> {
+    /// A run of the nodes that `node` makes, all links connected and every start known.
+    ///
+    /// # Errors
+    /// [`SimError`] if machines refuse each other.
+    pub fn new(config: Config, node: impl FnMut(MachineId) -> N) -> Result<Self, SimError> {
+        let mut network = Network::new(config.machines, config.seed, config.latency);
+        let barrier = setup::connect(&config, N::Message::SYSTEM, &mut network)?;
+        let machines = MachineId::all(config.machines).map(node).map(|node| Machine {
+            node,
+            phase: Phase::Barrier,
+            goodbye_said: false,
+            wake: None,
+            heard: Heard::default(),
+        });
+        let mut agenda = Agenda::default();
+        for (machine, at) in MachineId::all(config.machines).zip(&barrier.entered) {
+            agenda.insert(*at, What::Enter(machine));
+        }
+        for (machine, at) in MachineId::all(config.machines).zip(&barrier.started) {
+            agenda.insert(*at, What::Start(machine));
+        }
+        Ok(Self {
+            machines: machines.collect(),
+            goodbyes: Goodbyes::new(config.machines),
+            agenda,
+            network,
+            barrier,
+            effects: Vec::new(),
+            frame: Vec::new(),
+            totals: Totals::default(),
+            config,
+        })
+    }
+
+    /// When each machine starts, machine 0 first, counted from the first dial.
+    #[must_use]
+    pub fn starts(&self) -> &[Time] {
+        &self.barrier.started
+    }
+
+    /// Runs to the end of all machines.
+    ///
+    /// # Errors
+    /// [`SimError`] if a limit is reached, or a node does not get on.
+    pub fn run(mut self, observer: &mut impl Observer) -> Result<Totals, SimError> {
+        let (mut now, mut timeouts) = (Time(0), 0);
+        while let Some((place, what)) = self.agenda.next() {
+            if place.at > now {
+                (now, timeouts) = (place.at, 0);
+            }
+            match what {
+                What::Enter(me) => {
+                    for peer in me.peers(self.config.machines) {
+                        self.input(me, now, Input::LinkUp { peer });
+                    }
+                    self.apply(me, now, observer)?;
+                }
+                What::Start(me) => self.start(me, now, observer)?,
+                What::Wake(me) => {
+                    let machine = self.machines.get_mut(me.index());
+                    let is_mine = |machine: &&mut Machine<N>| machine.wake == Some(place);
+                    if let Some(machine) = machine.filter(is_mine) {
+                        machine.wake = None;
+                        timeouts += 1;
+                        if timeouts == TIMEOUTS_MAX {
+                            return Err(SimError::Stuck { machine: me });
+                        }
+                        self.input(me, now, Input::Timeout);
+                        self.apply(me, now, observer)?;
+                    }
+                }
+                What::Segment(slot) => self.segment(slot, now, observer)?,
+                What::Stop(me) => self.time_is_over(me, now, observer)?,
+                What::StopToo(me) => self.stop_too(me, now, observer)?,
+                What::End(me) => self.end_at_once(me, now, observer)?,
+            }
+        }
+        assert!(
+            self.network.is_quiet() && self.machines.iter().all(|machine| machine.phase == Phase::Done),
+            "at {now:?} nothing is left to do, but not every machine has ended"
+        );
+        self.totals.segments = self.network.delivered;
+        self.totals.ended = now;
+        Ok(self.totals)
+    }
+
+    pub(super) fn machine(&mut self, me: MachineId) -> Option<&mut Machine<N>> {
+        self.machines.get_mut(me.index())
+    }
+
+    /// Gives a node an input. Its effects wait for [`apply`](Self::apply).
+    #[inline]
+    pub(super) fn input(&mut self, me: MachineId, now: Time, input: Input<N::Message>) {
+        if let Some(machine) = self.machines.get_mut(me.index()) {
+            machine.node.handle(now, input, &mut self.effects);
+        }
+    }
+
+    /// Does what a node asked for, and asks it for its next deadline.
+    #[inline]
+    pub(super) fn apply(
+        &mut self,
+        me: MachineId,
+        now: Time,
+        observer: &mut impl Observer,
+    ) -> Result<(), SimError> {
+        let mut effects = std::mem::take(&mut self.effects);
+        let mut stop = None;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { to, message } => self.send(me, to, now, &message)?,
+                Effect::Record(mut record) => {
+                    if let Record::Ended(footer) = &mut record {
+                        // Virtual time never stands still.
+                        footer.suspended_us = Some(0);
+                    }
+                    observer.record(me, now, &record);
+                }
+                Effect::Stop { reason } => stop = Some(reason),
+            }
+        }
+        self.effects = effects;
+        self.plan_wake(me, now);
+        match stop {
+            Some(reason) => self.stop(me, reason, None, now, observer),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a node's deadline on the agenda, if it is a new one.
+    #[inline]
+    fn plan_wake(&mut self, me: MachineId, now: Time) {
+        let Some(machine) = self.machines.get_mut(me.index()) else {
+            return;
+        };
+        let deadline = match machine.phase {
+            Phase::Done => None,
+            Phase::Barrier | Phase::Running | Phase::Draining => machine.node.deadline(),
+        };
+        let at = deadline.map(|deadline| deadline.max(now));
+        if at != machine.wake.map(|place| place.at) {
+            machine.wake = at.map(|at| self.agenda.insert(at, What::Wake(me)));
+        }
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        now: Time,
+        message: &N::Message,
+    ) -> Result<(), SimError> {
+        let is_silent = self.machine(from).is_none_or(|machine| machine.goodbye_said);
+        // What follows goodbye is dropped, as on real links.
+        if is_silent || to == from || to.0 >= self.config.machines {
+            return Ok(());
+        }
+        self.frame.clear();
+        encode_frame(&mut self.frame, message.kind(), |body| message.encode(body));
+        self.network.send(from, to, now, &self.frame, &mut self.agenda)
+    }
+
+    /// Sends a control frame: one of those that are frames in runs of this size.
+    pub(super) fn say(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        now: Time,
+        control: &Control,
+    ) -> Result<(), SimError> {
+        self.frame.clear();
+        control.encode(&mut self.frame);
+        self.network.send(from, to, now, &self.frame, &mut self.agenda)
+    }
+
+    /// A segment arrives: none, one or several frames end in it.
+    #[inline]
+    fn segment(&mut self, slot: u32, now: Time, observer: &mut impl Observer) -> Result<(), SimError> {
+        let Some(mut arrived) = self.network.arrive(slot) else {
+            return Ok(());
+        };
+        let (from, to) = (arrived.from, arrived.to);
+        while let Some(frame) = next_frame(&mut arrived)? {
+            if frame.kind <= kind::CONTROL_LAST {
+                let control = Control::decode(frame.kind, frame.body);
+                let control = control.map_err(|error| SimError::Field { from, to, error })?;
+                self.on_control(from, to, &control, now, observer)?;
+                continue;
+            }
+            let message = N::Message::decode(frame.kind, frame.body).map_err(|error| SimError::Field {
+                from,
+                to,
+                error,
+            })?;
+            self.totals.messages += 1;
+            self.input(to, now, Input::Message { from, message });
+            self.apply(to, now, observer)?;
+        }
+        self.network.give_back(arrived);
+        Ok(())
+    }
+
+    fn start(&mut self, me: MachineId, now: Time, observer: &mut impl Observer) -> Result<(), SimError> {
+        let end = Time(now.0.saturating_add(self.config.duration_us));
+        if let Some(machine) = self.machine(me) {
+            machine.phase = Phase::Running;
+        }
+        // First on the agenda for its moment: a tick that is due at the end is none of this run.
+        self.agenda.insert(end, What::Stop(me));
+        self.input(me, now, Input::Start);
+        self.apply(me, now, observer)?;
+        self.take_held(me, now, observer)
+    }
+}
+
+#[inline]
+fn next_frame(arrived: &mut Arrived) -> Result<Option<Frame<'_>>, SimError> {
+    let (from, to) = (arrived.from, arrived.to);
+    arrived
+        .decoder
+        .next_frame()
+        .map_err(|error| SimError::Frame { from, to, error })
+}
