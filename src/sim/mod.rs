@@ -94,7 +94,7 @@ pub trait Observer {
 pub enum SimError {
     /// Too much is under way at once.
     #[error(
-        "{SEGMENTS_MAX} messages are under way at once, {:.3} s after the first dial: give a shorter latency, or fewer machines",
+        "{SEGMENTS_MAX} pieces of messages are under way at once, {:.3} s after the first dial: give a shorter latency, or fewer machines",
         seconds(*at)
     )]
     InFlight {

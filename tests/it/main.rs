@@ -12,5 +12,6 @@ mod compare;
 mod mesh;
 mod protocol;
 mod run;
+mod simulate;
 mod support;
 mod tidy;

@@ -1,14 +1,14 @@
-//! Runs machines of the scale model in virtual time, with links that take no time, and writes their logs.
+//! Runs of the scale model in virtual time, with links that take no time, and their logs as text: those of machines
+//! whose wall clocks differ, too.
 
 use std::{fs, path::Path};
 
 use clocklab::{
     clock::ClockKind,
-    model::{Config, Machine, Phase, Stamp},
-    node::{DownCause, Effect, Input, Node},
-    trace::{Header, LineWriter, WallTime},
+    model::{self, Machine, Phase},
+    sim::{self, Latency, Observer, Simulation},
+    trace::{Header, LineWriter, Record, WallTime},
     units::{MachineId, Time},
-    wire::Reason,
 };
 
 const STARTED: WallTime = WallTime(1_795_216_561_123_456);
@@ -23,71 +23,58 @@ pub(super) struct Plan<'a> {
     pub(super) skew_us: &'a [i64],
 }
 
-struct Running {
-    machine: Machine,
-    id: MachineId,
+/// The text of each machine's log.
+struct Texts(Vec<Text>);
+
+struct Text {
     started: WallTime,
     writer: LineWriter,
     log: Vec<u8>,
 }
 
+impl Observer for Texts {
+    fn record(&mut self, machine: MachineId, at: Time, record: &Record) {
+        let Text { started, writer, log } = &mut self.0[machine.index()];
+        writer.write(started.carried(Time(0), at), record, log);
+    }
+}
+
 /// The log of each machine.
 pub(super) fn logs(plan: &Plan<'_>) -> Vec<String> {
     let machines = u16::try_from(plan.rates.len()).unwrap();
-    let mut running: Vec<Running> = (0..machines).map(|id| start(plan, MachineId(id))).collect();
-    let mut effects = Vec::new();
-    for machine in &mut running {
-        machine.machine.handle(Time(0), Input::Start, &mut effects);
-    }
-    let end = Time(plan.seconds * 1_000_000);
-    loop {
-        let next = (0..running.len()).min_by_key(|index| running[*index].machine.deadline());
-        let index = next.unwrap();
-        let Some(now) = running[index].machine.deadline().filter(|due| *due < end) else {
-            break;
-        };
-        running[index].machine.handle(now, Input::Timeout, &mut effects);
-        carry_out(index, now, &mut effects, &mut running);
-    }
-    for index in 0..running.len() {
-        let reason = Reason::Duration;
-        running[index].machine.handle(
-            end,
-            Input::Stop {
-                reason,
-                peer: None,
-                until: end,
-            },
-            &mut effects,
-        );
-        for peer in MachineId(u16::try_from(index).unwrap()).peers(machines) {
-            let cause = DownCause::Goodbye;
-            running[index]
-                .machine
-                .handle(end, Input::LinkDown { peer, cause }, &mut effects);
-        }
-        running[index].machine.handle(end, Input::End, &mut effects);
-        carry_out(index, end, &mut effects, &mut running);
-    }
-    running
-        .into_iter()
-        .map(|machine| String::from_utf8(machine.log).unwrap())
-        .collect()
+    let config = sim::Config {
+        machines,
+        duration_us: plan.seconds * 1_000_000,
+        latency: Latency::Constant { us: 0 },
+        seed: plan.seed,
+        run: "generated".parse().unwrap(),
+    };
+    let mut texts = Texts(MachineId::all(machines).map(|me| begin(plan, me)).collect());
+    let simulation = Simulation::new(config, |me| Machine::new(model(plan, me))).unwrap();
+    assert!(simulation.starts().iter().all(|start| *start == Time(0)));
+    simulation.run(&mut texts).unwrap();
+    let text = |text: Text| String::from_utf8(text.log).unwrap();
+    texts.0.into_iter().map(text).collect()
 }
 
-fn start(plan: &Plan<'_>, id: MachineId) -> Running {
-    let config = Config {
-        me: id,
+fn model(plan: &Plan<'_>, me: MachineId) -> model::Config {
+    model::Config {
+        me,
         machines: u16::try_from(plan.rates.len()).unwrap(),
-        rate: plan.rates[id.index()],
+        rate: plan.rates[me.index()],
         draw: plan.draw,
         phase: Phase::Random,
         clock: ClockKind::Lamport,
         seed: plan.seed,
-    };
-    let skew = plan.skew_us.get(id.index()).copied().unwrap_or(0);
+    }
+}
+
+/// A log with its header.
+fn begin(plan: &Plan<'_>, me: MachineId) -> Text {
+    let config = model(plan, me);
+    let skew = plan.skew_us.get(me.index()).copied().unwrap_or(0);
     let header = Header {
-        machine: id,
+        machine: me,
         machines: config.machines,
         rate: Some(config.rate),
         draw: Some(config.draw),
@@ -99,32 +86,10 @@ fn start(plan: &Plan<'_>, id: MachineId) -> Running {
     };
     let (mut writer, mut log) = (LineWriter::default(), Vec::new());
     writer.write_header(&header, &mut log);
-    Running {
-        machine: Machine::new(config),
-        id,
+    Text {
         started: header.started,
         writer,
         log,
-    }
-}
-
-fn carry_out(index: usize, now: Time, effects: &mut Vec<Effect<Stamp>>, running: &mut [Running]) {
-    for effect in std::mem::take(effects) {
-        match effect {
-            Effect::Send { to, message } => {
-                let from = running[index].id;
-                running[to.index()]
-                    .machine
-                    .handle(now, Input::Message { from, message }, effects);
-            }
-            Effect::Record(record) => {
-                let Running {
-                    started, writer, log, ..
-                } = &mut running[index];
-                writer.write(started.carried(Time(0), now), &record, log);
-            }
-            Effect::Stop { reason } => panic!("{reason}"),
-        }
     }
 }
 
