@@ -105,6 +105,9 @@ Exit codes: 0 every rule held, 1 one was violated, 2 no such folder, 3 a log can
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and
 five with a smaller probability of internal events. `--print-plan` prints it as a file to start from.")]
     Experiment(ExperimentArguments),
+    /// Map where a slow machine keeps up and where not: the phase diagram, by simulation
+    #[command(after_help = super::sweep::EXAMPLES)]
+    Sweep(super::sweep::SweepArguments),
     /// Print completions for a shell, to be sourced by it
     Completions {
         /// The shell

@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod shell;
 mod simulate;
+mod sweep;
 
 use std::io::{self, Write};
 
@@ -66,6 +67,7 @@ pub fn run() -> anyhow::Result<Exit> {
             tell(&verbosity, LevelFilter::WARN);
             experiment::run(&arguments)
         }
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }

@@ -33,6 +33,14 @@ pub(super) enum Progress {
     Plain { every: Duration, next: Duration },
 }
 
+/// A bar of work to be done, on standard error; hidden where that is no terminal. `things` names what is counted.
+pub(super) fn bar(count: u64, things: &str) -> ProgressBar {
+    let template = format!("{{bar:40.cyan}} {{pos}} of {{len}} {things}, {{eta}} left");
+    // The template is this file's own; a wrong one would show in its first use.
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count).with_style(style)
+}
+
 impl Progress {
     /// A view for machines of these rates, over `duration`.
     pub(super) fn new(rates: &[u32], duration: Duration) -> Self {

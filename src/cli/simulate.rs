@@ -6,9 +6,8 @@ use std::{
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Exit, Usage, args::SimulateArguments, options, print, report, run::shown_rates};
+use super::{Exit, Usage, args::SimulateArguments, options, print, progress, report, run::shown_rates};
 use crate::{
     inspect::{
         self, JUDGED_MACHINES_MAX, Style, Verdict,
@@ -148,7 +147,7 @@ fn many(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::Result
         logs,
         command: &command,
     });
-    let bar = bar(trials);
+    let bar = progress::bar(trials, "trials");
     let results = simulate_all(runs, logs, |end, folder: Option<PathBuf>| {
         let (verdict, end) = judged(end, folder.as_deref())?;
         bar.inc(1);
@@ -253,12 +252,4 @@ fn write_csv(arguments: &SimulateArguments, machines: &[TrialMachine]) -> anyhow
             fs::write(file, trials::csv(machines)).with_context(|| format!("cannot write {}", file.display()))
         }
     }
-}
-
-/// A bar on standard error; hidden where that is no terminal.
-fn bar(trials: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40.cyan} {pos} of {len} trials, {eta} left");
-    // The template is this file's own; a wrong one would show in its first use.
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(trials).with_style(style)
 }

@@ -10,6 +10,7 @@ mod findings;
 mod grid;
 pub mod history;
 mod inspection;
+pub mod phase;
 mod run;
 mod series;
 mod summary;

@@ -10,6 +10,7 @@ mod plan;
 mod run_folder;
 mod settings;
 mod simulated;
+mod sweep;
 mod trials;
 
 pub use experiment::{Experiment, Finished, RunJob};
@@ -19,6 +20,7 @@ pub use plan::{Group, Plan, PlanError};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
 pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError};
+pub use sweep::Sweep;
 pub use trials::{TrialLogs, simulate_all};
 
 #[cfg(test)]

@@ -40,6 +40,14 @@ pub fn send_probability(machines: u16, draw: u32) -> f64 {
     (2.0 / (f64::from(machines) - 1.0) + 1.0) / f64::from(draw)
 }
 
+/// The border of keeping up for one slow machine among equal fast ones: the ratio of its rate to theirs at which
+/// `r (1 + (N−1) q) = q R`, so `q (N−1) / (1 + (N−2) q)`. For three machines and a die of ten it is 1/3.
+#[must_use]
+pub fn critical_ratio(machines: u16, q: f64) -> f64 {
+    let machines = f64::from(machines);
+    q * (machines - 1.0) / (1.0 + (machines - 2.0) * q)
+}
+
 /// The flow of each machine, in the order of `rates` (ticks a second, at least two machines).
 ///
 /// A die of three among two machines sends at every idle tick (q = 1); the solution is then the limit q → 1,
@@ -208,6 +216,23 @@ mod tests {
                     near(flow.margin, f64::from(7 * rate) / f64::from(sum) - 1.0),
                     "{rates:?}: {flow:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn the_critical_ratio_is_where_the_margin_of_one_slow_machine_vanishes() {
+        assert!(near(critical_ratio(3, send_probability(3, 10)), 1.0 / 3.0));
+        for (machines, draw) in [(2, 4), (2, 10), (3, 3), (3, 7), (5, 10), (50, 20)] {
+            let mut rates = vec![1_000_000; usize::from(machines)];
+            let ratio = critical_ratio(machines, send_probability(machines, draw));
+            for (factor, saturated) in [(0.999, true), (1.001, false)] {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate")]
+                let slow = (ratio * factor * 1e6) as u32;
+                *rates.last_mut().unwrap() = slow;
+                let flow = *flows(&rates, draw).last().unwrap();
+                assert_eq!(flow.is_saturated(), saturated, "{machines} {draw}: {flow:?}");
+                assert!(flow.margin.abs() < 0.002, "{machines} {draw}: {flow:?}");
             }
         }
     }

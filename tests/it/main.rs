@@ -14,4 +14,5 @@ mod protocol;
 mod run;
 mod simulate;
 mod support;
+mod sweep;
 mod tidy;
