@@ -137,11 +137,6 @@ fn panel<'a>(cells: &[Cell], most: f64, area: &Area<'a>) -> Drawn {
         let colour = colour(cell.growth(), most);
         Rectangle::new([(x - 0.5, y - 0.5), (x + 0.5, y + 0.5)], colour.filled())
     }))?;
-    let critical = cells.iter().filter(|cell| cell.measured() == State::Critical);
-    chart.draw_series(critical.map(|cell| {
-        let at = (f64::from(cell.draw), f64::from(cell.slow));
-        Circle::new(at, 2.5, INK.filled())
-    }))?;
     // The border, and the band around it in which nothing statistical is asserted.
     for (factor, style) in [
         (1.0, ShapeStyle::from(WHITE).stroke_width(6)),
@@ -156,6 +151,11 @@ fn panel<'a>(cells: &[Cell], most: f64, area: &Area<'a>) -> Drawn {
         let inside = line.into_iter().filter(|(_, rate)| y.contains(rate));
         chart.draw_series(LineSeries::new(inside, style))?;
     }
+    let critical = cells.iter().filter(|cell| cell.measured() == State::Critical);
+    chart.draw_series(critical.map(|cell| {
+        let at = (f64::from(cell.draw), f64::from(cell.slow));
+        Circle::new(at, 2.5, INK.filled())
+    }))?;
     Ok(())
 }
 
