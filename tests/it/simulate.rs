@@ -375,11 +375,11 @@ fn what_is_not_allowed_is_named_with_its_option() {
             "write constant:0, uniform:1ms-5ms or exponential:2ms",
         ),
         ("--latency uniform:5ms-1ms", 2, "the shorter end stands first"),
-        ("--trials 0", 2, "--trials 0: with 3 machines give 1 to 1000000"),
+        ("--trials 0", 2, "--trials 0: with 3 machines give 1 to 333333"),
         (
             "--trials 400 --machines 10000",
             2,
-            "--trials 400: with 10000 machines give 1 to 300",
+            "--trials 400: with 10000 machines give 1 to 100",
         ),
         (
             "--seed 18446744073709551615 --trials 2",
