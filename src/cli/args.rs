@@ -65,15 +65,16 @@ On several computers, and in several terminals, use `clocklab machine`.")]
     /// Run all machines of a run in virtual time: everything from one seed, an hour in a moment
     #[command(after_help = "\
 Examples:
-  clocklab simulate --rates 6,4,1 --seed 1                       a minute of three machines, and its report
-  clocklab simulate --rates 6,4,1 --seed 1 --logs logs           the same, with a run folder: logs/sim-1
-  clocklab simulate --rates 6,4,1 --seed 1 --trials 1000         seeds 1 to 1000: how the statistics spread
+  clocklab simulate --rates 6,4,1 --seed 1                a minute of three machines
+  clocklab simulate --rates 6,4,1 --seed 1 --logs logs    and its logs, in logs/sim-1
+  clocklab simulate --rates 6,4,1 --seed 1 --trials 1000  seeds 1 to 1000, their statistics
   clocklab simulate --rates 3,3,3 --phase aligned --latency constant:1ms
-  clocklab simulate --machines 10000 --duration 60s --latency exponential:2ms
+  clocklab simulate --machines 10000 --latency exponential:2ms
 
-The machines are those of `clocklab run`, and so are their frames; only time and network are simulated. The same options
-and seed give the same logs on every computer, byte for byte: wall time begins at 2000-01-01T00:00:00Z, and the run's
-name, which stands in each log, is sim-SEED. Every rule of `clocklab check` is judged.
+The machines and their frames are those of `clocklab run`; only time and network are
+simulated. The same options and seed give the same logs on every computer, byte for
+byte: wall time begins at 2000-01-01T00:00:00Z, and the run's name, which stands in each
+log, is sim-SEED. Every rule of `clocklab check` is judged, up to 1000 machines.
 
 Exit codes: 0 every rule held, 1 one was violated, 2 usage, 3 the simulation or its logs failed.")]
     Simulate(Box<SimulateArguments>),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Machines of all trials together: their results are kept until the table is made, some 300 bytes each.
-const TRIAL_MACHINES_MAX: u64 = 3_000_000;
+const TRIAL_MACHINES_MAX: u64 = 1_000_000;
 
 /// Machines up to which a run's report has a row for each.
 const ROWS_MACHINES_MAX: u16 = 100;
@@ -151,16 +151,16 @@ fn many(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::Result
     let results = simulate_all(runs, logs, |end, folder: Option<PathBuf>| {
         let (verdict, end) = judged(end, folder.as_deref())?;
         bar.inc(1);
-        anyhow::Ok((TrialMachine::all(&end.summary), verdict, end.summary.run))
+        anyhow::Ok((TrialMachine::all(&end.summary), Judged::of(verdict)))
     });
     bar.finish_and_clear();
     let (mut machines, mut broken, mut unjudged) = (Vec::new(), Vec::new(), 0);
-    for (made, verdict, name) in results? {
+    for (made, judged) in results? {
         machines.extend(made);
-        match verdict {
-            None => unjudged += 1,
-            Some(verdict) if verdict.is_valid() => {}
-            Some(verdict) => broken.push((name, verdict)),
+        match judged {
+            Judged::Held => {}
+            Judged::Not => unjudged += 1,
+            Judged::Broken(verdict) => broken.push(verdict),
         }
     }
     let draws_rates = matches!(arguments.system.rates, Rates::Range { .. });
@@ -181,8 +181,25 @@ fn many(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::Result
     verdicts(trials, unjudged, &broken)
 }
 
+/// What is kept of a verdict: of a million of them only what will be shown.
+enum Judged {
+    Held,
+    Not,
+    Broken(Box<Verdict>),
+}
+
+impl Judged {
+    fn of(verdict: Option<Verdict>) -> Self {
+        match verdict {
+            None => Judged::Not,
+            Some(verdict) if verdict.is_valid() => Judged::Held,
+            Some(verdict) => Judged::Broken(Box::new(verdict)),
+        }
+    }
+}
+
 /// Prints how many trials kept every rule, and the first that did not.
-fn verdicts(trials: u64, unjudged: u64, broken: &[(String, Verdict)]) -> anyhow::Result<Exit> {
+fn verdicts(trials: u64, unjudged: u64, broken: &[Box<Verdict>]) -> anyhow::Result<Exit> {
     if unjudged > 0 {
         return print(&format!(
             "rules: not judged, which is for at most {JUDGED_MACHINES_MAX} machines\n"
@@ -191,7 +208,7 @@ fn verdicts(trials: u64, unjudged: u64, broken: &[(String, Verdict)]) -> anyhow:
     }
     let held = trials - broken.len() as u64;
     print(&format!("rules: every one held in {held} of {trials} trials\n"))?;
-    for (_, verdict) in broken.iter().take(BROKEN_SHOWN_MAX) {
+    for verdict in broken.iter().take(BROKEN_SHOWN_MAX) {
         print(&format!("\n{verdict}"))?;
     }
     Ok(if broken.is_empty() {

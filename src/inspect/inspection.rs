@@ -69,3 +69,73 @@ impl Inspection {
         (verdict, self.tally.finish())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::ClockKind,
+        trace::{Event, Kind},
+    };
+
+    fn event(tick: u64, clock: u64, kind: Kind) -> Record {
+        Record::Event(Event {
+            tick,
+            clock,
+            vector: None,
+            kind,
+        })
+    }
+
+    fn headers() -> Vec<Header> {
+        let header = |machine| Header {
+            machine,
+            machines: 2,
+            rate: None,
+            draw: None,
+            phase_us: None,
+            clock: ClockKind::Lamport,
+            seed: 1,
+            run: "test".parse().unwrap(),
+            started: WallTime(0),
+        };
+        MachineId::all(2).map(header).collect()
+    }
+
+    #[test]
+    fn a_broken_rule_is_named_with_the_lines_that_the_logs_would_have() {
+        let mut inspection = Inspection::new("test", &headers());
+        let send = Kind::Send {
+            to: [MachineId(1)].into_iter().collect(),
+            dropped: [].into_iter().collect(),
+        };
+        inspection.record(MachineId(0), WallTime(5), &event(1, 1, Kind::Internal));
+        inspection.record(MachineId(0), WallTime(6), &event(2, 2, send));
+        let receive = Kind::Receive {
+            from: MachineId(0),
+            sent: 2,
+            queue: 0,
+            waited_us: None,
+        };
+        inspection.record(MachineId(1), WallTime(7), &event(1, 9, receive));
+        let (verdict, summary) = inspection.finish();
+        let verdict = verdict.unwrap();
+        let text = verdict.to_string();
+        assert!(!verdict.is_valid() && verdict.matched == 1, "{text}");
+        assert!(
+            text.contains("machine-1.log:3") && text.contains("machine-0.log:4"),
+            "{text}"
+        );
+        assert_eq!(summary.machines[0].sent_to, [0, 1]);
+        assert_eq!((summary.machines[0].sent(), summary.machines[1].receives), (1, 1));
+    }
+
+    #[test]
+    fn a_run_that_keeps_every_rule_is_valid() {
+        let mut inspection = Inspection::new("test", &headers());
+        inspection.record(MachineId(1), WallTime(5), &event(1, 1, Kind::Internal));
+        let (verdict, summary) = inspection.finish();
+        assert!(verdict.unwrap().is_valid());
+        assert_eq!(summary.events(), 1);
+    }
+}

@@ -1,7 +1,8 @@
 //! Checks, statistics, tables and figures, from the logs alone.
 //!
 //! Works on runs of one computer or several, whole or cut off, and on logs that another program wrote in the
-//! same format. Opens files for reading only; tables and figures are returned as text.
+//! same format; on simulated runs also record by record, before they are logs. Opens files for
+//! reading only; tables and figures are returned as text.
 
 mod check;
 mod compare;

@@ -41,7 +41,24 @@ pub struct TrialMachine {
     queue_end: u64,
     queue_max: u64,
     reason: &'static str,
-    expected: Option<Expected>,
+    theory: Option<Theory>,
+}
+
+/// What theory says of a machine.
+#[derive(Clone, Copy, Debug)]
+struct Theory {
+    ticks: f64,
+    clock: f64,
+    jump: f64,
+    queue: f64,
+    receives: f64,
+    outcome: Outcome,
+    /// Whether its queue grows, be it ever so slowly.
+    is_saturated: bool,
+    /// Whether the mean jump is as near to the theory as it says; `None` where it says nothing.
+    jump_within: Option<bool>,
+    /// The same of the queue at the end, of which theory says something where it grows.
+    queue_within: Option<bool>,
 }
 
 /// What machines are put together by.
@@ -83,39 +100,38 @@ impl TrialMachine {
             queue_end: machine.queue_last,
             queue_max: machine.queue_max,
             reason: machine.reason.map_or("", |reason| reason.name()),
-            expected: machine.expected,
+            theory: machine.expected.map(|expected| Theory::new(machine, &expected)),
         };
         summary.machines.iter().map(one).collect()
     }
 
-    fn outcome(&self) -> Option<Outcome> {
-        self.expected.map(|expected| {
-            if expected.flow.is_critical() {
-                Outcome::Critical
-            } else if expected.flow.is_saturated() {
-                Outcome::Saturated
-            } else {
-                Outcome::Stable
-            }
-        })
-    }
-
-    /// Whether the mean jump is as near to the theory as it says; `None` where it says nothing.
-    fn jump_within(&self) -> Option<bool> {
-        let expected = self.expected.filter(|expected| !expected.flow.is_critical())?;
-        Some((self.jump_mean / expected.jump - 1.0).abs() <= expected.jump_tolerance)
-    }
-
-    /// The same of the queue at the end, of which theory says something where it grows.
-    fn queue_within(&self) -> Option<bool> {
-        let expected = self.expected?;
-        let speaks = expected.flow.is_saturated() && !expected.flow.is_critical();
-        speaks.then(|| (count(self.queue_end) - expected.queue).abs() <= expected.queue_tolerance)
-    }
-
     fn ticks_within(&self) -> bool {
-        let expected = self.expected.map_or(count(self.ticks), |expected| expected.ticks);
+        let expected = self.theory.map_or(count(self.ticks), |theory| theory.ticks);
         (count(self.ticks) - expected).abs() <= TICKS_OFF_MAX
+    }
+}
+
+impl Theory {
+    fn new(machine: &MachineSummary, expected: &Expected) -> Self {
+        let flow = expected.flow;
+        let outcome = match (flow.is_critical(), flow.is_saturated()) {
+            (true, _) => Outcome::Critical,
+            (false, true) => Outcome::Saturated,
+            (false, false) => Outcome::Stable,
+        };
+        let jump_off = (machine.jump_mean() / expected.jump - 1.0).abs();
+        let queue_off = (count(machine.queue_last) - expected.queue).abs();
+        Self {
+            ticks: expected.ticks,
+            clock: expected.clock,
+            jump: expected.jump,
+            queue: expected.queue,
+            receives: expected.receives,
+            outcome,
+            is_saturated: flow.is_saturated(),
+            jump_within: (outcome != Outcome::Critical).then_some(jump_off <= expected.jump_tolerance),
+            queue_within: (outcome == Outcome::Saturated).then_some(queue_off <= expected.queue_tolerance),
+        }
     }
 }
 
@@ -132,7 +148,7 @@ impl Grouping {
 
     /// The group's place among the others, and its name.
     fn of(self, machine: &TrialMachine) -> (u32, String) {
-        match (self, machine.outcome()) {
+        match (self, machine.theory.map(|theory| theory.outcome)) {
             (Grouping::Machine, _) => (
                 u32::from(machine.machine.0),
                 format!("machine {}, rate {}", machine.machine, machine.rate),
@@ -188,33 +204,33 @@ pub fn table(machines: &[TrialMachine], grouping: Grouping, style: Style) -> Str
 type Figure = (
     &'static str,
     fn(&TrialMachine) -> f64,
-    fn(&Expected) -> f64,
-    fn(&TrialMachine) -> Option<bool>,
+    fn(&Theory) -> f64,
+    fn(&Theory) -> Option<bool>,
 );
 
 const FIGURES: [Figure; 4] = [
     (
         "clock",
         |machine| count(machine.clock),
-        |expected| expected.clock,
+        |theory| theory.clock,
         |_| None,
     ),
     (
         "jump",
         |machine| machine.jump_mean,
-        |expected| expected.jump,
-        TrialMachine::jump_within,
+        |theory| theory.jump,
+        |theory| theory.jump_within,
     ),
     (
         "queue",
         |machine| count(machine.queue_end),
-        |expected| expected.queue,
-        TrialMachine::queue_within,
+        |theory| theory.queue,
+        |theory| theory.queue_within,
     ),
     (
         "received",
         |machine| count(machine.receives),
-        |expected| expected.receives,
+        |theory| theory.receives,
         |_| None,
     ),
 ];
@@ -222,11 +238,9 @@ const FIGURES: [Figure; 4] = [
 fn rows(name: &str, group: &[&TrialMachine]) -> Vec<Vec<String>> {
     let row = |(place, (figure, value, expected, within)): (usize, &Figure)| {
         let values: Vec<f64> = group.iter().map(|machine| value(machine)).collect();
-        let theory: Vec<f64> = group
-            .iter()
-            .filter_map(|machine| machine.expected.as_ref().map(expected))
-            .collect();
-        let judged: Vec<bool> = group.iter().filter_map(|machine| within(machine)).collect();
+        let theories = group.iter().filter_map(|machine| machine.theory.as_ref());
+        let theory: Vec<f64> = theories.clone().map(expected).collect();
+        let judged: Vec<bool> = theories.filter_map(within).collect();
         let digits = if *figure == "jump" { 2 } else { 1 };
         let spread = Spread::of(&values);
         let first = |text: String| if place == 0 { text } else { String::new() };
@@ -291,10 +305,10 @@ pub fn outcomes(machines: &[TrialMachine]) -> String {
     let mut trials: BTreeMap<u64, (bool, bool)> = BTreeMap::new();
     for machine in machines {
         let (saturated, critical) = trials.entry(machine.seed).or_default();
-        *saturated |= machine
-            .expected
-            .is_some_and(|expected| expected.flow.is_saturated());
-        *critical |= machine.outcome() == Some(Outcome::Critical);
+        *saturated |= machine.theory.is_some_and(|theory| theory.is_saturated);
+        *critical |= machine
+            .theory
+            .is_some_and(|theory| theory.outcome == Outcome::Critical);
     }
     let share = |pick: fn(&(bool, bool)) -> bool| {
         let number = trials.values().filter(|trial| pick(trial)).count();
@@ -332,15 +346,15 @@ queue_end,queue_max,reason,expected_clock,expected_jump,expected_queue,expected_
             queue_end,
             queue_max,
             reason,
-            expected,
+            theory,
         } = machine;
         let _ = write!(
             output,
             "{seed},{id},{rate},{ticks},{receives},{sends},{internals},{messages_sent},{clock},{drift},{jump_mean:.4},\
 {jump_max},{queue_end},{queue_max},{reason}"
         );
-        let _ = match expected {
-            Some(Expected {
+        let _ = match theory {
+            Some(Theory {
                 clock,
                 jump,
                 queue,
