@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod experiment;
 mod machine;
 mod options;

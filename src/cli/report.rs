@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 
-use super::{Exit, Usage, args::ReportArguments, check::unreadable, print};
-use crate::inspect::{self, Comparison, RunSeries, RunSummary, Style, Verdict, figure, table};
+use super::{Exit, Usage, args::ReportArguments, check::unreadable, compare::compare, print};
+use crate::inspect::{self, RunSeries, RunSummary, Style, Verdict, figure, table};
 
 /// One folder: its table. Several: a row each and the mean; two of one configuration are compared as well.
 pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
@@ -26,11 +26,7 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
         [(_, first), (_, second)] => {
             print(&table::runs(&runs, style))?;
-            let compared = match Comparison::new(first, second) {
-                Ok(comparison) => comparison.render(style),
-                Err(reason) => format!("{reason}\n"),
-            };
-            print(&format!("\n{compared}"))?;
+            compare(folders, [first, second], style)?;
         }
         several => print(&table::runs(several, style))?,
     }

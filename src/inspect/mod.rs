@@ -13,6 +13,7 @@ pub mod history;
 mod inspection;
 pub mod phase;
 mod run;
+mod same;
 mod series;
 mod summary;
 pub mod table;
@@ -26,6 +27,7 @@ pub use findings::findings;
 pub use grid::Style;
 pub use inspection::{Inspection, JUDGED_MACHINES_MAX};
 pub use run::{InspectError, Item, RunReader};
+pub use same::{Sameness, same_events};
 pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
 pub use summary::{Expected, MachineSummary, RunSummary, SENT_TO_MACHINES_MAX};
 

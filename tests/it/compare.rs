@@ -1,15 +1,23 @@
 //! Two runs side by side: what agrees, what differs, and what cannot be compared.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use clocklab::inspect::{self, Comparison, RunSummary, Style};
+use clocklab::inspect::{self, Comparison, RunSummary, Style, same_events};
+
+/// The folder of a run of the notebook.
+fn notebook(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs/notebook")
+        .join(name)
+}
 
 /// A run of the notebook.
 fn run(name: &str) -> RunSummary {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs/notebook")
-        .join(name);
-    inspect::check(&dir).unwrap().1
+    inspect::check(&notebook(name)).unwrap().1
 }
 
 #[test]
@@ -82,4 +90,82 @@ fn runs_of_different_configurations_are_not_compared_and_the_reason_is_said() {
         reason,
         "not compared: the runs differ in their length: 60.0 s and 30.0 s"
     );
+}
+
+/// Simulates a run of the notebook: the same rates, die, phase and seed.
+fn simulated(name: &str, dir: &Path) -> PathBuf {
+    let json = notebook(name).join("run.json");
+    let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    let rates: Vec<String> = json["rates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let made = Command::new(env!("CARGO_BIN_EXE_clocklab"))
+        .args(["simulate", "--run", "again", "--rates", &rates.join(",")])
+        .args([
+            "--draw",
+            &json["draw"].to_string(),
+            "--seed",
+            &json["seed"].to_string(),
+        ])
+        .args(["--phase", json["phase"].as_str().unwrap(), "--logs"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    dir.join("again")
+}
+
+#[test]
+fn a_minute_of_real_machines_is_simulated_event_for_event() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [
+        "assignment/random-5",
+        "assignment/chatty-2",
+        "phase/saturated-1",
+        "phase/equal-random-3",
+    ] {
+        let (real, again) = (notebook(name), simulated(name, &dir.path().join(name)));
+        let same = same_events(&real, &again).unwrap();
+        assert!(same.is_whole(), "{name}: {same}");
+        let told = same.to_string();
+        assert!(
+            told.starts_with("Event for event the runs are the same: all "),
+            "{told}"
+        );
+        let comparison = Comparison::new(&run(name), &inspect::check(&again).unwrap().1).unwrap();
+        assert!(
+            comparison.rows.iter().all(|row| row.values[0] == row.values[1]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn where_two_runs_part_is_said_with_both_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let (real, again) = (
+        notebook("phase/equal-aligned-1"),
+        simulated("phase/equal-aligned-1", dir.path()),
+    );
+    let same = same_events(&real, &again).unwrap();
+    assert_eq!((same.machines_same, same.machines), (0, 3));
+    let (machine, places) = same.parting.unwrap();
+    for (place, dir) in places.iter().zip([&real, &again]) {
+        assert_eq!(
+            &*place.file,
+            dir.join(format!("machine-{machine}.log")).to_str().unwrap()
+        );
+    }
+    let lines = places.map(|place| {
+        let text = fs::read_to_string(&*place.file).unwrap();
+        let line = text
+            .lines()
+            .nth(usize::try_from(place.line).unwrap() - 1)
+            .unwrap();
+        line.split_once(' ').unwrap().1.to_owned()
+    });
+    assert_ne!(lines[0], lines[1]);
 }
