@@ -1,4 +1,4 @@
-//! Checking a run from its logs: events a second on one core.
+//! Checking and summarising a run from its logs: events a second on one core, and memory.
 //!
 //! `cargo bench --bench check`. Options behind `--`: `--events`, `--rounds`.
 //!
@@ -28,11 +28,17 @@ use clocklab::{
 };
 use support::{Options, Spread};
 
-const RATE_AIM: f64 = 3e6;
+const RATE_AIM: f64 = 5e6;
+
+/// Largest resident memory of this program, which writes the logs as well, in KiB.
+const RESIDENT_KIB_AIM: u64 = 500 * 1000 * 1000 / 1024;
+
+/// Longest check of ten million events, in seconds.
+const SECONDS_AIM: f64 = 3.0;
 
 fn main() {
     let options = Options::read();
-    let events: u64 = options.number("--events", 6_000_000, 30_000);
+    let events: u64 = options.number("--events", 10_000_000, 30_000);
     let rounds = options.number("--rounds", 5, 1);
     support::print_machine();
     let logs = tempfile::tempdir().expect("a folder");
@@ -68,8 +74,24 @@ fn main() {
     support::print_figure(
         "check of a log",
         text,
-        "at least 3 million",
+        "at least 5 million",
         rate.median >= RATE_AIM,
+    );
+    let seconds = 1e7 / rate.median;
+    let text = format!("{seconds:.2} s");
+    support::print_figure(
+        "ten million events checked",
+        text,
+        "under 3 s",
+        seconds < SECONDS_AIM,
+    );
+    let resident_kib = support::proc::status_kib(std::process::id(), "VmHWM");
+    let text = format!("{:.1} MB", resident_kib as f64 * 1024.0 / 1e6);
+    support::print_figure(
+        "resident at most",
+        text,
+        "under 500 MB",
+        resident_kib < RESIDENT_KIB_AIM,
     );
 }
 
