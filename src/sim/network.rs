@@ -25,8 +25,15 @@ use crate::{
 /// One frame in this many is cut, and one in as many of what is left of it again.
 const CUT_ONE_IN: u64 = 8;
 
+/// Segments under way from which no further frame is cut: one that waits for its rest costs a decoder's buffer of
+/// 4 KiB, and a hundred thousand of them prove no more than a few.
+const CUT_SEGMENTS_MAX: usize = 1 << 15;
+
 /// Bytes of a segment that need no allocation: a frame of the scale model has 14.
 const INLINE_BYTES: usize = 24;
+
+/// Idle links to one machine that are kept, at least.
+const IDLE_LINKS_MAX: usize = 16;
 
 /// Decoders that are kept for the next cut frame.
 const SPARE_DECODERS_MAX: usize = 64;
@@ -39,10 +46,11 @@ pub(super) struct Segment {
     bytes: SmallVec<[u8; INLINE_BYTES]>,
 }
 
-/// One direction of a link with bytes under way.
+/// One direction of a link with bytes under way, or one that had some a moment ago.
 #[derive(Debug)]
 struct Link {
     from: MachineId,
+    /// Under way; none on an idle link.
     segments: u32,
     /// The place in the slab of the segment that arrives last.
     newest: u32,
@@ -50,6 +58,15 @@ struct Link {
     last: Time,
     /// Holds the part of a frame that has arrived; `None` between two frames.
     partial: Option<Box<Decoder>>,
+}
+
+/// The links to one machine.
+#[derive(Debug, Default)]
+struct Inbound {
+    /// In the order of senders.
+    links: Vec<Link>,
+    /// How many of them are idle: they go together, because each removal moves those behind it.
+    idle: usize,
 }
 
 /// What a machine's sends are rolled with.
@@ -65,8 +82,8 @@ pub(super) struct Network {
     latency: Latency,
     /// By sender.
     dice: Vec<Dice>,
-    /// By receiver, each in the order of senders.
-    links: Vec<Vec<Link>>,
+    /// By receiver.
+    inbound: Vec<Inbound>,
     segments: Vec<Segment>,
     free: Vec<u32>,
     #[expect(clippy::vec_box, reason = "links hold boxes, because most hold none")]
@@ -91,7 +108,7 @@ impl Network {
         Self {
             latency,
             dice: dice.collect(),
-            links: (0..machines).map(|_| Vec::new()).collect(),
+            inbound: (0..machines).map(|_| Inbound::default()).collect(),
             segments: Vec::new(),
             free: Vec::new(),
             spare: Vec::new(),
@@ -116,11 +133,13 @@ impl Network {
     #[inline]
     pub(super) fn arrival(&mut self, from: MachineId, to: MachineId, now: Time) -> Time {
         let at = self.fate(from, to, now);
-        let links = self.links.get(to.index()).map_or(&[][..], Vec::as_slice);
-        match links.binary_search_by_key(&from, |link| link.from) {
-            Ok(place) => links.get(place).map_or(at, |link| at.max(link.last)),
-            Err(_) => at,
-        }
+        // Most machines hear nothing at the moment: their links need not be looked at.
+        let busy = self.inbound.get(to.index()).filter(|inbound| !inbound.is_quiet());
+        let link = busy.and_then(|inbound| {
+            let place = inbound.place(from).ok()?;
+            inbound.links.get(place)
+        });
+        link.map_or(at, |link| at.max(link.last))
     }
 
     /// Sends one whole frame.
@@ -139,27 +158,22 @@ impl Network {
         let at = self.fate(from, to, now);
         let Self {
             dice,
-            links,
+            inbound,
             segments,
             free,
             ..
         } = self;
-        let (Some(dice), Some(links)) = (dice.get_mut(from.index()), links.get_mut(to.index())) else {
+        let link = inbound
+            .get_mut(to.index())
+            .and_then(|inbound| inbound.link(from, now));
+        let (Some(dice), Some(link)) = (dice.get_mut(from.index()), link) else {
             return Ok(());
         };
-        let (place, is_busy) = match links.binary_search_by_key(&from, |link| link.from) {
-            Ok(place) => (place, true),
-            Err(place) => {
-                links.insert(place, Link::idle(from, now));
-                (place, false)
-            }
-        };
-        let Some(link) = links.get_mut(place) else {
-            return Ok(());
-        };
+        let is_busy = link.segments > 0;
         let at = at.max(link.last);
         let (mut rest, mut is_busy) = (frame, is_busy);
-        while rest.len() > 1 && dice.cut.below(CUT_ONE_IN) == 0 {
+        let may_cut = segments.len() - free.len() < CUT_SEGMENTS_MAX;
+        while may_cut && rest.len() > 1 && dice.cut.below(CUT_ONE_IN) == 0 {
             let length = 1 + usize::try_from(dice.cut.below(rest.len() as u64 - 1)).unwrap_or(0);
             let (head, tail) = rest.split_at(length);
             rest = tail;
@@ -182,9 +196,9 @@ impl Network {
     pub(super) fn arrive(&mut self, slot: u32) -> Option<Arrived> {
         let segment = self.segments.get_mut(slot as usize)?;
         let (from, to) = (MachineId(segment.from), MachineId(segment.to));
-        let links = self.links.get_mut(to.index())?;
-        let place = links.binary_search_by_key(&from, |link| link.from).ok()?;
-        let link = links.get_mut(place)?;
+        let inbound = self.inbound.get_mut(to.index())?;
+        let place = inbound.place(from).ok()?;
+        let link = inbound.links.get_mut(place)?;
         let spare = &mut self.spare;
         let mut decoder = link
             .partial
@@ -198,7 +212,8 @@ impl Network {
         self.delivered += 1;
         link.segments -= 1;
         if link.segments == 0 {
-            links.remove(place);
+            inbound.idle += 1;
+            inbound.tidy();
         }
         Some(Arrived { from, to, decoder })
     }
@@ -213,12 +228,12 @@ impl Network {
             }
             return;
         }
-        let link = self.links.get_mut(to.index()).and_then(|links| {
-            let place = links.binary_search_by_key(&from, |link| link.from).ok()?;
-            links.get_mut(place)
+        let link = self.inbound.get_mut(to.index()).and_then(|inbound| {
+            let place = inbound.place(from).ok()?;
+            inbound.links.get_mut(place)
         });
         assert!(
-            link.is_some(),
+            link.as_ref().is_some_and(|link| link.segments > 0),
             "{} bytes of a frame from {from} to {to} wait, and nothing is under way",
             decoder.waiting()
         );
@@ -243,7 +258,49 @@ impl Network {
 
     /// Whether nothing is under way.
     pub(super) fn is_quiet(&self) -> bool {
-        self.links.iter().all(Vec::is_empty)
+        self.inbound.iter().all(Inbound::is_quiet)
+    }
+}
+
+impl Inbound {
+    /// Where the link from a machine stands, or would.
+    #[inline]
+    fn place(&self, from: MachineId) -> Result<usize, usize> {
+        self.links.binary_search_by_key(&from, |link| link.from)
+    }
+
+    /// Whether nothing is under way to this machine.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.idle == self.links.len()
+    }
+
+    /// The link from a machine, about to carry something from `now` on.
+    #[inline]
+    fn link(&mut self, from: MachineId, now: Time) -> Option<&mut Link> {
+        match self.place(from) {
+            Ok(place) => {
+                let link = self.links.get_mut(place)?;
+                if link.segments == 0 {
+                    link.last = now;
+                    self.idle -= 1;
+                }
+                Some(link)
+            }
+            Err(place) => {
+                self.links.insert(place, Link::idle(from, now));
+                self.links.get_mut(place)
+            }
+        }
+    }
+
+    /// Forgets idle links when they are many, and most.
+    #[inline]
+    fn tidy(&mut self) {
+        if self.idle > IDLE_LINKS_MAX && self.idle * 2 > self.links.len() {
+            self.links.retain(|link| link.segments > 0);
+            self.idle = 0;
+        }
     }
 }
 
