@@ -6,6 +6,7 @@
 mod check;
 pub mod figure;
 mod findings;
+pub mod foreign;
 mod grid;
 pub mod history;
 mod run;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 pub use check::{RuleCount, Verdict};
 pub use findings::findings;
+pub use foreign::ForeignError;
 pub use grid::Style;
 pub use run::{InspectError, Item, RunReader};
 pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
@@ -28,6 +30,7 @@ pub use summary::{Expected, MachineSummary, RunSummary};
 /// # Errors
 /// [`InspectError`] if the folder holds no run that can be read. Broken rules are no error: they are the verdict.
 pub fn check(dir: &Path) -> Result<(Verdict, RunSummary), InspectError> {
+    foreign::refuse(dir, "a report")?;
     let mut run = RunReader::open(dir)?;
     let mut check = check::Check::new(&run);
     let mut tally = summary::Tally::new(&run);
@@ -37,4 +40,15 @@ pub fn check(dir: &Path) -> Result<(Verdict, RunSummary), InspectError> {
     }
     let summary = tally.finish(&check);
     Ok((check.finish(&run), summary))
+}
+
+/// Judges a run as [`check`] does, or a log of another program by the rules of [`foreign`].
+///
+/// # Errors
+/// [`InspectError`] if there is nothing that can be read. Broken rules are no error: they are the verdict.
+pub fn judge(path: &Path) -> Result<Verdict, InspectError> {
+    match foreign::source(path) {
+        Some(source) => Ok(foreign::check(path, &source)?),
+        None => Ok(check(path)?.0),
+    }
 }
