@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod foreign;
 mod mesh;
 mod protocol;
 mod run;

@@ -126,8 +126,11 @@ mod tests {
 
     #[test]
     fn a_message_is_read_as_clojure_prints_it() {
-        let text = r#"#maelstrom.net.message.Message{:id 71, :src "n1", :dest "c\"1", :body {:value [1 "}" #{2}], :in_reply_to 1, :type "init_ok"}} behind"#;
-        let message = parse(text).unwrap();
+        let text = [
+            r#"#maelstrom.net.message.Message{:id 71, :src "n1", :dest "c\"1", "#,
+            r#":body {:value [1 "}" #{2}], :in_reply_to 1, :type "init_ok"}} behind"#,
+        ];
+        let message = parse(&text.concat()).unwrap();
         assert_eq!(message.get(":id").unwrap().number(), Some(71));
         assert_eq!(message.get(":dest").unwrap().text(), Some("c\"1"));
         let body = message.get(":body").unwrap();

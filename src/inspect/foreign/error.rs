@@ -45,7 +45,8 @@ pub enum ForeignError {
     },
     /// The file is no text.
     #[error(
-        "{file}: this is no text (byte {offset} is zero); of Maelstrom, name jepsen.log: its net-journal.fressian is binary and is not read"
+        "{file}: this is no text, byte {offset} is zero; of Maelstrom, name jepsen.log: \
+         its net-journal.fressian is binary and is not read"
     )]
     Binary {
         /// The file as it was named.
@@ -107,7 +108,8 @@ pub enum ForeignError {
     },
     /// A Maelstrom log without messages, or with one side of them only.
     #[error(
-        "{file}: a Maelstrom log that says nothing of messages {missing}; make it with `maelstrom test --log-net-send true --log-net-recv true`"
+        "{file}: a Maelstrom log that says nothing of messages {missing}; \
+         make it with `maelstrom test --log-net-send true --log-net-recv true`"
     )]
     NoMessages {
         /// The file as it was named.

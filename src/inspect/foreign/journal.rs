@@ -169,7 +169,7 @@ fn counted(journal: &Journal, other: &[Option<usize>], judged: Judged) -> Judged
     let mut notes = journal.notes.clone();
     if lost > 0 {
         notes.push(format!(
-            "{lost} messages are sent and never received: lost, or on their way at the end"
+            "sent and never received: {lost} messages, lost or on their way at the end"
         ));
     }
     Judged {

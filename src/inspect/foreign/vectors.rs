@@ -160,11 +160,10 @@ impl VectorLogBuilder {
                 *id = new;
             }
         }
+        // A host is found by its exact name, and told in one line.
         let take = |old: &u32| {
-            self.names
-                .get_mut(*old as usize)
-                .map(std::mem::take)
-                .unwrap_or_default()
+            let name = self.names.get(*old as usize);
+            name.map_or_else(String::new, |name| name.replace(char::is_control, " "))
         };
         let names: Vec<String> = order.iter().map(take).collect();
         let mut log = VectorLog {

@@ -217,7 +217,8 @@ impl<'a> Judge<'a> {
             };
             self.judgement.judge(MERGE, 1);
             self.judgement.judge(CIRCLE, 1);
-            if event.entry(here.host) >= here.event.entry(here.host) {
+            let known = event.entry(here.host);
+            if known > 0 && known >= here.event.entry(here.host) {
                 self.circle(here, *cause, event);
             } else {
                 self.merge(here, *cause, event);

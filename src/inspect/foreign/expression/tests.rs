@@ -19,10 +19,11 @@ fn the_expressions_of_real_logs_find_their_groups() {
         (&groups["event"], &groups["host"], &groups["clock"]),
         ("Sent hello", "n1", "{\"n1\":1}")
     );
-    let akka = compile(
-        r"^\[(?<level>INFO|DEBUG)\] \[(?<date>(\d{2}\/){2}\d{4} (\d{2}:){2}\d{2}\.\d{3})\] \[.*?\] \[akka:[/][/]\w+\/user\/(?<host>\w+)\] (?<clock>{.*?}) (?<event>.*)$",
-    )
-    .unwrap();
+    let akka = [
+        r"^\[(?<level>INFO|DEBUG)\] \[(?<date>(\d{2}\/){2}\d{4} (\d{2}:){2}\d{2}\.\d{3})\] \[.*?\] ",
+        r"\[akka:[/][/]\w+\/user\/(?<host>\w+)\] (?<clock>{.*?}) (?<event>.*)$",
+    ];
+    let akka = compile(&akka.concat()).unwrap();
     let line = r#"[INFO] [10/13/2014 14:37:20.543] [Broadcast-2] [akka://Broadcast/user/node0] {"node0" : 2} Sending"#;
     let groups = akka.captures(line).unwrap();
     assert_eq!(
