@@ -306,7 +306,7 @@ fn circles_and_arrows_between_the_wrong_events_are_explained_with_both_lines() {
         "#]],
     );
     assert_judged(
-        &log(&[r#"a {"a":1} Sending x"#, r#"b {"a":1, "b":1} internal"#]),
+        &log(&[r#"a {"a":1} INFO-Sending x"#, r#"b {"a":1, "b":1} INFO internal"#]),
         &expect![[r#"
             arrow ends: log:3: the log calls this event internal, but it newly knows of event 1 of a
                 (log:1), as only a receive does
@@ -355,6 +355,31 @@ fn clocks_that_cannot_be_read_are_told_and_their_events_left_out() {
         "{:?}",
         history.notes
     );
+}
+
+#[test]
+fn many_violations_of_a_rule_are_counted_and_the_host_is_named() {
+    let mut lines = vec![r#"a {"x":1}"#; 7];
+    lines.extend([r#"x {"x":"?"}"#; 8]);
+    let (verdict, _) = read_bytes("log", log(&lines).into()).unwrap();
+    let last: Vec<String> = verdict.violations.iter().map(ToString::to_string).collect();
+    assert_eq!(last.len(), 5 + 5 + 1);
+    assert!(
+        last[4].ends_with("(and 3 more of this rule on the log)"),
+        "{}",
+        last[4]
+    );
+    assert!(
+        last[9].ends_with("(and 2 more of this rule on host a)"),
+        "{}",
+        last[9]
+    );
+    assert!(
+        last[10].starts_with("known hosts: log:1: the entry of x is 1"),
+        "{}",
+        last[10]
+    );
+    assert_eq!(verdict.broken(), 8 + 7 + 1);
 }
 
 #[test]
@@ -673,6 +698,31 @@ fn bytes_that_are_no_utf8_do_not_hide_the_rest() {
     assert!(verdict.is_valid());
     assert_eq!(verdict.notes, ["log: bytes that are no UTF-8 are shown as �"]);
     assert_eq!(history.len(), 2);
+}
+
+#[test]
+fn logs_in_the_forms_of_the_exports_are_read() {
+    let shiviz = r"(?<host>\S+) (?<clock>{[^}]*}) (?<date>\S+) lamport=(?<lamport>\d+) queue=(?<queue>\S+) (?<event>.*)";
+    let tsviz = r"(?<host>\S+) (?<timestamp>\d{19}) (?<clock>{[^}]*}) queue=(?<queue>\S+) (?<event>.*)";
+    let at = "2026-11-20T23:16:01.373456Z";
+    for text in [
+        format!(
+            "{shiviz}\n\nmachine-0 {{\"machine-0\":1}} {at} lamport=4 queue=- send to 1\n\
+             machine-1 {{\"machine-0\":1,\"machine-1\":1}} {at} lamport=5 queue=0 receive from 0\n"
+        ),
+        format!(
+            "{tsviz}\n\nmachine-0 1795216561373456000 {{\"machine-0\":1}} queue=- send to 1\n\
+             machine-1 1795216561373456000 {{\"machine-0\":1,\"machine-1\":1}} queue=0 receive from 0\n"
+        ),
+    ] {
+        let (verdict, history) = read_bytes("log", text.into()).unwrap();
+        assert!(verdict.is_valid(), "{verdict}");
+        assert_eq!(
+            drawn(&history),
+            ["machine-0:1 send", "machine-1:1 receive machine-0:1"]
+        );
+        assert_eq!(history.span().unwrap().0.to_string(), at);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::{
     maelstrom::{End, Entry, Journal, Key},
     text::Text,
-    verdict::{FORMAT, Judged, Judgement},
+    verdict::{FORMAT, Judged, Judgement, NO_HOST},
 };
 
 /// No two sends have the same id.
@@ -73,7 +73,7 @@ pub(super) fn match_up(text: &Text, journal: &Journal) -> Matched {
     };
     for problem in &journal.problems {
         let tell = || (vec![problem.place.clone()], problem.text.clone());
-        matching.judgement.add(FORMAT, 0, tell);
+        matching.judgement.add(FORMAT, NO_HOST, tell);
     }
     matching
         .judgement

@@ -8,8 +8,9 @@
 //!
 //! Both lines are often missing, because people type them into ShiViz's page: then ShiViz's default expression
 //! is tried, and lines of `===` separate executions. The first of the groups `timestamp`, `date` and `time`
-//! that there is gives events their time; a group `kind` or `type`, or the event's first word, may say that
-//! it is a send, a receive or internal. Source: ShiViz, `js/model/parser.js` and the help on its page.
+//! that there is gives events their time; a group `kind` or `type`, or the event's first word behind a level,
+//! may say that it is a send, a receive or internal. Source: ShiViz, `js/model/parser.js` and the help on its
+//! page.
 
 use regex::{Captures, Regex};
 
@@ -32,6 +33,9 @@ const GROUPS: [&str; 3] = ["event", "host", "clock"];
 
 /// Groups that may say what an event is.
 const KIND_GROUPS: [&str; 2] = ["kind", "type"];
+
+/// Levels that GoVector puts before a text.
+const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "FATAL"];
 
 /// How a log is to be taken apart.
 #[derive(Debug)]
@@ -248,18 +252,17 @@ fn compile(text: &Text, line: u64, expression: &str) -> Result<Regex, ForeignErr
     })
 }
 
+fn first_word(text: &str) -> &str {
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    words
+        .find(|word| !word.is_empty() && !LEVELS.contains(word))
+        .unwrap_or_default()
+}
+
 /// What an event is, if a group or its first word says so.
 fn said(found: &Captures<'_>, event: &str) -> Option<Said> {
     let group = KIND_GROUPS.into_iter().find_map(|group| found.name(group));
-    let word = group.map_or_else(
-        || {
-            event
-                .split(|c: char| !c.is_alphanumeric())
-                .next()
-                .unwrap_or_default()
-        },
-        |group| group.as_str().trim(),
-    );
+    let word = group.map_or_else(|| first_word(event), |group| group.as_str().trim());
     match word.to_ascii_lowercase().as_str() {
         "send" | "sends" | "sent" | "sending" => Some(Said::Send),
         "receive" | "receives" | "received" | "receiving" | "recv" => Some(Said::Receive),

@@ -239,6 +239,12 @@ impl VectorLog {
 impl Clocked {
     /// Its entry for a host; zero if there is none.
     pub(super) fn entry(&self, host: u32) -> u64 {
+        // Where no entry is missing, each stands at its host's place.
+        if let Some((id, entry)) = self.clock.get(host as usize)
+            && *id == host
+        {
+            return *entry;
+        }
         let found = self.clock.binary_search_by_key(&host, |(id, _)| *id);
         let entry = found.ok().and_then(|place| self.clock.get(place));
         entry.map_or(0, |(_, entry)| *entry)

@@ -11,6 +11,9 @@ use crate::{
 /// Lines can be read as events.
 pub(super) const FORMAT: &str = "format";
 
+/// What stands for the host of a line that cannot be read.
+pub(super) const NO_HOST: u32 = u32::MAX;
+
 /// Rules judged and broken in one log.
 #[derive(Debug, Default)]
 pub(super) struct Judgement {
@@ -36,7 +39,7 @@ impl Judgement {
         *self.judged.entry(rule).or_default() += count as u64;
     }
 
-    /// A rule was broken at a host.
+    /// A rule was broken at a host, or by a line of [`NO_HOST`].
     pub(super) fn add(&mut self, rule: &'static str, host: u32, tell: impl FnOnce() -> (Vec<Place>, String)) {
         let host = MachineId(u16::try_from(host).unwrap_or(u16::MAX));
         self.violations.add(rule, host, tell);
@@ -50,7 +53,10 @@ impl Judgement {
             broken: self.violations.count(rule),
         };
         let counts: Vec<RuleCount> = rules.iter().map(count).collect();
-        let name = |host: MachineId| format!("host {}", name(u32::from(host.0)));
+        let name = |host: MachineId| match host.0 {
+            u16::MAX => "the log".to_owned(),
+            host => format!("host {}", name(u32::from(host))),
+        };
         Judged {
             rules: counts,
             violations: self.violations.into_kept_of(rules, name),

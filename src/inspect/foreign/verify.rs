@@ -18,7 +18,7 @@
 use super::{
     arrows::Cause,
     vectors::{Clocked, Said, VectorLog},
-    verdict::{FORMAT, Judged, Judgement},
+    verdict::{FORMAT, Judged, Judgement, NO_HOST},
 };
 use crate::trace::Place;
 
@@ -73,7 +73,7 @@ pub(super) fn verify(log: &VectorLog) -> Judged {
     };
     for problem in &log.problems {
         let tell = || (vec![problem.place.clone()], problem.text.clone());
-        judge.judgement.add(FORMAT, 0, tell);
+        judge.judgement.add(FORMAT, NO_HOST, tell);
     }
     judge.judgement.judge(FORMAT, log.problems.len());
     for host in 0..log.hosts() {
