@@ -8,8 +8,8 @@ pub(super) fn run(arguments: &FoldersArguments) -> anyhow::Result<Exit> {
     let mut exit = Exit::Valid;
     let mut unread = None;
     for folder in &arguments.folders {
-        match inspect::check(folder) {
-            Ok((verdict, _)) => {
+        match inspect::judge(folder) {
+            Ok(verdict) => {
                 print(&format!("{verdict}\n"))?;
                 if !verdict.is_valid() {
                     exit = Exit::Violated;
@@ -33,6 +33,7 @@ pub(super) fn run(arguments: &FoldersArguments) -> anyhow::Result<Exit> {
 pub(super) fn unreadable(error: InspectError) -> anyhow::Error {
     match error {
         InspectError::Folder { .. } | InspectError::NoLogs { .. } => Usage(error.to_string()).into(),
+        InspectError::Foreign(ref foreign) if foreign.is_usage() => Usage(error.to_string()).into(),
         other => other.into(),
     }
 }

@@ -8,6 +8,7 @@ mod check;
 mod compare;
 pub mod figure;
 mod findings;
+pub mod foreign;
 mod grid;
 pub mod history;
 mod inspection;
@@ -24,6 +25,7 @@ use std::path::Path;
 pub use check::{RuleCount, Verdict};
 pub use compare::{Comparison, Incomparable, Row};
 pub use findings::findings;
+pub use foreign::ForeignError;
 pub use grid::Style;
 pub use inspection::{Inspection, JUDGED_MACHINES_MAX};
 pub use run::{InspectError, Item, RunReader};
@@ -37,6 +39,7 @@ pub use summary::{Expected, MachineSummary, RunSummary, SENT_TO_MACHINES_MAX};
 /// # Errors
 /// [`InspectError`] if the folder holds no run that can be read. Broken rules are no error: they are the verdict.
 pub fn check(dir: &Path) -> Result<(Verdict, RunSummary), InspectError> {
+    foreign::refuse(dir, "a report")?;
     let mut run = RunReader::open(dir)?;
     let mut check = check::Check::new(run.files(), run.headers());
     let mut tally = summary::Tally::new(run.dir(), run.headers());
@@ -51,4 +54,15 @@ pub fn check(dir: &Path) -> Result<(Verdict, RunSummary), InspectError> {
     }
     let verdict = check.finish(run.dir(), run.headless(), run.cut());
     Ok((verdict, tally.finish()))
+}
+
+/// Judges a run as [`check`] does, or a log of another program by the rules of [`foreign`].
+///
+/// # Errors
+/// [`InspectError`] if there is nothing that can be read. Broken rules are no error: they are the verdict.
+pub fn judge(path: &Path) -> Result<Verdict, InspectError> {
+    match foreign::source(path) {
+        Some(source) => Ok(foreign::check(path, &source)?),
+        None => Ok(check(path)?.0),
+    }
 }

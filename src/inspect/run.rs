@@ -68,6 +68,9 @@ pub enum InspectError {
     /// A log cannot be read, or is none.
     #[error("a log cannot be read; remove the file from the folder if it does not belong there")]
     Log(#[from] ReadError),
+    /// A log of another program cannot be read.
+    #[error(transparent)]
+    Foreign(#[from] crate::inspect::foreign::ForeignError),
     /// Two logs say that they are of the same machine.
     #[error("{second}, line 2: this is the log of machine {machine}, as {first} is; remove one of them")]
     Twice {

@@ -116,7 +116,17 @@ impl Violations {
     /// All violations that were kept, by the order of `rules`, then by machine; where some were only counted,
     /// the last one says so.
     #[must_use]
-    pub fn into_kept(mut self, rules: &[&'static str]) -> Vec<Violation> {
+    pub fn into_kept(self, rules: &[&'static str]) -> Vec<Violation> {
+        self.into_kept_of(rules, |machine| format!("machine {machine}"))
+    }
+
+    /// The same, where machines go by other names.
+    #[must_use]
+    pub fn into_kept_of(
+        mut self,
+        rules: &[&'static str],
+        name: impl Fn(MachineId) -> String,
+    ) -> Vec<Violation> {
         let mut all = Vec::new();
         for rule in rules {
             for ((_, machine), found) in self.found.iter_mut().filter(|((name, _), _)| name == rule) {
@@ -127,7 +137,7 @@ impl Violations {
                     && rest > 0
                     && let Some(last) = found.kept.last_mut()
                 {
-                    last.text += &format!(" (and {rest} more of this rule on machine {machine})");
+                    last.text += &format!(" (and {rest} more of this rule on {})", name(*machine));
                 }
                 all.append(&mut found.kept);
             }

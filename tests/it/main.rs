@@ -9,6 +9,7 @@
 
 mod check;
 mod compare;
+mod foreign;
 mod mesh;
 mod protocol;
 mod run;

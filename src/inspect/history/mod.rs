@@ -29,7 +29,7 @@ pub use build::{HistoryBuilder, Receipt};
 pub use front::{Fronts, Hop};
 pub use name::{EventName, NameError, NoSuchEvent};
 
-use super::run::InspectError;
+use super::{foreign, run::InspectError};
 use crate::trace::WallTime;
 
 /// One event: its process and its place there.
@@ -158,12 +158,16 @@ pub struct History {
 }
 
 impl History {
-    /// Reads a run folder, or a link to it such as `logs/latest`.
+    /// Reads a run folder, or a link to it such as `logs/latest`, or a log of another program
+    /// ([`foreign`]).
     ///
     /// # Errors
     /// [`InspectError`] if there is nothing that can be read. Lines that do not fit are [`notes`](Self::notes).
     pub fn read(source: &Path) -> Result<Self, InspectError> {
-        run::read(source)
+        match foreign::source(source) {
+            Some(log) => Ok(foreign::read(source, &log)?),
+            None => run::read(source),
+        }
     }
 
     /// How many events there are.
