@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod experiment;
+mod export;
 mod machine;
 mod options;
 mod progress;
@@ -55,6 +56,10 @@ pub fn run() -> anyhow::Result<Exit> {
         }
         Command::Check(arguments) => check::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Export(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            export::run(&arguments)
+        }
         Command::Experiment(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             experiment::run(&arguments)
