@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod export;
 mod mesh;
 mod protocol;
 mod run;

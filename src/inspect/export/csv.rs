@@ -7,7 +7,7 @@
 //! | kind, clock, jump | what; the clock after it, and by how much that rose |
 //! | from, sent | of a receive: the sender, and the clock of the send event |
 //! | queue, waited_us | of a receive: messages still waiting, and how long this one waited |
-//! | to | of a send: the recipients, separated by `;` |
+//! | to | of a send: the recipients, separated by `;`, which in a name becomes `_` |
 //! | line | the line of the machine's log |
 //!
 //! What is not known is empty. Lines end with CR LF, as the RFC has it.
@@ -15,7 +15,7 @@
 use std::io::Write;
 
 use super::{ExportError, Exported, part::Part, row};
-use crate::trace::TimeText;
+use crate::{inspect::history::Message, trace::TimeText};
 
 const HEADING: &str = "run,machine,index,at,at_us,kind,clock,jump,from,sent,queue,waited_us,to,line\r\n";
 
@@ -34,9 +34,10 @@ pub(super) fn write(
     let names: Vec<String> = history
         .processes
         .iter()
-        .map(|process| field(&process.name))
+        .map(|process| process.name.replace(';', "_"))
         .collect();
-    let name = |process: u32| names.get(process as usize).map_or("", String::as_str).as_bytes();
+    let fields: Vec<String> = names.iter().map(|name| field(name)).collect();
+    let name = |process: u32| fields.get(process as usize).map_or("", String::as_str).as_bytes();
     let mut times = TimeText::default();
     let mut lines = HEADING.as_bytes().to_vec();
     for id in part.ids() {
@@ -61,15 +62,8 @@ pub(super) fn write(
         number(&mut lines, row.sent);
         number(&mut lines, row.queue);
         number(&mut lines, row.waited_us);
-        let mut separator = b',';
-        for message in history.sent_by(id) {
-            lines.push(separator);
-            lines.extend_from_slice(name(message.to));
-            separator = b';';
-        }
-        if separator == b',' {
-            lines.push(separator);
-        }
+        lines.push(b',');
+        lines.extend_from_slice(recipients(history.sent_by(id), &names).as_bytes());
         number(&mut lines, Some(row.line));
         lines.extend_from_slice(b"\r\n");
         if lines.len() >= BATCH_BYTES {
@@ -88,9 +82,20 @@ fn number(line: &mut Vec<u8>, number: Option<impl itoa::Integer>) {
     }
 }
 
+/// The recipients as one field.
+fn recipients(messages: &[Message], names: &[String]) -> String {
+    let mut list = String::new();
+    for message in messages {
+        let separator = if list.is_empty() { "" } else { ";" };
+        list += separator;
+        list += names.get(message.to as usize).map_or("", String::as_str);
+    }
+    field(&list)
+}
+
 /// A text as a field: in quotes where it needs them.
 fn field(text: &str) -> String {
-    if text.contains(['"', ',', ';', '\r', '\n']) {
+    if text.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()

@@ -28,7 +28,10 @@ pub const SHIVIZ_EVENTS_MAX: u64 = 2_000;
 
 const SHIVIZ_EXPRESSION: &str =
     r"(?<host>\S+) (?<clock>{[^}]*}) (?<date>\S+) lamport=(?<lamport>\d+) queue=(?<queue>\S+) (?<event>.*)";
-const TSVIZ_EXPRESSION: &str = r"(?<host>\S+) (?<timestamp>\d{19}) (?<clock>{[^}]*}) lamport=(?<lamport>\d+) queue=(?<queue>\S+) (?<event>.*)";
+const TSVIZ_EXPRESSION: &str = concat!(
+    r"(?<host>\S+) (?<timestamp>\d{19}) (?<clock>{[^}]*}) ",
+    r"lamport=(?<lamport>\d+) queue=(?<queue>\S+) (?<event>.*)"
+);
 const GOVECTOR_EXPRESSION: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 /// The first and the last microsecond whose nanoseconds have 19 digits: September 2001 and April 2262.
@@ -80,7 +83,8 @@ pub(super) fn write(
 }
 
 /// What is said of logs in which an effect comes before its cause.
-pub(super) const CIRCLE: &str = "some messages form a circle, as only wrong logs have it: one of each circle is not shown; see `clocklab check`";
+pub(super) const CIRCLE: &str = "some messages form a circle, as only wrong logs have it: one message of each \
+    circle does not count for the order; see `clocklab check`";
 
 fn shiviz(event: &Stamped<'_>, output: &mut impl Write) -> io::Result<()> {
     write!(output, "{} {} ", event.host, event.vector)?;

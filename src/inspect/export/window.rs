@@ -86,11 +86,17 @@ impl FromStr for Window {
 }
 
 impl fmt::Display for Window {
+    /// As it may be typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-", humantime::format_duration(self.from))?;
-        match self.until {
-            Some(until) => write!(f, "{}", humantime::format_duration(until)),
-            None => Ok(()),
-        }
+        let word = |time: Duration| match time.subsec_nanos() {
+            0 => format!("{}s", time.as_secs()),
+            _ => humantime::format_duration(time).to_string().replace(' ', ""),
+        };
+        write!(
+            f,
+            "{}-{}",
+            word(self.from),
+            self.until.map(word).unwrap_or_default()
+        )
     }
 }
