@@ -18,10 +18,10 @@ use crate::inspect::{
 /// What stands below the options in `--help`.
 pub(super) const EXAMPLES: &str = "\
 Formats:
-  shiviz, tsviz, govector   vector clocks, for the space-time diagrams of those tools
-  perfetto                  Chrome trace JSON for https://ui.perfetto.dev: slices, arrows, queues, counters
-  csv, parquet              a row an event, for any table; DuckDB and Polars read a folder of many runs
-  mermaid, dot              a sequence diagram for Markdown; a graph for Graphviz
+  shiviz, tsviz, govector  vector clocks, for those tools' space-time diagrams
+  perfetto                 Chrome trace JSON for https://ui.perfetto.dev
+  csv, parquet             a row an event; DuckDB and Polars read many runs
+  mermaid, dot             a sequence diagram for Markdown; a graph for Graphviz
 
 Examples:
   clocklab export --to perfetto --output run.json

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::inspect::history::{EventId, EventKind};
 
-/// Events that are exported unless more are asked for: `dot` takes 0.2 s for 1,000 events of eight machines, 3 s for
-/// 4,000 and 19 s for 8,000, and no screen shows a wider picture.
+/// Events that are exported unless more are asked for: `dot` takes 0.2 s for 1,000 events of eight machines,
+/// 3 s for 4,000 and 19 s for 8,000, and no screen shows a wider picture.
 pub const DOT_EVENTS_MAX: u64 = 1_000;
 
 pub(super) fn write(

@@ -1,9 +1,9 @@
 //! A sequence diagram for Mermaid, as Markdown pages show it.
 //!
 //! Such a diagram has one line a message, sent and received at once; so a message stands where it was
-//! received, and messages stand in the order of time as far as causality allows. Messages that overtake each other, or that
-//! are under way at the same time, cannot be seen in it: `clocklab draw` shows those. A message that was not
-//! received in the export ends in a cross, where it was sent.
+//! received, and messages stand in the order of time as far as causality allows. That messages overtake each
+//! other, or are under way at the same time, cannot be seen in it: vector-clock formats show that. A message that
+//! was not received in the export ends in a cross, where it was sent.
 
 use std::io::Write;
 

@@ -32,12 +32,12 @@ use super::{
 };
 use crate::inspect::history::{EventId, History};
 
-/// Rows that are gathered before they are written: some 20 MB for a run of ten machines. Readers skip groups whose
-/// statistics do not match, and read groups side by side.
+/// Rows that are gathered before they are written: some 40 MB for a run of ten machines. Readers skip groups
+/// whose statistics do not match, and read groups side by side.
 pub const ROW_GROUP_ROWS: usize = 100_000;
 
-/// Longest vector that is written. Beyond it the column is left empty: a row group of longer ones would not fit
-/// into memory.
+/// Longest vector that is written. Beyond it the column is left empty: a row group of longer ones would take
+/// over 200 MB.
 pub const VECTOR_ENTRIES_MAX: usize = 128;
 
 const SCHEMA: &str = "

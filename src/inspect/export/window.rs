@@ -13,19 +13,17 @@ pub struct Window {
     pub until: Option<Duration>,
 }
 
-/// A text that is no window.
+/// A text that is no window. Messages leave out what was written, which the command line names before them.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum WindowError {
     /// It is not of the form.
-    #[error(
-        "`{text}` is no window: write two times since the start with a hyphen between, such as 10s-20s, 10s- or -20s"
-    )]
+    #[error("a window is two times since the start with a hyphen between, such as 10s-20s, 10s- or -20s")]
     Form {
         /// What was written.
         text: String,
     },
     /// One of its times cannot be read.
-    #[error("`{text}`: {what}; write a time as 10s, 500ms or 2m")]
+    #[error("{what}; write a time as 10s, 500ms or 2m")]
     Time {
         /// What was written.
         text: String,
@@ -33,7 +31,7 @@ pub enum WindowError {
         what: String,
     },
     /// It ends before it begins.
-    #[error("{window}: it ends before it begins; write the earlier time first")]
+    #[error("the window ends before it begins; write the earlier time first")]
     Reversed {
         /// The window.
         window: Window,
