@@ -13,20 +13,10 @@
 
 mod support;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::time::Instant;
 
-use clocklab::{
-    clock::ClockKind,
-    inspect,
-    lab::{RunFile, Simulated},
-    model::{Phase, RATE_MAX},
-    sim::Latency,
-};
-use support::{Options, Spread};
+use clocklab::inspect;
+use support::{Options, Spread, virtual_run::write_run};
 
 const RATE_AIM: f64 = 5e6;
 
@@ -93,24 +83,4 @@ fn main() {
         "under 500 MB",
         resident_kib < RESIDENT_KIB_AIM,
     );
-}
-
-/// Writes the logs of a run with about `events` events; returns its folder and its logs' bytes.
-fn write_run(logs: &Path, events: u64) -> (PathBuf, u64) {
-    let run = Simulated {
-        rates: vec![RATE_MAX; 3],
-        draw: 10,
-        phase: Phase::Random,
-        clock: ClockKind::Lamport,
-        duration_us: events * 1_000_000 / (3 * u64::from(RATE_MAX)),
-        latency: Latency::Constant { us: 0 },
-        seed: 7,
-        run: "bench".parse().expect("a run id"),
-    };
-    let file = RunFile::simulated(&run, Vec::new());
-    let (folder, _) = run.write(logs, &file).expect("written");
-    let files = fs::read_dir(&folder).expect("a folder");
-    let bytes = files.map(|file| file.and_then(|file| file.metadata()).expect("a file").len());
-    let bytes = bytes.sum();
-    (folder, bytes)
 }

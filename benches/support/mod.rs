@@ -13,6 +13,7 @@
 pub mod fleet;
 pub mod mesh;
 pub mod proc;
+pub mod virtual_run;
 
 use std::{
     env,

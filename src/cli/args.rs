@@ -7,6 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
+use super::export::{self, ExportArguments};
 use crate::{
     clock::ClockKind,
     lab::BASE_PORT_DEFAULT,
@@ -108,6 +109,9 @@ Exit codes: 0 every rule held, 1 one was violated, 2 no such folder or no log th
     Check(FoldersArguments),
     /// Show what happened in a run beside what theory expects; of several runs a row each and the mean
     Report(ReportArguments),
+    /// Write a run for another tool: ShiViz, TSViz, Perfetto, CSV, Parquet, Mermaid, Graphviz
+    #[command(after_help = export::EXAMPLES)]
+    Export(ExportArguments),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and
@@ -271,7 +275,7 @@ pub(super) struct ExperimentArguments {
 }
 
 /// A value of a few words, which help, errors and completions list.
-fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+pub(super) fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = String> + Clone + Send + Sync + 'static,
 {

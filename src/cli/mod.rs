@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod compare;
 mod experiment;
+mod export;
 mod machine;
 mod options;
 mod progress;
@@ -64,6 +65,10 @@ pub fn run() -> anyhow::Result<Exit> {
         }
         Command::Check(arguments) => check::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Export(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            export::run(&arguments)
+        }
         Command::Experiment(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             experiment::run(&arguments)

@@ -9,6 +9,7 @@
 
 mod check;
 mod compare;
+mod export;
 mod foreign;
 mod mesh;
 mod protocol;
