@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod draw;
 mod experiment;
 mod machine;
 mod options;
@@ -54,6 +55,7 @@ pub fn run() -> anyhow::Result<Exit> {
             run::run(&arguments)
         }
         Command::Check(arguments) => check::run(&arguments),
+        Command::Draw(arguments) => draw::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Experiment(arguments) => {
             tell(&verbosity, LevelFilter::WARN);

@@ -4,6 +4,7 @@
 //! same format. Opens files for reading only; tables and figures are returned as text.
 
 mod check;
+pub mod draw;
 pub mod figure;
 mod findings;
 mod grid;
