@@ -86,16 +86,17 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
         Format::Svg => Limits::SVG,
         Format::Html => Limits::HTML,
     };
+    let axis = axis(arguments, &history)?;
     let choice = Choice {
         window: arguments.window,
         processes: arguments.machines.clone(),
         last: arguments
             .last
             .map(|last| usize::try_from(last).unwrap_or(usize::MAX)),
+        axis,
     };
     let selection = choice.of(&history, &positions, &limits).map_err(usage)?;
     let highlight = highlighted(arguments, &history, &selection)?;
-    let axis = axis(arguments, &history)?;
     let theme = arguments.theme.map(|theme| match theme {
         ThemeWord::Light => Theme::Light,
         ThemeWord::Dark => Theme::Dark,

@@ -15,9 +15,10 @@ use super::{
 use crate::inspect::history::{EventId, EventKind, History, Message};
 
 /// What the horizontal axis shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Axis {
     /// Seconds since the run's start.
+    #[default]
     Time,
     /// Logical time.
     Clock,
@@ -71,6 +72,8 @@ pub(super) struct Plan<'a> {
     pub(super) scale: Scale,
     pub(super) lanes: Vec<Lane>,
     pub(super) lane_height: f64,
+    /// Beneath the lanes.
+    pub(super) bottom: f64,
     /// Pixels that one waiting message is high, the same in all lanes.
     pub(super) message_height: f64,
     /// Radius of a mark.
@@ -125,18 +128,25 @@ impl<'a> Plan<'a> {
             },
             lanes: Vec::new(),
             lane_height,
+            bottom: top,
             message_height: MESSAGE_HEIGHT_MAX,
             radius: (spacing * 0.4).clamp(1.4, 5.0).min(lane_height / 9.0),
         };
         plan.scale = plan.scale();
-        let mut lane_top = top;
         for shown in &selection.shown {
-            let lane = plan.lane(*shown, lane_top + lane_height * LINE_PART);
+            let lane = plan.lane(*shown);
             plan.lanes.push(lane);
-            lane_top += lane_height;
         }
         let most = plan.lanes.iter().map(|lane| lane.waiting_max).max().unwrap_or(0);
         plan.message_height = (lane_height * BAND_PART / f64::from(most.max(1))).min(MESSAGE_HEIGHT_MAX);
+        // The first lane needs no more room above its line than its band takes.
+        let first = plan.lanes.first().map_or(0, |lane| lane.waiting_max);
+        let mut line_y = top + f64::from(first) * plan.message_height + plan.radius + 16.0;
+        for lane in &mut plan.lanes {
+            lane.line_y = line_y;
+            line_y += lane_height;
+        }
+        plan.bottom = line_y - lane_height * LINE_PART;
         plan
     }
 
@@ -171,7 +181,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn lane(&self, shown: Shown, line_y: f64) -> Lane {
+    fn lane(&self, shown: Shown) -> Lane {
         let process = self.history.processes.get(shown.process as usize);
         let steps = match self.axis {
             Axis::Time => queue::steps_of(self.history, shown.process),
@@ -206,14 +216,14 @@ impl<'a> Plan<'a> {
         let ended = of_log(process.and_then(|process| process.ended)).or(last);
         Lane {
             shown,
-            line_y,
+            line_y: 0.0,
             band,
             waiting_max,
             ran: (
                 started.unwrap_or(self.scale.from).max(self.scale.from),
                 ended.unwrap_or(self.scale.from).min(self.scale.until),
             ),
-            ended: process.is_some_and(|process| process.ended.is_some()),
+            ended: self.axis == Axis::Time && process.is_some_and(|process| process.ended.is_some()),
             steps,
         }
     }

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use thiserror::Error;
 
-use super::positions::Positions;
+use super::{plan::Axis, positions::Positions};
 use crate::{
     inspect::history::{EventId, History, NoSuchEvent},
     trace::WallTime,
@@ -42,6 +42,8 @@ pub struct Choice {
     pub processes: Vec<String>,
     /// Of all this, only the last events.
     pub last: Option<usize>,
+    /// By which axis events are first or last; logs without times know the logical one only.
+    pub axis: Axis,
 }
 
 /// A choice that does not fit the run.
@@ -183,6 +185,11 @@ impl Choice {
             history,
             positions,
             limits,
+            axis: if history.has_times() {
+                self.axis
+            } else {
+                Axis::Clock
+            },
             selection: Selection {
                 shown: Vec::new(),
                 window: None,
@@ -208,6 +215,7 @@ struct Making<'a> {
     history: &'a History,
     positions: &'a Positions,
     limits: &'a Limits,
+    axis: Axis,
     selection: Selection,
 }
 
@@ -265,7 +273,7 @@ impl Making<'_> {
         let from = window.from.map_or(start, later);
         let until = window.until.map_or(WallTime(end.0.saturating_add(1)), later);
         let before = self.selection.events();
-        self.narrow(|at| (from.0..until.0).contains(&at));
+        self.narrow(|making, id| (from.0..until.0).contains(&making.at(id)));
         let events = self.selection.events();
         if events == 0 {
             let (first, last) = self.history.span().unwrap_or((start, end));
@@ -291,24 +299,27 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// Where an event stands: its time, or its logical position in logs without times.
+    /// Where an event stands on the axis.
     fn key(&self, id: EventId) -> i64 {
-        if self.history.has_times() {
-            let at = self.history.event(id).and_then(|event| event.at);
-            return at.map_or(0, |at| at.0);
+        match self.axis {
+            Axis::Time => self.at(id),
+            Axis::Clock => i64::try_from(self.positions.logical(self.history, id)).unwrap_or(i64::MAX),
         }
-        i64::try_from(self.positions.logical(self.history, id)).unwrap_or(i64::MAX)
+    }
+
+    fn at(&self, id: EventId) -> i64 {
+        let at = self.history.event(id).and_then(|event| event.at);
+        at.map_or(0, |at| at.0)
     }
 
     /// Cuts each process down to the stretch from its first to its last event that is `wanted`.
-    fn narrow(&mut self, wanted: impl Fn(i64) -> bool) {
+    fn narrow(&mut self, wanted: impl Fn(&Self, EventId) -> bool) {
         let mut shown = std::mem::take(&mut self.selection.shown);
         for Shown { process, first, end } in &mut shown {
+            let process = *process;
             let is_wanted = |index: &u32| {
-                wanted(self.key(EventId {
-                    process: *process,
-                    index: *index,
-                }))
+                let index = *index;
+                wanted(self, EventId { process, index })
             };
             let found = (*first..*end).find(is_wanted);
             match found {
@@ -335,14 +346,19 @@ impl Making<'_> {
         let Some(limit) = keys.get(count).copied() else {
             return;
         };
-        self.narrow(|key| key < limit);
+        self.narrow(|making, id| making.key(id) < limit);
         self.close(limit, true);
         let stretch = self.stretch();
+        let most = self.limits.events;
+        let why = if count == most {
+            format!(": {} holds no more", self.limits.picture)
+        } else {
+            String::new()
+        };
         self.tell(format!(
-            "The first {} of {} events{stretch}: {} shows no more at once; choose with --window or --last.",
+            "The first {} of {} events{stretch}{why}; choose with --window or --last.",
             thousands(self.selection.events()),
-            thousands(of),
-            self.limits.picture
+            thousands(of)
         ));
     }
 
@@ -354,7 +370,7 @@ impl Making<'_> {
             .and_then(|place| keys.get(place))
             .copied();
         let Some(limit) = limit else { return };
-        self.narrow(|key| key >= limit);
+        self.narrow(|making, id| making.key(id) >= limit);
         self.close(limit, false);
         let stretch = self.stretch();
         self.tell(format!(
@@ -369,7 +385,7 @@ impl Making<'_> {
         let (Some(start), Some(end)) = (start_of(self.history), end_of(self.history)) else {
             return;
         };
-        if !self.history.has_times() {
+        if self.axis == Axis::Clock {
             return;
         }
         let (from, until) = self.selection.window.unwrap_or((start, end));

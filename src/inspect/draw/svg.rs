@@ -52,7 +52,7 @@ pub fn svg(history: &History, positions: &Positions, selection: &Selection, styl
     let top = MARGIN + TITLE_SIZE + LINE_HEIGHT * (approximate_count(told.len()) + 1.0) + 8.0;
     let plan = Plan::new(history, positions, selection, style.axis, top);
     let borders = style.highlight.map(|event| Borders::of(history, event));
-    let bottom = top + plan.lane_height * approximate_count(plan.lanes.len().max(1));
+    let bottom = plan.bottom;
     let mut page = Page {
         writer: Writer::default(),
         pen: Pen {
@@ -333,11 +333,8 @@ impl Page<'_> {
                 self.text(x, lane.line_y + 13.0, SMALL_SIZE, colours.soft, "start", &facts);
             }
         } else {
-            let whole = if facts.is_empty() {
-                process.name.clone()
-            } else {
-                format!("{}: {facts}", process.name)
-            };
+            let rate = process.rate.map_or(String::new(), |rate| format!(", {rate}/s"));
+            let whole = format!("{name}{rate}");
             let whole = fitted(&whole, SMALL_SIZE, room + 8.0);
             self.text(x, lane.line_y + 4.0, SMALL_SIZE, colours.ink, "start", &whole);
         }
