@@ -8,6 +8,7 @@
 )]
 
 mod check;
+mod draw;
 mod mesh;
 mod protocol;
 mod run;

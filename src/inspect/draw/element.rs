@@ -81,8 +81,8 @@ pub(super) fn width_of(text: &str, size: f64) -> f64 {
         .chars()
         .map(|character| match character {
             'i' | 'j' | 'l' | 'f' | 't' | 'r' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '(' | ')' => 0.38,
-            'm' | 'w' | 'M' | 'W' | '…' | '→' => 0.95,
-            narrow if narrow.is_ascii_lowercase() || narrow.is_ascii_digit() => 0.6,
+            'm' | 'w' | 'M' | 'W' | '…' | '→' | '≤' => 0.9,
+            narrow if narrow.is_ascii_lowercase() || narrow.is_ascii_digit() => 0.58,
             narrow if narrow.is_ascii() => 0.72,
             _ => 1.0,
         })

@@ -14,6 +14,8 @@
 
 mod data;
 mod element;
+mod legend;
+mod marks;
 mod page;
 mod plan;
 mod positions;

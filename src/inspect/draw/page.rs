@@ -27,7 +27,7 @@ pub fn viewer_script() -> &'static str {
         include_str!("viewer/scales.js"),
         include_str!("viewer/scene.js"),
         include_str!("viewer/paint.js"),
-        include_str!("viewer/overview.js"),
+        include_str!("viewer/overlay.js"),
         include_str!("viewer/details.js"),
         include_str!("viewer/controls.js"),
         include_str!("viewer/mount.js"),
@@ -80,7 +80,7 @@ pub fn page(
 </style>
 </head>
 <body>
-<main id="diagram" data-axis="{axis}" data-theme="{theme}" data-pinned="{pinned}">
+<main id="diagram" data-axis="{axis}" data-theme="{theme}" data-keys="page" data-pinned="{pinned}">
 <noscript>This diagram is drawn by a script in this file; the browser has scripts switched off. `clocklab draw` also writes SVG.</noscript>
 </main>
 <script type="application/json" id="diagram-data">{data}</script>

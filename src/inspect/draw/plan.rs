@@ -26,7 +26,7 @@ pub enum Axis {
 
 /// Size of the picture and of its parts, in pixels.
 pub(super) const WIDTH: f64 = 1200.0;
-pub(super) const LEFT: f64 = 150.0;
+pub(super) const LEFT: f64 = 164.0;
 pub(super) const RIGHT: f64 = WIDTH - 28.0;
 const LANES_HEIGHT: f64 = 400.0;
 const LANE_HEIGHT_MAX: f64 = 132.0;

@@ -2,8 +2,8 @@
 //!
 //! An arrival adds one, a take removes one; what the log says of the queue behind a take corrects the count,
 //! since messages that were never taken have no logged arrival. They are counted from the first take that saw
-//! them, which is late by at most the time between two takes; the footer's count is the last step. Logs that say neither arrivals nor queues give no
-//! band.
+//! them, which is late by at most the time between two takes; the footer's count is the last step. Logs that
+//! say neither arrivals nor queues give no band.
 
 use crate::inspect::history::{EventId, EventKind, History};
 

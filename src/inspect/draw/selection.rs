@@ -199,12 +199,15 @@ impl Choice {
         making.processes(self)?;
         making.window(self.window)?;
         let chosen = making.selection.events();
+        let most = if self.window.is_none() && self.last.is_none() {
+            limits.stretch
+        } else {
+            limits.events
+        };
         if let Some(last) = self.last.filter(|last| *last < chosen) {
             making.keep_last(last.min(limits.events), chosen);
-        } else if chosen > limits.events {
-            making.keep_first(limits.events, chosen);
-        } else if self.window.is_none() && self.last.is_none() && chosen > limits.stretch {
-            making.keep_first(limits.stretch, chosen);
+        } else if chosen > most {
+            making.keep_first(most, chosen);
         }
         Ok(making.selection)
     }

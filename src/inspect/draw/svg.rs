@@ -5,15 +5,16 @@
 
 use super::{
     element::{Pixels, Writer, fitted, width_of, wrapped},
+    legend::{Item, LEGEND_SIZE, SAMPLE_WIDTH, legend_rows},
     plan::{Axis, LEFT, Lane, Plan, RIGHT, WIDTH, approximate},
     positions::Positions,
     relation::Borders,
     selection::{Selection, start_of, thousands},
-    strokes::{Pen, kind_word, shape},
+    strokes::Pen,
     theme::{Colours, Theme},
     ticks::{Tick, Whole, ticks},
 };
-use crate::inspect::history::{EventId, EventKind, Fate, History};
+use crate::inspect::history::{EventId, History};
 
 /// How a static picture looks.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,7 @@ pub fn svg(history: &History, positions: &Positions, selection: &Selection, styl
             highlight: borders.as_ref(),
         },
     };
-    let items = page.legend_items();
+    let items = page.pen.legend_items();
     let rows = legend_rows(&items);
     let height = bottom + AXIS_HEIGHT + LINE_HEIGHT * approximate_count(rows.len()) + MARGIN;
     page.begin(height);
@@ -75,41 +76,6 @@ pub fn svg(history: &History, positions: &Positions, selection: &Selection, styl
 
 fn approximate_count(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-/// What a legend's item shows.
-#[derive(Clone, Copy, Debug)]
-enum Sample {
-    Mark(EventKind),
-    Arrow,
-    Wait,
-    Band,
-    Lost(Fate),
-    Past,
-    Future,
-    Concurrent,
-}
-
-type Item = (Sample, &'static str);
-
-const SAMPLE_WIDTH: f64 = 30.0;
-
-/// Items in lines that fit the picture.
-fn legend_rows(items: &[Item]) -> Vec<Vec<(f64, Item)>> {
-    let mut rows: Vec<Vec<(f64, Item)>> = vec![Vec::new()];
-    let mut x = LEFT;
-    for item in items {
-        let width = SAMPLE_WIDTH + width_of(item.1, SMALL_SIZE + 1.0) + 16.0;
-        if x + width > RIGHT && x > LEFT {
-            rows.push(Vec::new());
-            x = LEFT;
-        }
-        if let Some(row) = rows.last_mut() {
-            row.push((x, *item));
-        }
-        x += width;
-    }
-    rows
 }
 
 /// A picture being drawn.
@@ -380,174 +346,15 @@ impl Page<'_> {
         }
     }
 
-    /// What occurs in the picture, and what it means.
-    fn legend_items(&self) -> Vec<Item> {
-        let plan = self.pen.plan;
-        let kind_of = |id| plan.history.event(id).map(|event| event.kind);
-        let has_kind = |kind| plan.selection.ids().any(|id| kind_of(id) == Some(kind));
-        let has_fate = |fate| plan.messages().any(|message| message.fate == fate);
-        let mut items = Vec::new();
-        for (kind, text) in [
-            (EventKind::Send, "send"),
-            (EventKind::Receive, "receive: taken from the queue"),
-            (EventKind::Internal, "internal event"),
-            (EventKind::Exchange, "takes and sends"),
-            (EventKind::Other, "other kind"),
-        ] {
-            if has_kind(kind) {
-                items.push((Sample::Mark(kind), text));
-            }
-        }
-        let has_waits = plan.axis == Axis::Time && plan.messages().any(|message| message.waited_us.is_some());
-        if plan.messages().any(|message| message.receive().is_some()) {
-            let text = if has_waits {
-                "message: sent, arrived"
-            } else {
-                "message: sent, received"
-            };
-            items.push((Sample::Arrow, text));
-        }
-        if has_waits {
-            items.push((Sample::Wait, "in the queue until taken"));
-        }
-        if plan.lanes.iter().any(|lane| lane.waiting_max > 0) {
-            items.push((Sample::Band, "messages waiting"));
-        }
-        for (fate, text) in [
-            (Fate::Waiting, "still waits at the end (arrival not logged)"),
-            (Fate::Dropped, "dropped: the link was down"),
-            (Fate::Unknown, "unknown: the logs do not say"),
-        ] {
-            if has_fate(fate) {
-                items.push((Sample::Lost(fate), text));
-            }
-        }
-        if self.pen.highlight.is_some() {
-            items.extend([
-                (Sample::Past, "causal past"),
-                (Sample::Future, "causal future"),
-                (Sample::Concurrent, "concurrent"),
-            ]);
-        }
-        items
-    }
-
     fn legend(&mut self, rows: &[Vec<(f64, Item)>], top: f64) {
         let mut y = top;
         for row in rows {
             for (x, (sample, text)) in row {
-                self.sample(*x, y, *sample);
+                self.pen.sample(&mut self.writer, *x, y, *sample);
                 let colour = self.colours().soft;
-                self.text(x + SAMPLE_WIDTH, y + 4.0, SMALL_SIZE + 1.0, colour, "start", text);
+                self.text(x + SAMPLE_WIDTH, y + 4.0, LEGEND_SIZE, colour, "start", text);
             }
             y += LINE_HEIGHT;
         }
-    }
-
-    fn sample(&mut self, x: f64, y: f64, sample: Sample) {
-        let colours = self.colours();
-        let (ink, ground) = (colours.soft, colours.ground);
-        let middle = x + 13.0;
-        let mut group = |colour: &str, fill: &str, width: f64, class: &str| {
-            let attributes = [
-                ("class", &format!("sample {class}") as &dyn std::fmt::Display),
-                ("fill", &fill),
-                ("stroke", &colour),
-                ("stroke-width", &width),
-            ];
-            self.writer.open("g", &attributes);
-        };
-        let line = |dash: &'static str, path: String, writer: &mut Writer| {
-            writer.empty(
-                "path",
-                &[("d", &path), ("stroke-dasharray", &dash), ("fill", &"none")],
-            );
-        };
-        let across = format!("M{} {}H{}", Pixels(x + 2.0), Pixels(y), Pixels(x + 24.0));
-        match sample {
-            Sample::Mark(kind) => {
-                let is_internal = kind == EventKind::Internal;
-                group(ink, if is_internal { ground } else { ink }, 1.2, kind_word(kind));
-                shape(
-                    &mut self.writer,
-                    kind,
-                    x + 19.0,
-                    y,
-                    if is_internal { 3.4 } else { 4.5 },
-                );
-            }
-            Sample::Arrow => {
-                group(ink, ink, 1.2, "arrow");
-                line("none", across, &mut self.writer);
-                let (tip, base) = (Pixels(x + 26.0), Pixels(x + 19.0));
-                let path = format!(
-                    "M{tip} {}L{base} {}L{base} {}Z",
-                    Pixels(y),
-                    Pixels(y - 3.4),
-                    Pixels(y + 3.4)
-                );
-                self.writer.empty("path", &[("d", &path), ("stroke", &"none")]);
-            }
-            Sample::Wait => {
-                group(ink, "none", 1.4, "wait");
-                line("1.5 2", across, &mut self.writer);
-            }
-            Sample::Band => {
-                group(ink, ink, 0.8, "band");
-                let (start, low, high) = (Pixels(x + 2.0), Pixels(y + 5.0), Pixels(y - 5.0));
-                let (up, half, end) = (Pixels(x + 9.0), Pixels(y), Pixels(x + 24.0));
-                let path = format!(
-                    "M{start} {low}V{half}H{up}V{high}H{}V{half}H{end}V{low}Z",
-                    Pixels(x + 17.0)
-                );
-                self.writer
-                    .empty("path", &[("d", &path), ("fill-opacity", &0.25)]);
-            }
-            Sample::Lost(fate) => {
-                group(ink, ground, 1.2, "lost");
-                let dash = if fate == Fate::Unknown { "1.2 3" } else { "4 2.5" };
-                line(dash, across, &mut self.writer);
-                let end = x + 23.0;
-                let (low, high) = (Pixels(y - 3.5), Pixels(y + 3.5));
-                let (left, right) = (Pixels(end - 3.5), Pixels(end + 3.5));
-                let path = match fate {
-                    Fate::Waiting | Fate::Received(_) => {
-                        shape(&mut self.writer, EventKind::Internal, end, y, 3.5);
-                        String::new()
-                    }
-                    Fate::Dropped => format!("M{left} {low}L{right} {high}M{left} {high}L{right} {low}"),
-                    Fate::Unknown => format!("M{right} {}L{left} {low}L{left} {high}Z", Pixels(y)),
-                };
-                if !path.is_empty() {
-                    let fill = if fate == Fate::Unknown { ink } else { "none" };
-                    self.writer
-                        .empty("path", &[("d", &path), ("fill", &fill), ("stroke-width", &1.5)]);
-                }
-            }
-            Sample::Past => {
-                group(colours.past, colours.past, 4.0, "past");
-                line("none", across, &mut self.writer);
-                shape(&mut self.writer, EventKind::Internal, middle, y, 2.8);
-            }
-            Sample::Future => {
-                group(colours.future, ground, 4.0, "future");
-                line("7 3", across, &mut self.writer);
-                self.writer.empty(
-                    "circle",
-                    &[
-                        ("cx", &Pixels(middle)),
-                        ("cy", &Pixels(y)),
-                        ("r", &4.2),
-                        ("stroke-width", &2.2),
-                    ],
-                );
-            }
-            Sample::Concurrent => {
-                group(colours.concurrent, ground, 1.2, "concurrent");
-                line("none", across, &mut self.writer);
-                shape(&mut self.writer, EventKind::Internal, middle, y, 3.0);
-            }
-        }
-        self.writer.close("g");
     }
 }

@@ -103,7 +103,7 @@ function bindKeys(element, actions) {
     "/": () => actions.focusSearch(),
     "?": () => actions.help(),
   };
-  element.addEventListener("keydown", (event) => {
+  const pressed = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     // In a field, and on a button, keys mean what they always mean.
     const inField = event.target instanceof HTMLInputElement && event.target.type === "search";
@@ -113,7 +113,15 @@ function bindKeys(element, actions) {
     if (!action) return;
     event.preventDefault();
     action();
-  });
+  };
+  // A diagram that is the whole page takes keys also where nothing is focused.
+  const fromPage = (event) => event.target === document.body && pressed(event);
+  element.addEventListener("keydown", pressed);
+  if (actions.options.keys === "page") document.addEventListener("keydown", fromPage);
+  return () => {
+    element.removeEventListener("keydown", pressed);
+    document.removeEventListener("keydown", fromPage);
+  };
 }
 
 /** The strip: a click or a drag moves the view there. */

@@ -111,8 +111,7 @@ function orderPanel(model, order, go) {
   for (const [send, receive] of chain.hops.slice(0, HOPS_LISTED_MAX)) {
     const way = make("li", null);
     if (send !== at) way.append("along ", `${model.rows[model.row[send]].label} to `, eventLink(model, send, go), "; ");
-    const hasMessage = messagesOf(model.messages.bySend, send).some((m) => model.messages.receive[m] === receive);
-    way.append(hasMessage ? "message to " : "through what is not shown to ", eventLink(model, receive, go));
+    way.append(messageBetween(model, send, receive) >= 0 ? "message to " : "through what is not shown to ", eventLink(model, receive, go));
     list.append(way);
     at = receive;
   }
@@ -142,10 +141,14 @@ function legend(model) {
     [hasFate("w"), "╌○", "still waits at the end"],
     [hasFate("d"), "╌✕", "dropped"],
     [hasFate("u"), "┈▸", "unknown"],
+    [true, "━", "causal past", "cl-past"],
+    [true, "┅", "causal future", "cl-future"],
+    [true, "─", "concurrent", "cl-concurrent"],
   ];
   const list = make("ul", { class: "cl-legend", "aria-label": "Legend" });
-  for (const [shown, sign, text] of items) {
-    if (shown) list.append(make("li", null, make("span", { "aria-hidden": "true" }, sign), text));
+  for (const [shown, sign, text, colour] of items) {
+    const sample = make("span", { "aria-hidden": "true", class: colour }, sign);
+    if (shown) list.append(make("li", null, sample, text));
   }
   return list;
 }

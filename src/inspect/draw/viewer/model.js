@@ -146,6 +146,11 @@ function messagesOf(group, event) {
   return group.list.subarray(group.starts[event], group.starts[event + 1]);
 }
 
+/** The message from one event to another, or -1. */
+function messageBetween(model, send, receive) {
+  return messagesOf(model.messages.bySend, send).find((message) => model.messages.receive[message] === receive) ?? -1;
+}
+
 function nameOf(model, event) {
   return `${model.rows[model.row[event]].name}:${model.clock[event]}`;
 }

@@ -35,7 +35,8 @@ function sizeCanvas(canvas, width, height) {
 
 /**
  * Draws a diagram into an element. `data` is what `clocklab draw` embeds. Options, all texts: `axis` (time, clock),
- * `theme` (auto, light, dark), `pinned` (an event's name), `wheel` (zoom, ctrl: only with the control key).
+ * `theme` (auto, light, dark), `pinned` (an event's name), `wheel` (zoom, ctrl: only with the control key), `keys`
+ * (element, page: also where nothing is focused).
  * Gives a handle: state, relation, screenOf, chain, update, look, pin, destroy.
  */
 function mountDiagram(element, data, options = {}) {
@@ -284,9 +285,6 @@ function mountDiagram(element, data, options = {}) {
     paintFound(context, scene, colours, state.found);
     if (cache.order?.chain && state.hovered < 0) paintChain(context, scene, colours, cache.order.a, cache.order.chain);
     const rings = [...new Set([event, state.focused, ...state.pins])].filter((other) => other >= 0);
-    context.save();
-    clipToLanes(context, scene);
-    context.restore();
     for (const ring of rings) paintRing(context, scene, colours, ring, ring === state.pins[1]);
     paintFrame(context, scene, colours);
   }
@@ -311,6 +309,8 @@ function mountDiagram(element, data, options = {}) {
 
   function tellStatus() {
     const lines = [];
+    const fitting = Math.floor((scene.bottom - TOP) / scene.laneHeight);
+    if (fitting < model.rows.length) lines.push(`${fitting} of ${model.rows.length} machines in view: drag up or down.`);
     if (told.isDense) lines.push("Zoomed out: bars show events a pixel.");
     if (told.messagesLeftOut) lines.push(`More than ${thousands(MESSAGES_DRAWN_MAX)} messages in view: zoom in to see them.`);
     const text = lines.join(" ");
@@ -346,7 +346,7 @@ function mountDiagram(element, data, options = {}) {
   else selected();
   bindPointers(over, new Proxy({}, { get: (_, key) => scene[key] }), actions);
   bindOverview(strip, new Proxy({}, { get: (_, key) => scene[key] }), actions);
-  bindKeys(element, actions);
+  const unbindKeys = bindKeys(element, actions);
   const observer = new ResizeObserver(resize);
   observer.observe(stage);
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -426,6 +426,7 @@ function mountDiagram(element, data, options = {}) {
     },
     destroy() {
       observer.disconnect();
+      unbindKeys();
       dark.removeEventListener("change", themeChanged);
       cancelAnimationFrame(frame);
       element.replaceChildren();

@@ -52,7 +52,7 @@ function clipToLanes(context, scene) {
 
 function axisTicks(scene) {
   const { view, axis, left, right } = scene;
-  const count = Math.max(2, Math.floor((right - left) / 95));
+  const count = Math.max(2, Math.floor((right - left) / 70));
   return axis.name === "time"
     ? niceTicks(view.from, view.until, count, 1e6, false)
     : niceTicks(view.from, view.until, count, 1, true);

@@ -1,8 +1,11 @@
 // The scene: which part of the model is in view, and where it stands in pixels. No drawing.
 
-const LANE_MIN = 34;
-const LANE_MAX = 150;
+const LANE_MIN = 26;
+const LANE_MAX = 190;
 const AXIS_HEIGHT = 40;
+
+/** Pixels above the first lane, where the status stands. */
+const TOP = 26;
 const LINE_PART = 0.7;
 const BAND_PART = 0.52;
 
@@ -47,7 +50,7 @@ function makeScene(model) {
     Object.assign(scene, { width, height, bottom: Math.max(1, height - AXIS_HEIGHT) });
     scene.left = width < 620 ? 66 : 132;
     scene.right = Math.max(scene.left + 1, width - 14);
-    const fitting = (scene.bottom - 8) / Math.max(1, model.rows.length);
+    const fitting = (scene.bottom - TOP - 4) / Math.max(1, model.rows.length);
     scene.laneHeight = Math.min(LANE_MAX, Math.max(LANE_MIN, fitting));
     scene.messageHeight = Math.min(MESSAGE_HEIGHT_MAX, (scene.laneHeight * BAND_PART) / queueMax);
     scene.scroll(0);
@@ -55,7 +58,7 @@ function makeScene(model) {
 
   /** Scrolls down by pixels, as far as there are lanes. */
   scene.scroll = (by) => {
-    const most = Math.max(0, model.rows.length * scene.laneHeight - scene.bottom);
+    const most = Math.max(0, model.rows.length * scene.laneHeight + TOP - scene.bottom);
     scene.top = Math.min(most, Math.max(0, scene.top + by));
   };
 
@@ -122,10 +125,10 @@ function makeScene(model) {
   };
 
   /** The height of a row's line. */
-  scene.yOf = (row) => row * scene.laneHeight + scene.laneHeight * LINE_PART + 4 - scene.top;
+  scene.yOf = (row) => row * scene.laneHeight + scene.laneHeight * LINE_PART + TOP - scene.top;
 
   scene.rowAt = (y) => {
-    const row = Math.floor((y + scene.top - 4) / scene.laneHeight);
+    const row = Math.floor((y + scene.top - TOP) / scene.laneHeight);
     return row >= 0 && row < model.rows.length ? row : -1;
   };
 

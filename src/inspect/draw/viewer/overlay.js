@@ -1,4 +1,4 @@
-// The strip with the whole run, and above it: labels, axis, highlight, chain and what a search found.
+// Above the base: highlight, chain, pins, what a search found, labels and axis. And the strip with the whole run.
 
 /** Past, future and concurrent of an event, told apart by colour and by form. */
 function paintHighlight(context, scene, colours, borders, show) {
@@ -97,6 +97,8 @@ function paintChain(context, scene, colours, from, chain) {
   context.moveTo(scene.xOf(from), scene.yOf(model.row[from]));
   for (const [send, receive] of chain.hops) {
     context.lineTo(scene.xOf(send), scene.yOf(model.row[send]));
+    const message = messageBetween(model, send, receive);
+    if (message >= 0) context.lineTo(scene.arrivalX(message), scene.yOf(model.row[receive]));
     context.lineTo(scene.xOf(receive), scene.yOf(model.row[receive]));
   }
   context.lineTo(scene.xOf(chain.end), scene.yOf(model.row[chain.end]));
