@@ -68,7 +68,12 @@ function mountDiagram(element, data, options = {}) {
   const title = make("h1", { class: "cl-title" });
 
   const getCausality = () => (causality ??= buildCausality(model));
-  const subject = () => (state.hovered >= 0 ? state.hovered : state.pins[0] ?? state.focused);
+  const subject = () => {
+    const { hovered, focused, pins } = state;
+    if (hovered >= 0) return hovered;
+    // Of two pins the first is the one that past and future are shown of.
+    return focused >= 0 && !(cache.order && pins.includes(focused)) ? focused : pins[0] ?? focused;
+  };
   const bordersFor = (event) => {
     if (cache.borders?.event !== event) cache.borders = bordersOf(getCausality(), event);
     return cache.borders;
@@ -92,7 +97,7 @@ function mountDiagram(element, data, options = {}) {
       if (pins.includes(event)) pins.splice(pins.indexOf(event), 1);
       else if (pins.length < 2) pins.push(event);
       else pins[1] = event;
-      state.focused = event;
+      state.focused = pins.includes(event) ? event : pins[0] ?? -1;
       cache.order = pins.length === 2 ? orderOf(model, getCausality(), pins[0], pins[1]) : null;
       selected();
       announce();
@@ -222,7 +227,7 @@ function mountDiagram(element, data, options = {}) {
   function selected() {
     const event = subject();
     const content = [];
-    if (cache.order && state.hovered < 0) content.push(orderPanel(model, cache.order, actions.go));
+    if (cache.order) content.push(orderPanel(model, cache.order, actions.go));
     if (event >= 0) content.push(eventTable(model, bordersFor(event), event, actions.go));
     else {
       content.push(
@@ -283,7 +288,7 @@ function mountDiagram(element, data, options = {}) {
     base.classList.toggle("cl-dimmed", event >= 0);
     if (event >= 0) paintHighlight(context, scene, colours, bordersFor(event), show);
     paintFound(context, scene, colours, state.found);
-    if (cache.order?.chain && state.hovered < 0) paintChain(context, scene, colours, cache.order.a, cache.order.chain);
+    if (cache.order?.chain && (state.hovered < 0 || state.pins.includes(state.hovered))) paintChain(context, scene, colours, cache.order.a, cache.order.chain);
     const rings = [...new Set([event, state.focused, ...state.pins])].filter((other) => other >= 0);
     for (const ring of rings) paintRing(context, scene, colours, ring, ring === state.pins[1]);
     paintFrame(context, scene, colours);
