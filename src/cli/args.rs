@@ -112,6 +112,18 @@ Exit codes: 0 every rule held, 1 one was violated, 2 no such folder or no log th
     /// Write a run for another tool: ShiViz, TSViz, Perfetto, CSV, Parquet, Mermaid, Graphviz
     #[command(after_help = export::EXAMPLES)]
     Export(ExportArguments),
+    /// Draw a run as a space-time diagram: a page to look around in, or a picture
+    #[command(after_help = "\
+Examples:
+  clocklab draw                                         logs/latest as diagram.html
+  clocklab draw --output run.svg --window 10s-14s       four seconds, for a slide
+  clocklab draw --output run.svg --highlight 0:17       what happened before and after that event
+  clocklab draw --output run.svg --axis clock           against logical time
+
+An arrow goes from the send to the arrival; a dotted line leads on to where the message is taken from the queue.
+A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000 machines and
+400,000 events; what is left out is said in it.")]
+    Draw(Box<super::draw::DrawArguments>),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod compare;
+mod draw;
 mod experiment;
 mod export;
 mod machine;
@@ -64,6 +65,7 @@ pub fn run() -> anyhow::Result<Exit> {
             simulate::run(&arguments)
         }
         Command::Check(arguments) => check::run(&arguments),
+        Command::Draw(arguments) => draw::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Export(arguments) => {
             tell(&verbosity, LevelFilter::WARN);

@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+pub mod draw;
 pub mod export;
 pub mod figure;
 mod findings;

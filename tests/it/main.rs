@@ -9,6 +9,7 @@
 
 mod check;
 mod compare;
+mod draw;
 mod export;
 mod foreign;
 mod mesh;

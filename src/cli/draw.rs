@@ -1,0 +1,213 @@
+//! `clocklab draw`: the space-time diagram of a run, as a picture or as a page.
+
+use std::{
+    fs::OpenOptions,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::{Exit, Usage, check::unreadable, print};
+use crate::inspect::{
+    draw::{self, Axis, Choice, Limits, PageOptions, Positions, Selection, Style, Theme, Window},
+    history::{EventId, EventName, History},
+};
+
+#[derive(Args, Debug)]
+pub(super) struct DrawArguments {
+    /// Run folder
+    #[arg(value_name = "DIR", default_value = "logs/latest")]
+    folder: PathBuf,
+    /// Where to: FILE.html is a page to look around in, FILE.svg a picture for slides
+    #[arg(long, value_name = "FILE", default_value = "diagram.html")]
+    output: PathBuf,
+    /// Replace the output if it is there
+    #[arg(long)]
+    force: bool,
+    /// Only this stretch, in time since the start: 10s-14s, or 10s- or -14s with an open end
+    #[arg(long, value_name = "FROM-UNTIL", allow_hyphen_values = true)]
+    window: Option<Window>,
+    /// Only these machines, such as 0,2
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    machines: Vec<String>,
+    /// Only the last events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    last: Option<u64>,
+    /// What the horizontal axis shows [default: time, or clock where the logs have no times]
+    #[arg(long, value_enum)]
+    axis: Option<AxisWord>,
+    /// An event, such as 0:17 (machine 0, clock 17), whose causal past and future stand out
+    #[arg(long, value_name = "EVENT")]
+    highlight: Option<EventName>,
+    /// Colours [default: light for a picture; a page follows the reader's system]
+    #[arg(long, value_enum)]
+    theme: Option<ThemeWord>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AxisWord {
+    /// Seconds since the start
+    Time,
+    /// The logical clock
+    Clock,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ThemeWord {
+    Light,
+    Dark,
+}
+
+/// What the name of the output asks for.
+enum Format {
+    Svg,
+    Html,
+}
+
+/// Draws a run into a file.
+pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
+    let output = &arguments.output;
+    let format = format_of(output)?;
+    if !arguments.force && output.exists() {
+        return Err(exists(output));
+    }
+    let history = History::read(&arguments.folder).map_err(unreadable)?;
+    if history.is_empty() {
+        let text = format!(
+            "{}: no event in these logs, so there is nothing to draw",
+            history.source
+        );
+        return Err(Usage(text).into());
+    }
+    let positions = Positions::new(&history);
+    let limits = match format {
+        Format::Svg => Limits::SVG,
+        Format::Html => Limits::HTML,
+    };
+    let axis = axis(arguments, &history)?;
+    let choice = Choice {
+        window: arguments.window,
+        processes: arguments.machines.clone(),
+        last: arguments
+            .last
+            .map(|last| usize::try_from(last).unwrap_or(usize::MAX)),
+        axis,
+    };
+    let selection = choice.of(&history, &positions, &limits).map_err(usage)?;
+    let highlight = highlighted(arguments, &history, &selection)?;
+    let theme = arguments.theme.map(|theme| match theme {
+        ThemeWord::Light => Theme::Light,
+        ThemeWord::Dark => Theme::Dark,
+    });
+    let text = match format {
+        Format::Svg => {
+            let theme = theme.unwrap_or_default();
+            draw::svg(
+                &history,
+                &positions,
+                &selection,
+                &Style {
+                    axis,
+                    theme,
+                    highlight,
+                },
+            )
+        }
+        Format::Html => {
+            let options = PageOptions {
+                axis,
+                theme,
+                highlight,
+            };
+            draw::page(&history, &positions, &selection, &options)
+        }
+    };
+    write(output, &text, arguments.force)?;
+    print(&told(arguments, &history, &selection))?;
+    Ok(Exit::Valid)
+}
+
+fn usage(error: impl std::fmt::Display) -> anyhow::Error {
+    Usage(error.to_string()).into()
+}
+
+fn format_of(output: &Path) -> anyhow::Result<Format> {
+    match output.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => Ok(Format::Svg),
+        Some("html") => Ok(Format::Html),
+        _ => Err(usage(format!(
+            "--output {}: the name says what is drawn: FILE.html for a page, FILE.svg for a picture",
+            output.display()
+        ))),
+    }
+}
+
+fn exists(output: &Path) -> anyhow::Error {
+    usage(format!(
+        "{} is there already; give another --output, or --force to replace it",
+        output.display()
+    ))
+}
+
+fn highlighted(
+    arguments: &DrawArguments,
+    history: &History,
+    selection: &Selection,
+) -> anyhow::Result<Option<EventId>> {
+    let Some(name) = &arguments.highlight else {
+        return Ok(None);
+    };
+    let event = history.find(name).map_err(usage)?;
+    if !selection.has(event) {
+        return Err(usage(format!(
+            "--highlight {name}: the event is not in what is drawn ({}); choose with --window or --machines",
+            selection.told.join(" ")
+        )));
+    }
+    Ok(Some(event))
+}
+
+fn axis(arguments: &DrawArguments, history: &History) -> anyhow::Result<Axis> {
+    match (arguments.axis, history.has_times()) {
+        (Some(AxisWord::Clock), _) | (None, false) => Ok(Axis::Clock),
+        (Some(AxisWord::Time) | None, true) => Ok(Axis::Time),
+        (Some(AxisWord::Time), false) => Err(usage(format!(
+            "--axis time: {} has events without a time; use --axis clock",
+            history.source
+        ))),
+    }
+}
+
+fn write(output: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    if !force {
+        options.create_new(true);
+    }
+    let mut file = match options.open(output) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(output)),
+        Err(error) => return Err(usage(format!("--output {}: {error}", output.display()))),
+    };
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("cannot write {}", output.display()))
+}
+
+/// What was drawn, and what was not.
+fn told(arguments: &DrawArguments, history: &History, selection: &Selection) -> String {
+    let mut text = format!(
+        "{}: run {}, {} of {} events, {} of {} machines\n",
+        arguments.output.display(),
+        history.name,
+        selection.events(),
+        history.len(),
+        selection.shown.len(),
+        history.processes.len()
+    );
+    for line in selection.told.iter().chain(&history.notes) {
+        text += &format!("  {line}\n");
+    }
+    text
+}

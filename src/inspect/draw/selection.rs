@@ -1,0 +1,481 @@
+//! Which part of a run is shown: a stretch of each chosen process, and in words what was left out.
+//!
+//! What a person chose ([`Choice`]) is resolved once against a history and the limits of a picture
+//! ([`Limits`]). A stretch is a range of indices, so a log whose times go back is still shown whole between the
+//! first and the last event that the window names. Nothing is left out in silence: [`Selection::told`] says it.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use thiserror::Error;
+
+use super::{plan::Axis, positions::Positions};
+use crate::{
+    inspect::history::{EventId, History, NoSuchEvent},
+    trace::WallTime,
+};
+
+/// A stretch of time, in time since the run's start: `10s-20s`, `10s-` or `-20s`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Its first moment; `None`: the run's start.
+    pub from: Option<Duration>,
+    /// The moment behind its last; `None`: the run's end.
+    pub until: Option<Duration>,
+}
+
+/// A text that is no window.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "`{text}` is no window: {why}; write 10s-20s, or 10s- or -20s with an open end, since the run's start"
+)]
+pub struct WindowError {
+    text: String,
+    why: String,
+}
+
+/// What to show, as a person chooses it; by default everything that the limits allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Only this stretch of time.
+    pub window: Option<Window>,
+    /// Only these processes, by name; empty: all.
+    pub processes: Vec<String>,
+    /// Of all this, only the last events.
+    pub last: Option<usize>,
+    /// By which axis events are first or last; logs without times know the logical one only.
+    pub axis: Axis,
+}
+
+/// A choice that does not fit the run.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum ChoiceError {
+    /// A process that is not there.
+    #[error(transparent)]
+    Process(#[from] NoSuchEvent),
+    /// A window for logs that have no times.
+    #[error("{source_name}: these logs have no times, so --window cannot choose; use --last")]
+    NoTimes {
+        /// The logs.
+        source_name: String,
+    },
+    /// A window with nothing in it.
+    #[error("{source_name}: no event in the window; the run's events lie between {first:.3}s and {last:.3}s")]
+    Empty {
+        /// The logs.
+        source_name: String,
+        /// Seconds from the start to the first event.
+        first: f64,
+        /// Seconds from the start to the last event.
+        last: f64,
+    },
+}
+
+/// How much a picture can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most processes.
+    pub processes: usize,
+    /// Most events.
+    pub events: usize,
+    /// Most events where nothing was chosen: what a reader can take in at once.
+    pub stretch: usize,
+    /// Who sets the limits, for the words that say so.
+    pub picture: &'static str,
+}
+
+impl Limits {
+    /// A static picture: lines of readable height, marks that can be told apart in a wide picture.
+    pub const SVG: Self = Self {
+        processes: 64,
+        events: 5_000,
+        stretch: 150,
+        picture: "a static picture",
+    };
+    /// The viewer: what a browser lays out in half a second and keeps in some hundred megabytes.
+    pub const HTML: Self = Self {
+        processes: 1_000,
+        events: 400_000,
+        stretch: 400_000,
+        picture: "the page",
+    };
+}
+
+/// The shown stretch of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The process.
+    pub process: u32,
+    /// Its first event that is shown.
+    pub first: u32,
+    /// Behind its last event that is shown.
+    pub end: u32,
+}
+
+/// The part of a history that a picture shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The shown processes, in the order of the history.
+    pub shown: Vec<Shown>,
+    /// The stretch of time, where one was chosen or had to be: its first moment and the one behind its last.
+    pub window: Option<(WallTime, WallTime)>,
+    /// What was left out, and how to see it; empty if nothing was.
+    pub told: Vec<String>,
+}
+
+impl Selection {
+    /// How many events are shown.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.shown
+            .iter()
+            .map(|shown| (shown.end - shown.first) as usize)
+            .sum()
+    }
+
+    /// The place of a process among those shown.
+    #[must_use]
+    pub fn row_of(&self, process: u32) -> Option<usize> {
+        self.shown
+            .binary_search_by_key(&process, |shown| shown.process)
+            .ok()
+    }
+
+    /// Whether an event is shown.
+    #[must_use]
+    pub fn has(&self, id: EventId) -> bool {
+        let shown = self.row_of(id.process).and_then(|row| self.shown.get(row));
+        shown.is_some_and(|shown| (shown.first..shown.end).contains(&id.index))
+    }
+
+    /// The shown events, process by process.
+    pub fn ids(&self) -> impl Iterator<Item = EventId> + '_ {
+        self.shown.iter().flat_map(|shown| {
+            let process = shown.process;
+            (shown.first..shown.end).map(move |index| EventId { process, index })
+        })
+    }
+}
+
+/// The moment a run started: the earliest that its logs name.
+#[must_use]
+pub(super) fn start_of(history: &History) -> Option<WallTime> {
+    let starts = history.processes.iter().filter_map(|process| process.started);
+    starts.chain(history.span().map(|span| span.0)).min()
+}
+
+/// The moment a run ended: the latest that its logs name.
+#[must_use]
+pub(super) fn end_of(history: &History) -> Option<WallTime> {
+    let ends = history.processes.iter().filter_map(|process| process.ended);
+    ends.chain(history.span().map(|span| span.1)).max()
+}
+
+impl Choice {
+    /// What this choice shows of a history within limits.
+    ///
+    /// # Errors
+    /// [`ChoiceError`] if it names what is not there.
+    pub fn of(
+        &self,
+        history: &History,
+        positions: &Positions,
+        limits: &Limits,
+    ) -> Result<Selection, ChoiceError> {
+        let mut making = Making {
+            history,
+            positions,
+            limits,
+            axis: if history.has_times() {
+                self.axis
+            } else {
+                Axis::Clock
+            },
+            selection: Selection {
+                shown: Vec::new(),
+                window: None,
+                told: Vec::new(),
+            },
+        };
+        making.processes(self)?;
+        making.window(self.window)?;
+        let chosen = making.selection.events();
+        let most = if self.window.is_none() && self.last.is_none() {
+            limits.stretch
+        } else {
+            limits.events
+        };
+        if let Some(last) = self.last.filter(|last| *last < chosen) {
+            making.keep_last(last.min(limits.events), chosen);
+        } else if chosen > most {
+            making.keep_first(most, chosen);
+        }
+        Ok(making.selection)
+    }
+}
+
+/// A selection being made.
+struct Making<'a> {
+    history: &'a History,
+    positions: &'a Positions,
+    limits: &'a Limits,
+    axis: Axis,
+    selection: Selection,
+}
+
+impl Making<'_> {
+    fn processes(&mut self, choice: &Choice) -> Result<(), ChoiceError> {
+        let mut chosen = Vec::new();
+        for name in &choice.processes {
+            chosen.push(self.history.find_process(name)?);
+        }
+        chosen.sort_unstable();
+        chosen.dedup();
+        let all = self.history.processes.len();
+        if chosen.is_empty() {
+            chosen = self.history.process_ids().collect();
+        } else if chosen.len() < all {
+            self.tell(format!("{} of {all} machines, as chosen.", chosen.len()));
+        }
+        if chosen.len() > self.limits.processes {
+            let (count, most) = (chosen.len(), self.limits.processes);
+            chosen.truncate(most);
+            self.tell(format!(
+                "The first {most} of {count} machines: {} has room for no more; choose with --machines.",
+                self.limits.picture
+            ));
+        }
+        self.selection.shown = chosen
+            .into_iter()
+            .map(|process| Shown {
+                process,
+                first: 0,
+                end: self.history.events_of(process),
+            })
+            .collect();
+        Ok(())
+    }
+
+    fn window(&mut self, window: Option<Window>) -> Result<(), ChoiceError> {
+        let Some(window) = window else { return Ok(()) };
+        let (true, Some(start), Some(end)) = (
+            self.history.has_times(),
+            start_of(self.history),
+            end_of(self.history),
+        ) else {
+            return Err(ChoiceError::NoTimes {
+                source_name: self.history.source.clone(),
+            });
+        };
+        let later = |after: Duration| {
+            WallTime(
+                start
+                    .0
+                    .saturating_add(i64::try_from(after.as_micros()).unwrap_or(i64::MAX)),
+            )
+        };
+        let from = window.from.map_or(start, later);
+        let until = window.until.map_or(WallTime(end.0.saturating_add(1)), later);
+        let before = self.selection.events();
+        self.narrow(|making, id| (from.0..until.0).contains(&making.at(id)));
+        let events = self.selection.events();
+        if events == 0 {
+            let (first, last) = self.history.span().unwrap_or((start, end));
+            return Err(ChoiceError::Empty {
+                source_name: self.history.source.clone(),
+                first: first.seconds_since(start),
+                last: last.seconds_since(start),
+            });
+        }
+        self.selection.window = Some((from, WallTime(until.0.min(end.0))));
+        if events < before {
+            let (from, until) = (from.seconds_since(start), until.0.min(end.0));
+            let (until, end) = (WallTime(until).seconds_since(start), end.seconds_since(start));
+            self.tell(format!(
+                "{} s to {} s of {} s: {} of {} events, as chosen.",
+                seconds(from),
+                seconds(until),
+                seconds(end),
+                thousands(events),
+                thousands(before)
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where an event stands on the axis.
+    fn key(&self, id: EventId) -> i64 {
+        match self.axis {
+            Axis::Time => self.at(id),
+            Axis::Clock => i64::try_from(self.positions.logical(self.history, id)).unwrap_or(i64::MAX),
+        }
+    }
+
+    fn at(&self, id: EventId) -> i64 {
+        let at = self.history.event(id).and_then(|event| event.at);
+        at.map_or(0, |at| at.0)
+    }
+
+    /// Cuts each process down to the stretch from its first to its last event that is `wanted`.
+    fn narrow(&mut self, wanted: impl Fn(&Self, EventId) -> bool) {
+        let mut shown = std::mem::take(&mut self.selection.shown);
+        for Shown { process, first, end } in &mut shown {
+            let process = *process;
+            let is_wanted = |index: &u32| {
+                let index = *index;
+                wanted(self, EventId { process, index })
+            };
+            let found = (*first..*end).find(is_wanted);
+            match found {
+                Some(index) => {
+                    *end = (index..*end).rev().find(is_wanted).map_or(index, |last| last + 1);
+                    *first = index;
+                }
+                // Where it would be: behind what comes before.
+                None => *end = *first,
+            }
+        }
+        self.selection.shown = shown;
+    }
+
+    /// The keys of all events that are still shown, in order.
+    fn keys(&self) -> Vec<i64> {
+        let mut keys: Vec<i64> = self.selection.ids().map(|id| self.key(id)).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn keep_first(&mut self, count: usize, of: usize) {
+        let keys = self.keys();
+        let Some(limit) = keys.get(count).copied() else {
+            return;
+        };
+        self.narrow(|making, id| making.key(id) < limit);
+        self.close(limit, true);
+        let stretch = self.stretch();
+        let most = self.limits.events;
+        let why = if count == most {
+            format!(": {} holds no more", self.limits.picture)
+        } else {
+            String::new()
+        };
+        self.tell(format!(
+            "The first {} of {} events{stretch}{why}; choose with --window or --last.",
+            thousands(self.selection.events()),
+            thousands(of)
+        ));
+    }
+
+    fn keep_last(&mut self, count: usize, of: usize) {
+        let keys = self.keys();
+        let limit = keys
+            .len()
+            .checked_sub(count)
+            .and_then(|place| keys.get(place))
+            .copied();
+        let Some(limit) = limit else { return };
+        self.narrow(|making, id| making.key(id) >= limit);
+        self.close(limit, false);
+        let stretch = self.stretch();
+        self.tell(format!(
+            "The last {} of {} events{stretch}.",
+            thousands(self.selection.events()),
+            thousands(of)
+        ));
+    }
+
+    /// Lets the window end (or begin) at a moment.
+    fn close(&mut self, limit: i64, is_end: bool) {
+        let (Some(start), Some(end)) = (start_of(self.history), end_of(self.history)) else {
+            return;
+        };
+        if self.axis == Axis::Clock {
+            return;
+        }
+        let (from, until) = self.selection.window.unwrap_or((start, end));
+        self.selection.window = Some(if is_end {
+            (from, WallTime(limit))
+        } else {
+            (WallTime(limit), until)
+        });
+    }
+
+    /// The window in words, if there is one.
+    fn stretch(&self) -> String {
+        let (Some((from, until)), Some(start), Some(end)) = (
+            self.selection.window,
+            start_of(self.history),
+            end_of(self.history),
+        ) else {
+            return String::new();
+        };
+        format!(
+            ", {} s to {} s of {} s",
+            seconds(from.seconds_since(start)),
+            seconds(until.seconds_since(start)),
+            seconds(end.seconds_since(start))
+        )
+    }
+
+    fn tell(&mut self, text: String) {
+        self.selection.told.push(text);
+    }
+}
+
+/// Seconds with as many decimals as say something.
+fn seconds(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A count with its thousands set apart: `14,000`.
+#[must_use]
+pub(super) fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl FromStr for Window {
+    type Err = WindowError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = |why: String| WindowError {
+            text: text.to_owned(),
+            why,
+        };
+        let (from, until) = text
+            .split_once('-')
+            .ok_or_else(|| error("no `-` in it".to_owned()))?;
+        let parse = |part: &str| match part.trim() {
+            "" => Ok(None),
+            part => humantime::parse_duration(part)
+                .map(Some)
+                .map_err(|why| error(format!("`{part}`: {why}"))),
+        };
+        let window = Self {
+            from: parse(from)?,
+            until: parse(until)?,
+        };
+        match (window.from, window.until) {
+            (None, None) => Err(error("both ends are open".to_owned())),
+            (Some(from), Some(until)) if from >= until => {
+                Err(error("it ends before it begins, or is empty".to_owned()))
+            }
+            _ => Ok(window),
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = |end: Option<Duration>| end.map(|end| humantime::format_duration(end).to_string());
+        let (from, until) = (told(self.from), told(self.until));
+        write!(f, "{}-{}", from.unwrap_or_default(), until.unwrap_or_default())
+    }
+}
