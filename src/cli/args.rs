@@ -98,12 +98,12 @@ Of the scale model: one thing a tick, queue first (a waiting message is taken be
 queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x seconds), die obeyed
 (a send goes to one or to all).
 
-Files are logs of other programs: of ShiViz or TSViz (the expression in the first line, or ShiViz's default one), of
-GoVector (a file, or a folder with *-Log.txt), of Maelstrom (jepsen.log of a test with --log-net-send true
---log-net-recv true, or the same as lines of JSON). Rules of their vector clocks: own entry (1, 2, 3, ...), known hosts,
-no future (nobody knows more of a host than the host), never back, merge (an event knows what its causes know), causes
-first (no circle), arrow ends (arrows go from sends to receives). Of Maelstrom's messages: sent once, known send,
-received once, same message, causes first.
+Files are logs of other programs: of ShiViz or TSViz (the expression in the first line, or ShiViz's default one), of \
+GoVector (a file, or a folder with *-Log.txt), of Maelstrom (jepsen.log of a test with --log-net-send true \
+--log-net-recv true, or the same as lines of JSON). Rules of their vector clocks: own entry (1, 2, 3, ...), known \
+hosts, no future (nobody knows more of a host than the host), never back, merge (an event knows what its causes \
+know), causes first (no circle), arrow ends (arrows go from sends to receives). Of Maelstrom's messages: sent once, \
+known send, received once, same message, causes first.
 
 Exit codes: 0 every rule held, 1 one was violated, 2 no such folder or no log that is known, 3 a log cannot be read.")]
     Check(FoldersArguments),
@@ -247,7 +247,7 @@ pub(super) struct MachineArguments {
 
 #[derive(Args, Debug)]
 pub(super) struct FoldersArguments {
-    /// Run folders, such as logs/latest
+    /// Run folders, such as logs/latest; for `check` also logs of other programs
     #[arg(required = true, value_name = "DIR")]
     pub(super) folders: Vec<PathBuf>,
 }

@@ -188,6 +188,7 @@ fn of_several_executions_the_first_is_read_and_all_are_judged() {
         &expect![[r#"
             own entry: log:9: the own entry of a goes from 1 (log:7) to 3; it must be 2: events are
                 missing between them
+            note: 2 executions, each judged by itself: `one`, `two`
         "#]],
     );
 }

@@ -2,12 +2,12 @@
 //!
 //! | format | module | what is known of it |
 //! |---|---|---|
-//! | ShiViz, TSViz | [`shiviz`] | vector clocks; an expression says where |
-//! | GoVector, one file, several in one, or a folder | [`govector`] | vector clocks |
-//! | Maelstrom, as text | [`maelstrom`] | messages with ids |
+//! | ShiViz, TSViz | `shiviz` | vector clocks; an expression says where |
+//! | GoVector, one file, several in one, or a folder | `govector` | vector clocks |
+//! | Maelstrom, as text | `maelstrom` | messages with ids |
 //!
-//! The format is found out from the content ([`detect`](detect::detect)). Vector clocks are verified, not
-//! believed ([`verify`]), and turned into arrows ([`arrows`]); Maelstrom's messages are matched ([`journal`]).
+//! The format is found out from the content (`detect`). Vector clocks are verified, not
+//! believed (`verify`), and turned into arrows (`arrows`); Maelstrom's messages are matched (`journal`).
 //! Events are numbered on their hosts from 1, and named by that: `n1:17`. Nothing is guessed: a message that a
 //! vector clock cannot show is not there, and Maelstrom's binary journal is not read. Of several executions in
 //! a file, `check` judges all, the others read the first.
@@ -117,7 +117,19 @@ fn verdict_of(log: &Log, path: &Path) -> Verdict {
         Log::Maelstrom(text, journal) => vec![journal::match_up(text, journal).judged],
         Log::Vectors(logs) => logs.iter().map(verify::verify).collect(),
     };
-    verdict::verdict(path.display().to_string(), parts)
+    let mut verdict = verdict::verdict(path.display().to_string(), parts);
+    if let Log::Vectors(logs) = log
+        && logs.len() > 1
+    {
+        let labels: Vec<String> = logs.iter().map(|log| label(&log.label)).collect();
+        let note = format!(
+            "{} executions, each judged by itself: {}",
+            logs.len(),
+            labels.join(", ")
+        );
+        verdict.notes.insert(0, note);
+    }
+    verdict
 }
 
 fn history_of(log: Log, path: &Path) -> History {
