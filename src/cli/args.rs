@@ -7,6 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
+use super::{concurrency, cone, cut, order};
 use crate::{
     clock::ClockKind,
     lab::BASE_PORT_DEFAULT,
@@ -84,6 +85,21 @@ Exit codes: 0 every rule held, 1 one was violated, 2 no such folder, 3 a log can
     Check(FoldersArguments),
     /// Show what happened in a run beside what theory expects; of several runs a row each and the mean
     Report(ReportArguments),
+    /// Say which of two events happened first, and prove it, or say why neither did
+    #[command(after_help = order::EXAMPLES)]
+    Order(order::OrderArguments),
+    /// Show what happened before an event: its causal past
+    #[command(after_help = cone::PAST_EXAMPLES)]
+    Past(cone::ConeArguments),
+    /// Show what an event happened before: its causal future
+    #[command(after_help = cone::FUTURE_EXAMPLES)]
+    Future(cone::ConeArguments),
+    /// Judge a cut of a run: is it consistent, and what do the channels hold
+    #[command(after_help = cut::EXAMPLES)]
+    Cut(cut::CutArguments),
+    /// Count how much of a run is concurrent, what was overtaken, and find the longest causal chain
+    #[command(after_help = concurrency::EXAMPLES)]
+    Concurrency(concurrency::ConcurrencyArguments),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and

@@ -4,10 +4,15 @@
 //! results on standard output; `main` alone prints errors and chooses the exit code.
 
 mod args;
+mod causality;
 mod check;
+mod concurrency;
+mod cone;
+mod cut;
 mod experiment;
 mod machine;
 mod options;
+mod order;
 mod progress;
 mod report;
 mod run;
@@ -20,6 +25,8 @@ use tracing::level_filters::LevelFilter;
 
 pub use args::Arguments;
 use args::{Command, Verbosity};
+
+use crate::inspect::causality::Side;
 
 /// How a command ended, if it ended without an error: the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +62,11 @@ pub fn run() -> anyhow::Result<Exit> {
         }
         Command::Check(arguments) => check::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Order(arguments) => order::run(&arguments),
+        Command::Past(arguments) => cone::run(&arguments, Side::Past),
+        Command::Future(arguments) => cone::run(&arguments, Side::Future),
+        Command::Cut(arguments) => cut::run(&arguments),
+        Command::Concurrency(arguments) => concurrency::run(&arguments),
         Command::Experiment(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             experiment::run(&arguments)

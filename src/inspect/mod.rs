@@ -3,6 +3,7 @@
 //! Works on runs of one computer or several, whole or cut off, and on logs that another program wrote in the
 //! same format. Opens files for reading only; tables and figures are returned as text.
 
+pub mod causality;
 mod check;
 pub mod figure;
 mod findings;

@@ -96,6 +96,15 @@ impl Fronts {
         })
     }
 
+    /// From the event `index` of `from` on: the first message to arrive at `to`.
+    pub fn onward_to(&self, from: u32, index: u32, to: u32) -> Option<Hop> {
+        let out = self.out.get(from as usize)?;
+        let place = out.binary_search_by_key(&to, |(to, ..)| *to).ok()?;
+        let (_, start, end) = out.get(place)?;
+        let hops = self.hops.get(*start..*end)?;
+        hops.get(hops.partition_point(|hop| hop.send < index)).copied()
+    }
+
     /// Up to the event `index` of `to`: for each process that a message came from, the last one sent.
     pub fn backward(&self, to: u32, index: u32) -> impl Iterator<Item = (u32, Hop)> + '_ {
         let into = self.into.get(to as usize).map(Vec::as_slice).unwrap_or_default();
