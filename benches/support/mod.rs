@@ -13,6 +13,7 @@
 pub mod fleet;
 pub mod mesh;
 pub mod proc;
+pub mod run_folder;
 
 use std::{
     env,

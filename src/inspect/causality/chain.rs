@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Causality, EventId};
+use super::{Causality, EventId, reach::Known};
 use crate::inspect::history::{Hop, Message};
 
 /// A chain from an event to a later one.
@@ -79,11 +79,11 @@ impl Causality<'_> {
     /// first; `None` if `from` did not happen before `to`. Of an event to itself: a chain without steps.
     #[must_use]
     pub fn chain(&self, from: EventId, to: EventId) -> Option<Chain> {
-        self.chain_within(from, to, &self.past_of(to))
+        self.chain_within(from, to, &self.known_at(to, Some(from.process)))
     }
 
-    /// The same, with the past of `to` at hand.
-    pub(super) fn chain_within(&self, from: EventId, to: EventId, past: &[Option<u32>]) -> Option<Chain> {
+    /// The same, with what `to` knows at hand: of `from`'s process at least.
+    pub(super) fn chain_within(&self, from: EventId, to: EventId, known: &Known) -> Option<Chain> {
         if from.process == to.process && from.index <= to.index {
             let mut chain = Chain {
                 from,
@@ -92,21 +92,24 @@ impl Causality<'_> {
             chain.along(to);
             return Some(chain);
         }
+        if !known.may_have(from) {
+            return None;
+        }
         // The last send of each process that arrives at `to` in time, with nothing between.
-        let mut in_time: Vec<Option<u32>> = vec![None; past.len()];
+        let mut in_time: Vec<Option<u32>> = vec![None; self.history.processes.len()];
         for (sender, hop) in self.history.fronts().backward(to.process, to.index) {
             if let Some(last) = in_time.get_mut(sender as usize) {
                 *last = Some(hop.send);
             }
         }
-        let mut best: Vec<Option<u32>> = vec![None; past.len()];
+        let mut best: Vec<Option<u32>> = vec![None; self.history.processes.len()];
         let mut layers: Vec<BTreeMap<u32, Arrival>> = Vec::new();
         let mut frontier = vec![from];
         while !frontier.is_empty() {
             if let Some(end) = self.last_hop(&frontier, &in_time, to) {
                 return self.trace_back(from, to, end, &layers);
             }
-            let layer = self.next_layer(&frontier, past, &mut best);
+            let layer = self.next_layer(&frontier, known, &mut best);
             frontier.clear();
             frontier.extend(layer.iter().map(|(process, arrival)| EventId {
                 process: *process,
@@ -135,20 +138,24 @@ impl Causality<'_> {
     fn next_layer(
         &self,
         frontier: &[EventId],
-        past: &[Option<u32>],
+        known: &Known,
         best: &mut [Option<u32>],
     ) -> BTreeMap<u32, Arrival> {
         let mut layer = BTreeMap::new();
         for event in frontier {
             for (recipient, hop) in self.history.fronts().onward(event.process, event.index) {
                 let place = recipient as usize;
-                if past.get(place).copied().flatten() < Some(hop.receive) {
+                let receive = EventId {
+                    process: recipient,
+                    index: hop.receive,
+                };
+                if !known.may_have(receive) {
                     continue;
                 }
-                if let Some(known) = best.get_mut(place)
-                    && known.is_none_or(|known| hop.receive < known)
+                if let Some(earliest) = best.get_mut(place)
+                    && earliest.is_none_or(|earliest| hop.receive < earliest)
                 {
-                    *known = Some(hop.receive);
+                    *earliest = Some(hop.receive);
                     let from = event.process;
                     layer.insert(recipient, Arrival { from, hop });
                 }

@@ -1,6 +1,6 @@
 //! The order of two events, with its proof or with the reason why there is none.
 
-use super::{Causality, Chain, EventId};
+use super::{Causality, Chain, EventId, reach::Known};
 
 /// How two events a and b stand to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,41 +41,39 @@ impl Causality<'_> {
         if a == b {
             return Order::Same;
         }
-        let past_b = self.past_of(b);
-        if let Some(chain) = self.chain_if_known(a, b, &past_b) {
+        let known_b = self.known_at(b, Some(a.process));
+        if let Some(chain) = self.chain_if_known(a, b, &known_b) {
             return Order::Before(chain);
         }
-        let past_a = self.past_of(a);
-        if let Some(chain) = self.chain_if_known(b, a, &past_a) {
+        let known_a = self.known_at(a, Some(b.process));
+        if let Some(chain) = self.chain_if_known(b, a, &known_a) {
             return Order::After(chain);
         }
         Order::Concurrent {
-            forth: self.gap(a, b, &past_b),
-            back: self.gap(b, a, &past_a),
+            forth: self.gap(a, b, &known_b),
+            back: self.gap(b, a, &known_a),
         }
     }
 
-    fn chain_if_known(&self, from: EventId, to: EventId, past: &[Option<u32>]) -> Option<Chain> {
-        let known = past.get(from.process as usize).copied().flatten();
-        if known < Some(from.index) {
+    fn chain_if_known(&self, from: EventId, to: EventId, known: &Known) -> Option<Chain> {
+        if known.last(from.process) < Some(from.index) {
             return None;
         }
-        self.chain_within(from, to, past)
+        self.chain_within(from, to, known)
     }
 
-    fn gap(&self, from: EventId, to: EventId, past: &[Option<u32>]) -> Gap {
-        let known = past.get(from.process as usize).copied().flatten();
-        let known = known.and_then(|index| {
+    fn gap(&self, from: EventId, to: EventId, known: &Known) -> Gap {
+        let brought = known.last(from.process).and_then(|index| {
             let last = EventId {
                 process: from.process,
                 index,
             };
-            self.chain_within(last, to, past)
+            self.chain_within(last, to, known)
         });
         Gap {
             from,
             to,
-            known,
+            known: brought,
             learns: self.first_to_know(from, to.process),
         }
     }
