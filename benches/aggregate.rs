@@ -33,7 +33,10 @@ use clocklab::{
     },
     trace::Record,
 };
-use support::{Options, Spread, virtual_run::write_run};
+use support::{
+    Options, Spread,
+    virtual_run::{FASTEST, write_run},
+};
 
 /// By machine: events, largest jump, sum of jumps.
 type Answer = Vec<(u64, u64, u64)>;
@@ -45,7 +48,7 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     support::print_machine();
     let folder = tempfile::tempdir().expect("a folder");
-    let (logs, bytes) = write_run(folder.path(), events);
+    let (logs, bytes) = write_run(folder.path(), &FASTEST, events);
     let table = folder.path().join("run.csv");
     export_csv(&logs, &table);
     let table_bytes = table.metadata().expect("the table").len();

@@ -16,7 +16,10 @@ mod support;
 use std::time::Instant;
 
 use clocklab::inspect;
-use support::{Options, Spread, virtual_run::write_run};
+use support::{
+    Options, Spread,
+    virtual_run::{FASTEST, write_run},
+};
 
 const RATE_AIM: f64 = 5e6;
 
@@ -32,7 +35,7 @@ fn main() {
     let rounds = options.number("--rounds", 5, 1);
     support::print_machine();
     let logs = tempfile::tempdir().expect("a folder");
-    let (folder, bytes) = write_run(logs.path(), events);
+    let (folder, bytes) = write_run(logs.path(), &FASTEST, events);
     let mut rates = Vec::new();
     for _ in 0..rounds {
         let began = Instant::now();

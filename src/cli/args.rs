@@ -8,6 +8,7 @@ use clap::{
 };
 
 use super::export::{self, ExportArguments};
+use super::{concurrency, cone, cut, order};
 use crate::{
     clock::ClockKind,
     lab::BASE_PORT_DEFAULT,
@@ -124,6 +125,21 @@ An arrow goes from the send to the arrival; a dotted line leads on to where the 
 A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000 machines and
 400,000 events; what is left out is said in it.")]
     Draw(Box<super::draw::DrawArguments>),
+    /// Say which of two events happened first, and prove it, or say why neither did
+    #[command(after_help = order::EXAMPLES)]
+    Order(order::OrderArguments),
+    /// Show what happened before an event: its causal past
+    #[command(after_help = cone::PAST_EXAMPLES)]
+    Past(cone::ConeArguments),
+    /// Show what an event happened before: its causal future
+    #[command(after_help = cone::FUTURE_EXAMPLES)]
+    Future(cone::ConeArguments),
+    /// Judge a cut of a run: is it consistent, and what do the channels hold
+    #[command(after_help = cut::EXAMPLES)]
+    Cut(cut::CutArguments),
+    /// Count how much of a run is concurrent, what was overtaken, and find the longest causal chain
+    #[command(after_help = concurrency::EXAMPLES)]
+    Concurrency(concurrency::ConcurrencyArguments),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and

@@ -4,13 +4,18 @@
 //! results on standard output; `main` alone prints errors and chooses the exit code.
 
 mod args;
+mod causality;
 mod check;
 mod compare;
+mod concurrency;
+mod cone;
+mod cut;
 mod draw;
 mod experiment;
 mod export;
 mod machine;
 mod options;
+mod order;
 mod progress;
 mod report;
 mod run;
@@ -26,6 +31,8 @@ use tracing::level_filters::LevelFilter;
 
 pub use args::Arguments;
 use args::{Command, Verbosity};
+
+use crate::inspect::causality::Side;
 
 /// How a command ended, if it ended without an error: the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +78,11 @@ pub fn run() -> anyhow::Result<Exit> {
             tell(&verbosity, LevelFilter::WARN);
             export::run(&arguments)
         }
+        Command::Order(arguments) => order::run(&arguments),
+        Command::Past(arguments) => cone::run(&arguments, Side::Past),
+        Command::Future(arguments) => cone::run(&arguments, Side::Future),
+        Command::Cut(arguments) => cut::run(&arguments),
+        Command::Concurrency(arguments) => concurrency::run(&arguments),
         Command::Experiment(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             experiment::run(&arguments)

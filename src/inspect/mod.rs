@@ -4,6 +4,7 @@
 //! same format; on simulated runs also record by record, before they are logs. Opens files for
 //! reading only; tables and figures are returned as text.
 
+pub mod causality;
 mod check;
 mod compare;
 pub mod draw;

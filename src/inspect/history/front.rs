@@ -88,18 +88,49 @@ impl Fronts {
 
     /// From the event `index` of `from` on: for each process that a message reaches, the first one to arrive.
     pub fn onward(&self, from: u32, index: u32) -> impl Iterator<Item = (u32, Hop)> + '_ {
+        self.onward_where(from, index, |_| true)
+    }
+
+    /// The same, but only for the recipients that are `wanted`: the others cost no search.
+    pub fn onward_where<'a>(
+        &'a self,
+        from: u32,
+        index: u32,
+        wanted: impl Fn(u32) -> bool + 'a,
+    ) -> impl Iterator<Item = (u32, Hop)> + 'a {
         let out = self.out.get(from as usize).map(Vec::as_slice).unwrap_or_default();
-        out.iter().filter_map(move |(to, start, end)| {
+        let wanted = out.iter().filter(move |(to, ..)| wanted(*to));
+        wanted.filter_map(move |(to, start, end)| {
             let hops = self.hops.get(*start..*end)?;
             let hop = hops.get(hops.partition_point(|hop| hop.send < index))?;
             Some((*to, *hop))
         })
     }
 
+    /// From the event `index` of `from` on: the first message to arrive at `to`.
+    pub fn onward_to(&self, from: u32, index: u32, to: u32) -> Option<Hop> {
+        let out = self.out.get(from as usize)?;
+        let place = out.binary_search_by_key(&to, |(to, ..)| *to).ok()?;
+        let (_, start, end) = out.get(place)?;
+        let hops = self.hops.get(*start..*end)?;
+        hops.get(hops.partition_point(|hop| hop.send < index)).copied()
+    }
+
     /// Up to the event `index` of `to`: for each process that a message came from, the last one sent.
     pub fn backward(&self, to: u32, index: u32) -> impl Iterator<Item = (u32, Hop)> + '_ {
+        self.backward_where(to, index, |_| true)
+    }
+
+    /// The same, but only for the senders that are `wanted`: the others cost no search.
+    pub fn backward_where<'a>(
+        &'a self,
+        to: u32,
+        index: u32,
+        wanted: impl Fn(u32) -> bool + 'a,
+    ) -> impl Iterator<Item = (u32, Hop)> + 'a {
         let into = self.into.get(to as usize).map(Vec::as_slice).unwrap_or_default();
-        into.iter().filter_map(move |(from, start, end)| {
+        let wanted = into.iter().filter(move |(from, ..)| wanted(*from));
+        wanted.filter_map(move |(from, start, end)| {
             let hops = self.hops.get(*start..*end)?;
             let place = hops.partition_point(|hop| hop.receive <= index).checked_sub(1)?;
             Some((*from, *hops.get(place)?))

@@ -271,6 +271,19 @@ impl History {
         messages.filter_map(|message| self.messages.get(*message as usize))
     }
 
+    /// The received messages of one process, in the order of their receive events.
+    pub fn received_at(&self, process: u32) -> impl Iterator<Item = &Message> + use<'_> {
+        let first = EventId { process, index: 0 };
+        let start = self
+            .received
+            .partition_point(|message| self.receive_of(*message) < Some(first));
+        let behind = self.received.get(start..).unwrap_or_default();
+        behind
+            .iter()
+            .filter_map(|message| self.messages.get(*message as usize))
+            .take_while(move |message| message.to == process)
+    }
+
     /// When a message arrived at its receiver, if the log says.
     #[must_use]
     pub fn arrived(&self, message: &Message) -> Option<WallTime> {

@@ -31,6 +31,12 @@ pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
             }));
         }
     }
+    for machine in run.headless() {
+        let file = files.get(machine.index()).map_or("", |file| file);
+        builder.note("logs without a header", || {
+            format!("{file}: empty, or cut off before its header is complete; it says nothing")
+        });
+    }
     let missing: Vec<String> = MachineId::all(run.machines())
         .filter(|machine| processes.get(machine.index()).copied().flatten().is_none())
         .map(|machine| machine.to_string())
@@ -59,6 +65,12 @@ pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
                 });
             }
         }
+    }
+    for (machine, bytes) in run.cut() {
+        let file = files.get(machine.index()).map_or("", |file| file);
+        reading.builder.note("logs cut off within a line", || {
+            format!("{file}: ends within a line, as after kill -9; its last {bytes} bytes are left out")
+        });
     }
     Ok(reading.builder.finish(name, dir.display().to_string()))
 }
