@@ -1,4 +1,5 @@
-//! The logs of simulated machines of the scale model, written by the code that machines write theirs with. So a check finds a valid run, and has every rule to judge.
+//! The logs of simulated machines of the scale model, written by the code that machines write theirs with. So a
+//! check finds a valid run, and has every rule to judge.
 
 use std::{
     fs,
