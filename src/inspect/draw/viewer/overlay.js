@@ -205,14 +205,12 @@ function paintOverview(context, scene, colours, width, height) {
     }
     context.fillStyle = colours.rows[place % colours.rows.length];
     context.globalAlpha = 0.75;
-    context.beginPath();
     const bottom = 3 + (place + 1) * lane;
     for (let bin = 0; bin < bins; bin++) {
       if (counts[bin] === 0) continue;
       const part = Math.max(1, (lane - Math.min(2, lane / 4)) * (0.3 + (0.7 * counts[bin]) / most));
-      context.rect(8 + bin, bottom - part, 1, part);
+      context.fillRect(8 + bin, bottom - part, 1, part);
     }
-    context.fill();
   });
   context.globalAlpha = 1;
 }
