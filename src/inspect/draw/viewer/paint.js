@@ -3,12 +3,19 @@
 /** Pixels that an upright arrow over other lanes is bent aside for each, so that it does not hide behind others. */
 const BEND = 7;
 
-/** How much of its way the stub of a lost message goes. */
-const STUB_PART = 0.45;
+/** How far the stub of a lost message goes, as a part of a lane, and aside for each lane on its way, in pixels. */
+const STUB_PART = 0.36;
+const STUB_ASIDE = 7;
 
-function markRadius(scene, row) {
-  const [start, end] = scene.rangeOf(row);
-  const spacing = (scene.right - scene.left) / Math.max(1, end - start);
+/** The radius of all marks, by the row that has most of them. */
+function markRadius(scene) {
+  let most = 1;
+  const [first, last] = scene.rowsInView();
+  for (let row = first; row < last; row++) {
+    const [start, end] = scene.rangeOf(row);
+    if (!scene.isDense(row)) most = Math.max(most, end - start);
+  }
+  const spacing = (scene.right - scene.left) / most;
   return Math.min(5, Math.max(1.6, spacing * 0.4), scene.laneHeight / 8);
 }
 
@@ -30,10 +37,10 @@ function paintBase(context, scene, colours, show) {
   const messages = show.messages ? scene.messagesInView(MESSAGES_DRAWN_MAX) : [];
   const single = messages.length <= MESSAGES_DRAWN_MAX;
   if (single) paintMessages(context, scene, colours, messages, show);
+  const radius = markRadius(scene);
   for (let row = first; row < end; row++) {
     if (dense[row]) continue;
     const colour = colours.rows[row % colours.rows.length];
-    const radius = markRadius(scene, row);
     const [from, until] = scene.rangeOf(row);
     for (let event = from; event < until; event++) {
       if (!show.internal && scene.model.kind[event] === INTERNAL) continue;
@@ -326,26 +333,31 @@ function paintStub(context, scene, message) {
   const fate = model.messages.fate[message];
   const [x, y] = [scene.xOf(send), scene.yOf(model.row[send])];
   const way = scene.yOf(model.messages.to[message]) - y;
+  const side = Math.sign(way);
   const radius = 3.4;
-  const end = fate === WAITING ? y + way - Math.sign(way) * radius : y + way * STUB_PART;
-  context.setLineDash(fate === WAITING || fate === DROPPED ? [4, 2.5] : [1.2, 3]);
+  const waits = fate === WAITING;
+  // A lost message turns aside, so that it does not hide behind one that arrived.
+  const lanes = Math.abs(model.row[send] - model.messages.to[message]);
+  const endX = waits ? x : x + Math.min(4, lanes) * STUB_ASIDE;
+  const end = waits ? y + way - side * radius : y + side * scene.laneHeight * STUB_PART;
+  context.setLineDash(waits || fate === DROPPED ? [4, 2.5] : [1.2, 3]);
   context.beginPath();
   context.moveTo(x, y);
-  context.lineTo(x, end);
+  context.lineTo(endX, end);
   context.stroke();
   context.setLineDash([]);
   context.beginPath();
-  if (fate === WAITING) {
-    context.arc(x, end + Math.sign(way) * radius, radius, 0, 2 * Math.PI);
+  if (waits) {
+    context.arc(x, end + side * radius, radius, 0, 2 * Math.PI);
     context.stroke();
   } else if (fate === DROPPED) {
-    for (const side of [-1, 1]) {
-      context.moveTo(x - radius, end - side * radius);
-      context.lineTo(x + radius, end + side * radius);
+    for (const turn of [-1, 1]) {
+      context.moveTo(endX - radius, end - turn * radius);
+      context.lineTo(endX + radius, end + turn * radius);
     }
     context.stroke();
   } else {
-    traceTriangle(context, x, end + Math.sign(way) * 4, 0, way, 7);
+    traceTriangle(context, endX, end + side * 4, endX - x, end - y, 7);
     context.fill();
   }
 }
