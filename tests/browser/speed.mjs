@@ -87,7 +87,7 @@ const size = (statSync(file).size / 1e6).toFixed(1);
 console.log(`page of ${state.events} events, ${state.messages} messages: ${size} MB, written in ${drawn.toFixed(0)} ms`);
 console.log(`figure: first paint: ${paints[2].toFixed(0)} ms, of ${LOADS} loads ${paints[0].toFixed(0)} to ${paints.at(-1).toFixed(0)} (aim: under 1000 ms)`);
 const whole = state.view;
-for (const part of [1, 0.5, 0.02, 0.002]) {
+for (const part of [1, 0.5, 0.07, 0.02, 0.002]) {
   const span = (whole[1] - whole[0]) * part;
   await page.evaluate(([from, until]) => clocklab.look(from, until), [whole[0] + (whole[1] - whole[0]) * 0.4 * (1 - part), whole[0] + (whole[1] - whole[0]) * 0.4 * (1 - part) + span]);
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));

@@ -11,8 +11,10 @@ use super::{
 };
 use crate::inspect::history::{EventId, Fate, Message};
 
-/// Length of the stub of a message that nobody took, as a part of the way to its recipient.
-const STUB_PART: f64 = 0.45;
+/// Length of the stub of a lost message, as a part of a lane's height, and how far aside it goes for each lane on
+/// its way, in pixels: so it does not hide behind a message that arrived.
+const STUB_PART: f64 = 0.36;
+const STUB_ASIDE: f64 = 6.0;
 
 /// Pixels that an arrow over other lanes is bent aside for each of them, so that it does not hide behind others.
 const BEND: f64 = 7.0;
@@ -158,7 +160,10 @@ impl Pen<'_> {
             if relation == current {
                 continue;
             }
-            // The past reaches up to its last event, the future begins at its first.
+            // The past reaches up to its last event, the future begins at its first; of the event's own line they
+            // meet in the event.
+            let before = index.checked_sub(1).map(|index| EventId { index, ..id });
+            let is_own = before.is_some() && before == self.highlight.map(|borders| borders.event);
             let border = match current {
                 Some(Relation::Past) => index
                     .checked_sub(1)
@@ -168,7 +173,7 @@ impl Pen<'_> {
                 _ => x.min(start.max(from)),
             };
             result.push((start, border, current.or(Some(Relation::Concurrent))));
-            if border < x && relation == Some(Relation::Future) {
+            if border < x && relation == Some(Relation::Future) && !is_own {
                 result.push((border, x, Some(Relation::Concurrent)));
                 start = x;
             } else {
@@ -353,25 +358,36 @@ impl Pen<'_> {
         }
         let radius = (self.plan.radius * 0.8).max(1.6);
         let way = lane.line_y - from.1;
+        let lanes = (way.abs() / self.plan.lane_height).round().min(4.0);
+        let lost = (
+            (from.0 + lanes * STUB_ASIDE).min(RIGHT + 16.0),
+            from.1 + way.signum() * self.plan.lane_height * STUB_PART,
+        );
         let (end, dash) = match message.fate {
             // It did arrive: its ring sits on the line.
-            Fate::Waiting | Fate::Received(_) => (lane.line_y - way.signum() * radius, "4 2.5"),
-            Fate::Dropped => (from.1 + way * STUB_PART, "4 2.5"),
-            Fate::Unknown => (from.1 + way * STUB_PART, "1.2 3"),
+            Fate::Waiting | Fate::Received(_) => ((from.0, lane.line_y - way.signum() * radius), "4 2.5"),
+            Fate::Dropped => (lost, "4 2.5"),
+            Fate::Unknown => (lost, "1.2 3"),
         };
-        let path = format!("M{} {}V{}", Pixels(from.0), Pixels(from.1), Pixels(end));
+        let path = format!(
+            "M{} {}L{} {}",
+            Pixels(from.0),
+            Pixels(from.1),
+            Pixels(end.0),
+            Pixels(end.1)
+        );
         writer.empty("path", &[("d", &path), ("stroke-dasharray", &dash)]);
-        let (x, y) = (Pixels(from.0), Pixels(end + way.signum() * radius));
+        let (x, y, r) = (end.0, end.1, radius);
         match message.fate {
             Fate::Waiting | Fate::Received(_) => {
+                let (x, y) = (Pixels(x), Pixels(lane.line_y));
                 let ground = self.colours.ground;
                 writer.empty(
                     "circle",
-                    &[("cx", &x), ("cy", &y), ("r", &Pixels(radius)), ("fill", &ground)],
+                    &[("cx", &x), ("cy", &y), ("r", &Pixels(r)), ("fill", &ground)],
                 );
             }
             Fate::Dropped => {
-                let (x, y, r) = (from.0, end, radius);
                 let path = format!(
                     "M{} {}L{} {}M{} {}L{} {}",
                     Pixels(x - r),
@@ -386,7 +402,8 @@ impl Pen<'_> {
                 writer.empty("path", &[("d", &path), ("stroke-width", &1.6)]);
             }
             Fate::Unknown => {
-                self.head(writer, (from.0, end + way.signum() * radius), (0.0, way), colour);
+                let tip = (x, y + way.signum() * r);
+                self.head(writer, tip, (x - from.0, y - from.1), colour);
             }
         }
     }

@@ -8,9 +8,9 @@ function paintHighlight(context, scene, colours, borders, show) {
   clipToLanes(context, scene);
   for (let row = first; row < end; row++) paintStretches(context, scene, colours, borders, row);
   if (show.messages) paintRelated(context, scene, colours, borders, show);
+  const radius = markRadius(scene);
   for (let row = first; row < end; row++) {
     if (scene.isDense(row)) continue;
-    const radius = markRadius(scene, row);
     const [from, until] = scene.rangeOf(row);
     for (let event = from; event < until; event++) {
       if (!show.internal && model.kind[event] === INTERNAL && event !== borders.event) continue;
@@ -60,7 +60,7 @@ function paintRelated(context, scene, colours, borders, show) {
 function paintRing(context, scene, colours, event, isSecond) {
   const [x, y] = [scene.xOf(event), scene.yOf(scene.model.row[event])];
   if (x < scene.left - 8 || x > scene.right + 8 || y > scene.bottom) return;
-  const radius = Math.max(3, markRadius(scene, scene.model.row[event]));
+  const radius = Math.max(3, markRadius(scene));
   context.fillStyle = colours.ground;
   context.strokeStyle = colours.ink;
   context.lineWidth = 2.2;
@@ -139,7 +139,7 @@ function paintFrame(context, scene, colours) {
     context.fillStyle = colours.rows[place % colours.rows.length];
     context.fillRect(8, y - 7, 5, 14);
     const facts = [row.rate === null ? "" : `${row.rate}/s`, row.queueMax > 0 ? `queue ≤ ${row.queueMax}` : ""];
-    if (row.start === row.end) facts.push("no events here");
+    if (row.start === row.end) facts.push("no events");
     const text = facts.filter(Boolean).join(", ");
     const two = scene.laneHeight > 42 && !narrow && text;
     context.fillStyle = colours.ink;
@@ -205,14 +205,12 @@ function paintOverview(context, scene, colours, width, height) {
     }
     context.fillStyle = colours.rows[place % colours.rows.length];
     context.globalAlpha = 0.75;
-    context.beginPath();
     const bottom = 3 + (place + 1) * lane;
     for (let bin = 0; bin < bins; bin++) {
       if (counts[bin] === 0) continue;
       const part = Math.max(1, (lane - Math.min(2, lane / 4)) * (0.3 + (0.7 * counts[bin]) / most));
-      context.rect(8 + bin, bottom - part, 1, part);
+      context.fillRect(8 + bin, bottom - part, 1, part);
     }
-    context.fill();
   });
   context.globalAlpha = 1;
 }

@@ -3,12 +3,19 @@
 /** Pixels that an upright arrow over other lanes is bent aside for each, so that it does not hide behind others. */
 const BEND = 7;
 
-/** How much of its way the stub of a lost message goes. */
-const STUB_PART = 0.45;
+/** How far the stub of a lost message goes, as a part of a lane, and aside for each lane on its way, in pixels. */
+const STUB_PART = 0.36;
+const STUB_ASIDE = 7;
 
-function markRadius(scene, row) {
-  const [start, end] = scene.rangeOf(row);
-  const spacing = (scene.right - scene.left) / Math.max(1, end - start);
+/** The radius of all marks, by the row that has most of them. */
+function markRadius(scene) {
+  let most = 1;
+  const [first, last] = scene.rowsInView();
+  for (let row = first; row < last; row++) {
+    const [start, end] = scene.rangeOf(row);
+    if (!scene.isDense(row)) most = Math.max(most, end - start);
+  }
+  const spacing = (scene.right - scene.left) / most;
   return Math.min(5, Math.max(1.6, spacing * 0.4), scene.laneHeight / 8);
 }
 
@@ -30,10 +37,10 @@ function paintBase(context, scene, colours, show) {
   const messages = show.messages ? scene.messagesInView(MESSAGES_DRAWN_MAX) : [];
   const single = messages.length <= MESSAGES_DRAWN_MAX;
   if (single) paintMessages(context, scene, colours, messages, show);
+  const radius = markRadius(scene);
   for (let row = first; row < end; row++) {
     if (dense[row]) continue;
     const colour = colours.rows[row % colours.rows.length];
-    const radius = markRadius(scene, row);
     const [from, until] = scene.rangeOf(row);
     for (let event = from; event < until; event++) {
       if (!show.internal && scene.model.kind[event] === INTERNAL) continue;
@@ -70,42 +77,69 @@ function paintGrid(context, scene, colours) {
   context.stroke();
 }
 
+/** Steps of a queue in view beyond which it is painted in columns of whole pixels, the highest of each. */
+const STEPS_MAX = 400;
+
 /** The queue as a step function; on the logical axis what the log says behind each receive. */
 function paintQueue(context, scene, row, colour) {
-  const { model, left, right, messageHeight } = scene;
-  const y = scene.yOf(row);
-  const points = scene.axis.name === "time" && !scene.moving ? queueSteps(scene, row) : queueCounts(scene, row);
+  const { left, messageHeight } = scene;
+  const isTime = scene.axis.name === "time" && !scene.moving;
+  const points = isTime ? queueSteps(scene, row) : queueCounts(scene, row);
   if (points.length === 0) return;
+  const y = scene.yOf(row);
+  const { ended } = scene.model.rows[row];
+  const last = points[points.length - 1].x;
+  const end = Math.max(last, isTime ? Math.min(ended === null ? last : scene.toX(ended), scene.right + 6) : last);
+  context.fillStyle = context.strokeStyle = colour;
+  if (points.length > STEPS_MAX) {
+    paintColumns(context, scene, y, points, end);
+    return;
+  }
   context.beginPath();
   context.moveTo(left - 6, y);
   let level = points[0].before;
   context.lineTo(left - 6, y - level * messageHeight);
-  let [column, highest] = [-1, 0];
   for (const { x, waiting } of points) {
-    // Of many steps in one pixel the highest is drawn.
-    if (Math.floor(x) === column && waiting < highest) {
-      level = waiting;
-      continue;
-    }
-    if (Math.floor(x) !== column) [column, highest] = [Math.floor(x), waiting];
-    highest = Math.max(highest, waiting);
     context.lineTo(x, y - level * messageHeight);
     context.lineTo(x, y - waiting * messageHeight);
     level = waiting;
   }
-  const ended = model.rows[row].ended;
-  const end = ended !== null && scene.axis.name === "time" ? Math.min(scene.toX(ended), right + 6) : points[points.length - 1].x;
-  const last = scene.axis.name === "time" && !scene.moving ? Math.max(end, points[points.length - 1].x) : end;
-  context.lineTo(last, y - level * messageHeight);
-  context.lineTo(last, y);
+  context.lineTo(end, y - level * messageHeight);
+  context.lineTo(end, y);
   context.closePath();
-  context.fillStyle = colour;
   context.globalAlpha = 0.22;
   context.fill();
   context.globalAlpha = 0.6;
-  context.strokeStyle = colour;
   context.lineWidth = 0.8;
   context.stroke();
+  context.globalAlpha = 1;
+}
+
+/** Of each column of pixels the highest queue; equal neighbours as one rectangle, since a long path costs more. */
+function paintColumns(context, scene, y, points, end) {
+  const first = Math.floor(scene.left - 6);
+  const heights = new Float64Array(Math.max(1, Math.ceil(end) - first));
+  let [level, column] = [points[0].before, 0];
+  const raise = (until, waiting) => {
+    for (let place = Math.max(0, column); place <= Math.min(until, heights.length - 1); place++) {
+      heights[place] = Math.max(heights[place], waiting);
+    }
+  };
+  for (const { x, waiting } of points) {
+    raise(Math.floor(x) - first, level);
+    column = Math.max(0, Math.floor(x) - first);
+    level = waiting;
+    raise(column, level);
+  }
+  raise(heights.length - 1, level);
+  context.globalAlpha = 0.4;
+  for (let place = 0; place < heights.length; ) {
+    let next = place + 1;
+    while (next < heights.length && heights[next] === heights[place]) next++;
+    const height = heights[place] * scene.messageHeight;
+    if (height > 0) context.fillRect(first + place, y - height, next - place, height);
+    place = next;
+  }
   context.globalAlpha = 1;
 }
 
@@ -189,20 +223,19 @@ function paintDensity(context, scene, row, colour, show) {
     const sum = counts[0][bin] + counts[1][bin] + counts[2][bin];
     if (sum > most) most = sum;
   }
-  const y = scene.yOf(row) + 2;
+  const y = Math.round(scene.yOf(row)) + 2;
   const height = scene.laneHeight * (1 - LINE_PART) - 5;
+  const start = Math.round(left);
   context.fillStyle = colour;
   const offsets = new Float32Array(bins);
   [0.95, 0.6, 0.3].forEach((alpha, group) => {
     context.globalAlpha = alpha;
-    context.beginPath();
     for (let bin = 0; bin < bins; bin++) {
       const part = (counts[group][bin] / most) * height;
       if (part === 0) continue;
-      context.rect(left + bin * width, y + offsets[bin], width, part);
+      context.fillRect(start + bin * width, y + offsets[bin], width, part);
       offsets[bin] += part;
     }
-    context.fill();
   });
   context.globalAlpha = 1;
 }
@@ -300,26 +333,31 @@ function paintStub(context, scene, message) {
   const fate = model.messages.fate[message];
   const [x, y] = [scene.xOf(send), scene.yOf(model.row[send])];
   const way = scene.yOf(model.messages.to[message]) - y;
+  const side = Math.sign(way);
   const radius = 3.4;
-  const end = fate === WAITING ? y + way - Math.sign(way) * radius : y + way * STUB_PART;
-  context.setLineDash(fate === WAITING || fate === DROPPED ? [4, 2.5] : [1.2, 3]);
+  const waits = fate === WAITING;
+  // A lost message turns aside, so that it does not hide behind one that arrived.
+  const lanes = Math.abs(model.row[send] - model.messages.to[message]);
+  const endX = waits ? x : x + Math.min(4, lanes) * STUB_ASIDE;
+  const end = waits ? y + way - side * radius : y + side * scene.laneHeight * STUB_PART;
+  context.setLineDash(waits || fate === DROPPED ? [4, 2.5] : [1.2, 3]);
   context.beginPath();
   context.moveTo(x, y);
-  context.lineTo(x, end);
+  context.lineTo(endX, end);
   context.stroke();
   context.setLineDash([]);
   context.beginPath();
-  if (fate === WAITING) {
-    context.arc(x, end + Math.sign(way) * radius, radius, 0, 2 * Math.PI);
+  if (waits) {
+    context.arc(x, end + side * radius, radius, 0, 2 * Math.PI);
     context.stroke();
   } else if (fate === DROPPED) {
-    for (const side of [-1, 1]) {
-      context.moveTo(x - radius, end - side * radius);
-      context.lineTo(x + radius, end + side * radius);
+    for (const turn of [-1, 1]) {
+      context.moveTo(endX - radius, end - turn * radius);
+      context.lineTo(endX + radius, end + turn * radius);
     }
     context.stroke();
   } else {
-    traceTriangle(context, x, end + Math.sign(way) * 4, 0, way, 7);
+    traceTriangle(context, endX, end + side * 4, endX - x, end - y, 7);
     context.fill();
   }
 }
