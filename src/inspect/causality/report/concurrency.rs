@@ -277,8 +277,8 @@ impl ConcurrencyReport {
         }
         text += &match (&self.clocks_differ_first, self.clocks_differ_length) {
             (Some(first), Some(length)) => format!(
-                "{} have a clock that is not the length of the longest chain that ends in them, which clocks that \
-                 start at 0 and step by 1 would be; the first is {} ({}): the chain has {length}.",
+                "The clock of {} is not the length of the longest chain that ends there, which it would be if \
+                 clocks started at 0 and stepped by 1; the first is {} ({}): the chain has {length}.",
                 counted(self.clocks_differ, "event"),
                 first.event,
                 first.place(),
@@ -299,13 +299,13 @@ impl OvertakenView {
         let receive = message.receive.as_ref();
         let path = self.path.as_ref().map_or_else(String::new, ChainView::path);
         let text = format!(
-            "  {} -> {} ({}, {}): sooner by {path}",
+            "{} -> {} ({}, {}): sooner by {path}",
             message.send.event,
             receive.map_or("?", |receive| receive.event.as_str()),
             message.send.place(),
             receive.map_or_else(String::new, EventView::place),
         );
-        sentence(&text, 4)
+        format!("  {}", sentence(&text, 4))
     }
 }
 

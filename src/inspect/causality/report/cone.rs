@@ -112,7 +112,7 @@ impl fmt::Display for ConeReport {
             _ => (format!("happened after {name}, because of it"), "first to know"),
         };
         let text = format!(
-            "The {} of {name}: {} of {} {relation}; {} are concurrent with it.",
+            "The {} of {name}: {} of {} {relation}; concurrent with it: {}.",
             self.side,
             self.count,
             counted(self.run.events, "event"),
