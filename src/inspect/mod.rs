@@ -7,11 +7,13 @@ mod check;
 pub mod figure;
 mod findings;
 mod grid;
+mod groups;
 pub mod history;
 mod run;
 mod series;
 mod summary;
 pub mod table;
+mod wrap;
 
 use std::path::Path;
 
@@ -19,7 +21,10 @@ pub use check::{RuleCount, Verdict};
 pub use findings::findings;
 pub use grid::Style;
 pub use run::{InspectError, Item, RunReader};
-pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
+pub use series::{
+    JUMP_MAX, LATENESS_BOUNDS_US, LatenessCounts, MachineSeries, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX,
+    Thinned,
+};
 pub use summary::{Expected, MachineSummary, RunSummary};
 
 /// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as
