@@ -7,6 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
+use super::report::ReportArguments;
 use crate::{
     clock::ClockKind,
     lab::BASE_PORT_DEFAULT,
@@ -176,18 +177,6 @@ pub(super) struct FoldersArguments {
     /// Run folders, such as logs/latest
     #[arg(required = true, value_name = "DIR")]
     pub(super) folders: Vec<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct ReportArguments {
-    #[command(flatten)]
-    pub(super) folders: FoldersArguments,
-    /// Print Markdown instead of a table for the terminal
-    #[arg(long)]
-    pub(super) markdown: bool,
-    /// Also draw clocks, drift, queues and jumps of the one run named into this file
-    #[arg(long, value_name = "FILE.svg")]
-    pub(super) figure: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

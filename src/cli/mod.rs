@@ -8,6 +8,7 @@ mod check;
 mod experiment;
 mod machine;
 mod options;
+mod output;
 mod progress;
 mod report;
 mod run;

@@ -642,7 +642,8 @@ fn the_report_of_a_run_reads_like_this() {
     };
     let (verdict, summary) = verdict_of(&generate::logs(&plan));
     expect![[r#"
-        run generated: 3 machines, die of 10, seed 7, 60.0 s, 660 events: valid (166 messages matched, every rule held)
+        run generated: 3 machines, die of 10, seed 7, 60.0 s, 660 events:
+          valid (166 messages matched, every rule held)
 
          machine rate     ticks      sent received  internal     clock        jump   queue
                0    6 360 (360) 141 (130)  30 (35) 222 (227) 361 (361) 1.00 (1.00)   0 (0)
@@ -661,13 +662,15 @@ fn the_report_of_a_run_reads_like_this() {
                   1  29   -  28
                   2   1   1   -
 
-        In brackets: what theory expects of the rates, the die and the fastest machine's clock.
-        ticks: events of the machine · sent: messages, one a recipient · received: receive events
-        internal: events without a message · clock: at the end · jump: mean step of the clock
-        queue: messages waiting at the end · drift: clock steps behind the fastest machine at the end
+        In brackets: expected by theory from rates, die and the fastest machine's clock.
+        ticks: events of the machine · sent: messages, one a recipient
+        received: receive events · internal: events without a message
+        clock: at the end · jump: mean step of the clock · queue: waiting at the end
+        drift: clock steps behind the fastest machine at the end
         late: lateness of ticks, mean/max
 
-        - machine 2 cannot keep up: 1.67 messages a second reach a machine that takes 1; its queue grows by 0.67 a second
+        - machine 2 cannot keep up: 1.67 messages a second reach a machine that takes 1;
+          its queue grows by 0.67 a second
     "#]].assert_eq(&table::run(&verdict, &summary, Style::Text));
     let both = [(verdict.clone(), summary.clone()), (verdict, summary)];
     expect![[r#"
@@ -676,7 +679,8 @@ fn the_report_of_a_run_reads_like_this() {
          generated 6,4,1   10    60.0    660 361,358,216       13 2.03   145    33     valid
               mean               60.0  660.0                 13.0 2.03 145.0  33.0 2/2 valid
 
-        clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest
+        clocks: at the end, by machine · jump: largest and mean step of a clock
+        drift: largest · queue: longest
     "#]].assert_eq(&table::runs(&both, Style::Text));
     expect![[r#"
         |       run | rates | draw | seconds | events |      clocks | jump max | mean | drift | queue |   verdict |
@@ -685,7 +689,8 @@ fn the_report_of_a_run_reads_like_this() {
         | generated | 6,4,1 |   10 |    60.0 |    660 | 361,358,216 |       13 | 2.03 |   145 |    33 |     valid |
         |      mean |       |      |    60.0 |  660.0 |             |     13.0 | 2.03 | 145.0 |  33.0 | 2/2 valid |
 
-        clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest
+        clocks: at the end, by machine · jump: largest and mean step of a clock
+        drift: largest · queue: longest
     "#]].assert_eq(&table::runs(&both, Style::Markdown));
 }
 
