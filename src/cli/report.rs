@@ -6,12 +6,12 @@ use clap::Args;
 
 use super::{
     Exit, Usage,
-    args::FoldersArguments,
+    args::{FoldersArguments, one_of},
     check::unreadable,
     output::{self, Existing},
     print,
 };
-use crate::inspect::{self, RunSeries, Style, figure, table};
+use crate::inspect::{self, RunSeries, RunSummary, Style, figure, palette::Theme, table};
 
 #[derive(Args, Debug)]
 pub(super) struct ReportArguments {
@@ -26,22 +26,26 @@ pub(super) struct ReportArguments {
     /// Also draw clocks, drift, queues and jumps of the one run named into this file
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
+    /// Also draw every figure of the one run named into this folder, an SVG file each
+    #[arg(long, value_name = "FOLDER")]
+    figures: Option<PathBuf>,
+    /// Colours of figures: dark on white, or light on black
+    #[arg(long, default_value_t, value_parser = one_of::<Theme>(["light", "dark"]))]
+    theme: Theme,
     /// Replace files that exist
     #[arg(long)]
     force: bool,
 }
 
-/// One folder: its table. Several: a row each and the mean.
+/// One folder: its table, and what else was asked for. Several: a row each and the mean.
 pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let style = if arguments.markdown {
         Style::Markdown
     } else {
         Style::Text
     };
+    check_outputs(arguments)?;
     let folders = &arguments.folders.folders;
-    if arguments.figure.is_some() && folders.len() != 1 {
-        return Err(Usage("--figure draws one run: name one folder".to_owned()).into());
-    }
     let runs = folders
         .iter()
         .map(|folder| inspect::check(folder).map_err(unreadable));
@@ -51,12 +55,59 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
         several => print(&table::runs(several, style))?,
     }
-    if let (Some(file), [folder]) = (&arguments.figure, folders.as_slice()) {
-        let drawn = figure::overview(&RunSeries::read(folder).map_err(unreadable)?);
-        output::write(file, &drawn, Existing::from_force(arguments.force))?;
+    if let ([(_, summary)], [folder]) = (runs.as_slice(), folders.as_slice()) {
+        write_outputs(arguments, folder, summary)?;
     }
     let valid = runs.iter().all(|(verdict, _)| verdict.is_valid());
     Ok(if valid { Exit::Valid } else { Exit::Violated })
+}
+
+/// Refuses what could not be written, before logs are read for it.
+fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
+    let several = arguments.folders.folders.len() > 1;
+    for (option, output) in [("--figure", &arguments.figure), ("--figures", &arguments.figures)] {
+        if let (Some(output), true) = (output, several) {
+            return Err(Usage(format!(
+                "{option} {} shows one run, but several folders are named: name one",
+                output.display()
+            ))
+            .into());
+        }
+    }
+    let existing = Existing::from_force(arguments.force);
+    if let Some(file) = &arguments.figure {
+        output::check(file, existing)?;
+    }
+    if let Some(folder) = &arguments.figures {
+        output::make_folder(folder)?;
+        for name in figure::FILES {
+            output::check(&folder.join(name), existing)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_outputs(arguments: &ReportArguments, folder: &Path, summary: &RunSummary) -> anyhow::Result<()> {
+    if arguments.figure.is_none() && arguments.figures.is_none() {
+        return Ok(());
+    }
+    let existing = Existing::from_force(arguments.force);
+    let series = RunSeries::read(folder).map_err(unreadable)?;
+    if let Some(file) = &arguments.figure {
+        output::write(file, &figure::overview(&series, arguments.theme), existing)?;
+        print(&format!("\nfigure: {}\n", file.display()))?;
+    }
+    if let Some(folder) = &arguments.figures {
+        for (name, drawn) in figure::all(&series, summary, arguments.theme) {
+            output::write(&folder.join(name), &drawn, existing)?;
+        }
+        print(&format!(
+            "\nfigures: {} in {}\n",
+            figure::FILES.join(", "),
+            folder.display()
+        ))?;
+    }
+    Ok(())
 }
 
 /// The report that ends `clocklab run`: the table, and every violation in words.

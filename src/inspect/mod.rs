@@ -9,6 +9,9 @@ mod findings;
 mod grid;
 mod groups;
 pub mod history;
+mod markup;
+mod matrix;
+pub mod palette;
 mod run;
 mod series;
 mod summary;
@@ -20,6 +23,7 @@ use std::path::Path;
 pub use check::{RuleCount, Verdict};
 pub use findings::findings;
 pub use grid::Style;
+pub use matrix::{MATRIX_MACHINES_MAX, Matrix};
 pub use run::{InspectError, Item, RunReader};
 pub use series::{
     JUMP_MAX, LATENESS_BOUNDS_US, LatenessCounts, MachineSeries, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX,

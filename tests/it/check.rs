@@ -6,7 +6,10 @@ mod generate;
 use std::path::{Path, PathBuf};
 
 use clocklab::{
-    inspect::{self, InspectError, MachineSummary, RunSeries, RunSummary, Style, Verdict, figure, table},
+    inspect::{
+        self, InspectError, MachineSummary, RunSeries, RunSummary, Style, Verdict, figure, palette::Theme,
+        table,
+    },
     trace::Violation,
 };
 use expect_test::expect;
@@ -671,7 +674,8 @@ fn the_report_of_a_run_reads_like_this() {
 
         - machine 2 cannot keep up: 1.67 messages a second reach a machine that takes 1;
           its queue grows by 0.67 a second
-    "#]].assert_eq(&table::run(&verdict, &summary, Style::Text));
+    "#]]
+    .assert_eq(&table::run(&verdict, &summary, Style::Text));
     let both = [(verdict.clone(), summary.clone()), (verdict, summary)];
     expect![[r#"
                run rates draw seconds events      clocks jump max mean drift queue   verdict
@@ -681,7 +685,8 @@ fn the_report_of_a_run_reads_like_this() {
 
         clocks: at the end, by machine · jump: largest and mean step of a clock
         drift: largest · queue: longest
-    "#]].assert_eq(&table::runs(&both, Style::Text));
+    "#]]
+    .assert_eq(&table::runs(&both, Style::Text));
     expect![[r#"
         |       run | rates | draw | seconds | events |      clocks | jump max | mean | drift | queue |   verdict |
         |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -730,26 +735,26 @@ fn figures_are_drawn_for_runs_of_any_size() {
         let dir = tempfile::tempdir().unwrap();
         generate::write(dir.path(), &generate::logs(&plan));
         let series = RunSeries::read(dir.path()).unwrap();
-        let overview = figure::overview(&series);
+        let overview = figure::overview(&series, Theme::Light);
         assert!(
-            overview.contains("</svg>") && overview.contains("machine 1, "),
+            overview.contains("</svg>") && overview.contains("machine 0, "),
             "{rates:?}"
         );
         assert_eq!(overview.contains("thinned"), rates[0] == 1000, "{rates:?}");
         assert_eq!(
-            overview.contains("The first 8 machines"),
+            overview.contains("8 of them are shown, from the fastest to the slowest"),
             rates.len() > 8,
             "{rates:?}"
         );
         for svg in [
-            figure::clocks(&series),
-            figure::drift(&series),
-            figure::queues(&series),
-            figure::jumps(&series),
+            figure::clocks(&series, Theme::Light),
+            figure::drift(&series, Theme::Light),
+            figure::queues(&series, Theme::Light),
+            figure::jumps(&series, Theme::Light),
         ] {
             assert!(svg.len() < overview.len() && svg.contains("</svg>"));
         }
     }
     let empty = folder("", "");
-    assert!(figure::overview(&RunSeries::read(empty.path()).unwrap()).contains("</svg>"));
+    assert!(figure::overview(&RunSeries::read(empty.path()).unwrap(), Theme::Light).contains("</svg>"));
 }
