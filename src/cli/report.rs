@@ -11,7 +11,12 @@ use super::{
     output::{self, Existing},
     print,
 };
-use crate::inspect::{self, RunSeries, RunSummary, Style, figure, palette::Theme, table};
+use crate::inspect::{
+    self, RunSeries, RunSummary, Style, Verdict, figure,
+    palette::Theme,
+    report::{self, Made, Report},
+    table,
+};
 
 #[derive(Args, Debug)]
 pub(super) struct ReportArguments {
@@ -29,6 +34,9 @@ pub(super) struct ReportArguments {
     /// Also draw every figure of the one run named into this folder, an SVG file each
     #[arg(long, value_name = "FOLDER")]
     figures: Option<PathBuf>,
+    /// Also write the one run named as a page with everything in it: tables, findings, interactive figures
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
     /// Colours of figures: dark on white, or light on black
     #[arg(long, default_value_t, value_parser = one_of::<Theme>(["light", "dark"]))]
     theme: Theme,
@@ -55,8 +63,8 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
         several => print(&table::runs(several, style))?,
     }
-    if let ([(_, summary)], [folder]) = (runs.as_slice(), folders.as_slice()) {
-        write_outputs(arguments, folder, summary)?;
+    if let ([run], [folder]) = (runs.as_slice(), folders.as_slice()) {
+        write_outputs(arguments, folder, run)?;
     }
     let valid = runs.iter().all(|(verdict, _)| verdict.is_valid());
     Ok(if valid { Exit::Valid } else { Exit::Violated })
@@ -65,7 +73,11 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
 /// Refuses what could not be written, before logs are read for it.
 fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
     let several = arguments.folders.folders.len() > 1;
-    for (option, output) in [("--figure", &arguments.figure), ("--figures", &arguments.figures)] {
+    for (option, output) in [
+        ("--figure", &arguments.figure),
+        ("--figures", &arguments.figures),
+        ("--html", &arguments.html),
+    ] {
         if let (Some(output), true) = (output, several) {
             return Err(Usage(format!(
                 "{option} {} shows one run, but several folders are named: name one",
@@ -75,7 +87,7 @@ fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
         }
     }
     let existing = Existing::from_force(arguments.force);
-    if let Some(file) = &arguments.figure {
+    for file in [&arguments.figure, &arguments.html].into_iter().flatten() {
         output::check(file, existing)?;
     }
     if let Some(folder) = &arguments.figures {
@@ -87,12 +99,26 @@ fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_outputs(arguments: &ReportArguments, folder: &Path, summary: &RunSummary) -> anyhow::Result<()> {
-    if arguments.figure.is_none() && arguments.figures.is_none() {
+fn write_outputs(
+    arguments: &ReportArguments,
+    folder: &Path,
+    (verdict, summary): &(Verdict, RunSummary),
+) -> anyhow::Result<()> {
+    if arguments.figure.is_none() && arguments.figures.is_none() && arguments.html.is_none() {
         return Ok(());
     }
     let existing = Existing::from_force(arguments.force);
     let series = RunSeries::read(folder).map_err(unreadable)?;
+    if let Some(file) = &arguments.html {
+        let page = report::page(&Report {
+            verdict,
+            summary,
+            series: &series,
+            made: &Made::read(folder),
+        });
+        output::write(file, &page, existing)?;
+        print(&format!("\npage: {}\n", file.display()))?;
+    }
     if let Some(file) = &arguments.figure {
         output::write(file, &figure::overview(&series, arguments.theme), existing)?;
         print(&format!("\nfigure: {}\n", file.display()))?;

@@ -12,6 +12,7 @@ pub mod history;
 mod markup;
 mod matrix;
 pub mod palette;
+pub mod report;
 mod run;
 mod series;
 mod summary;

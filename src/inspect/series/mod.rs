@@ -173,6 +173,20 @@ impl RunSeries {
         machines.any(|machine| machine.clock.is_thinned() || machine.drift.is_thinned())
     }
 
+    /// Which colour and dashes each of the machines that have lines is drawn with, counted from 0: those of
+    /// [`shown`](Self::shown) come first, so that they look as different as can be, and the same everywhere.
+    #[must_use]
+    pub fn looks(&self, machines_max: usize) -> Vec<usize> {
+        let shown: Vec<MachineId> = self.shown(machines_max).iter().map(|one| one.machine).collect();
+        let mut others = shown.len()..;
+        let machines = self.machines.iter();
+        let look = |machine: &MachineSeries| {
+            let among = shown.iter().position(|one| *one == machine.machine);
+            among.or_else(|| others.next()).unwrap_or_default()
+        };
+        machines.map(look).collect()
+    }
+
     /// At most `machines_max` of the machines that have lines, in the order of their ids: all, or a choice
     /// from the fastest to the slowest.
     #[must_use]
