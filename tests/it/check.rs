@@ -1,7 +1,7 @@
 //! Checks of whole runs: generated ones are valid and as the theory says, hand-made bad ones are explained.
 
 mod distort;
-mod generate;
+pub(crate) mod generate;
 
 use std::path::{Path, PathBuf};
 

@@ -10,6 +10,7 @@
 mod check;
 mod mesh;
 mod protocol;
+mod report;
 mod run;
 mod support;
 mod tidy;

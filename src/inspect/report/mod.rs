@@ -164,7 +164,8 @@ fn header(report: &Report<'_>, title: &str, sections: &[Section]) -> String {
     }
     let _ = writeln!(
         html,
-        "</nav>\n</header>\n<noscript><p>The figures of this page need JavaScript; <code>clocklab report {} --figures FOLDER</code> draws them as files.</p></noscript>",
+        "</nav>\n</header>\n<noscript><p>The figures of this page need JavaScript; \
+         <code>clocklab report {} --figures FOLDER</code> draws them as files.</p></noscript>",
         escape(&summary.dir)
     );
     html

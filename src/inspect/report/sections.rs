@@ -131,7 +131,8 @@ pub(super) fn violations(report: &Report<'_>) -> Option<Section> {
         return None;
     }
     let mut body = format!(
-        "<p>{} in all. Of each rule and machine the first {VIOLATIONS_KEPT_MAX} are listed, with the line of the log.</p>\n<ol class=\"violations\">\n",
+        "<p>{} in all. Of each rule and machine the first {VIOLATIONS_KEPT_MAX} are listed, \
+         with the line of the log.</p>\n<ol class=\"violations\">\n",
         verdict.broken()
     );
     for violation in &verdict.violations {
@@ -213,7 +214,10 @@ pub(super) fn messages(report: &Report<'_>) -> Section {
 
 pub(super) fn rules(report: &Report<'_>) -> Section {
     let mut body = String::from(
-        "<p>What <code>clocklab check</code> judged, from the logs alone.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table class=\"rules\">\n<thead><tr><th scope=\"col\">rule</th><th scope=\"col\">judged</th><th scope=\"col\">broken</th></tr></thead>\n<tbody>\n",
+        "<p>What <code>clocklab check</code> judged, from the logs alone.</p>\n\
+         <div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table class=\"rules\">\n\
+         <thead><tr><th scope=\"col\">rule</th><th scope=\"col\">judged</th>\
+         <th scope=\"col\">broken</th></tr></thead>\n<tbody>\n",
     );
     for count in &report.verdict.rules {
         let class = if count.broken > 0 { " class=\"off\"" } else { "" };
@@ -286,11 +290,15 @@ pub(super) fn limits(report: &Report<'_>) -> Section {
     };
     let body = format!(
         "<ul>\n\
-         <li>Figures have lines of at most {SERIES_MACHINES_MAX} machines, chosen from the fastest to the slowest; {FIGURE_LINES_SHOWN} are shown at first.</li>\n\
-         <li>A line has at most {POINTS_MAX} points; of a longer one the extremes of equal stretches of time are kept ({thinned}).</li>\n\
+         <li>Figures have lines of at most {SERIES_MACHINES_MAX} machines, chosen from the fastest to the \
+         slowest; {FIGURE_LINES_SHOWN} are shown at first.</li>\n\
+         <li>A line has at most {POINTS_MAX} points; of a longer one the extremes of equal stretches of \
+         time are kept ({thinned}).</li>\n\
          <li>Jumps of {JUMP_MAX} steps and more are counted together.</li>\n\
-         <li>The table of machines has at most {PAGE_ROWS_MAX} rows, the table of messages a row for each of at most {MATRIX_MACHINES_MAX} machines; more are grouped by their rates.</li>\n\
-         <li>Of each rule and machine the first {VIOLATIONS_KEPT_MAX} violations are listed, of findings the first {FINDINGS_MAX}.</li>\n\
+         <li>The table of machines has at most {PAGE_ROWS_MAX} rows, the table of messages a row for \
+         each of at most {MATRIX_MACHINES_MAX} machines; more are grouped by their rates.</li>\n\
+         <li>Of each rule and machine the first {VIOLATIONS_KEPT_MAX} violations are listed, of \
+         findings the first {FINDINGS_MAX}.</li>\n\
          <li>Times are those of the machines' wall clocks: between hosts they may be skewed.</li>\n\
          </ul>\n"
     );

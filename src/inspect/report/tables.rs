@@ -155,7 +155,8 @@ pub(super) fn summary(run: &RunSummary, key: impl Fn(&MachineSummary) -> String)
     let rest = match run.machines.len() - shown {
         0 => String::new(),
         more => format!(
-            "<p class=\"note\">{more} more machines are not in this table, which has at most {PAGE_ROWS_MAX} rows; <code>clocklab report --all</code> prints them.</p>"
+            "<p class=\"note\">{more} more machines are not in this table, which has at most \
+             {PAGE_ROWS_MAX} rows; <code>clocklab report --all</code> prints them.</p>"
         ),
     };
     format!(
@@ -206,7 +207,8 @@ fn grouped(run: &RunSummary) -> String {
     .map(|(name, why)| head(name, why))
     .collect();
     format!(
-        "<p>More than {ROWS_MAX} machines: a row for each rate. The mean of the machines; beneath it from the least to the most, and the mean of what theory expects.</p>\n{}",
+        "<p>More than {ROWS_MAX} machines: a row for each rate. The mean of the machines; beneath \
+         it from the least to the most, and the mean of what theory expects.</p>\n{}",
         table(&heads, &rows)
     )
 }
@@ -254,7 +256,8 @@ fn head(name: &str, why: &str) -> String {
 
 fn table(heads: &str, rows: &str) -> String {
     format!(
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table>\n\
+         <thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 
@@ -264,7 +267,10 @@ pub(super) fn legend() -> String {
     for (name, why) in EXPECTED_COLUMNS.iter().chain(&OTHER_COLUMNS) {
         let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(why));
     }
-    html += "</dl><p>The small number beneath an observed one is what theory expects of the rates, the die and the fastest machine's clock, with its tolerance where there is one. A number outside it is marked; by chance alone about one machine in a hundred is. No queue is expected of a machine on the border between keeping up and falling behind: there it wanders like the root of time.</p></details>\n";
+    html += "</dl><p>The small number beneath an observed one is what theory expects of the rates, the die and \
+             the fastest machine's clock, with its tolerance where there is one. A number outside it is marked; \
+             by chance alone about one machine in a hundred is. No queue is expected of a machine on the border \
+             between keeping up and falling behind: there it wanders like the root of time.</p></details>\n";
     html
 }
 

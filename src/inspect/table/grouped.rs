@@ -113,12 +113,15 @@ pub(super) fn table(summary: &RunSummary, style: Style) -> String {
     format!("{}\n{said}", grid.render(style))
 }
 
+/// One of a spread's three numbers.
+type Pick = fn(&Spread) -> f64;
+
 fn push(grid: &mut Grid, group: &Group<'_>) {
     let spreads: Vec<Option<Spread>> = COLUMNS_SHOWN
         .iter()
         .map(|column| group.spread(column.observed))
         .collect();
-    let rows: [(&str, fn(&Spread) -> f64); 3] = [
+    let rows: [(&str, Pick); 3] = [
         ("least", |spread| spread.min),
         ("mean", |spread| spread.mean),
         ("most", |spread| spread.max),
