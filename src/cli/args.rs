@@ -8,6 +8,7 @@ use clap::{
 };
 
 use super::export::{self, ExportArguments};
+use super::report::ReportArguments;
 use super::{concurrency, cone, cut, order};
 use crate::{
     clock::ClockKind,
@@ -266,18 +267,6 @@ pub(super) struct FoldersArguments {
     /// Run folders, such as logs/latest; for `check` also logs of other programs
     #[arg(required = true, value_name = "DIR")]
     pub(super) folders: Vec<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct ReportArguments {
-    #[command(flatten)]
-    pub(super) folders: FoldersArguments,
-    /// Print Markdown instead of a table for the terminal
-    #[arg(long)]
-    pub(super) markdown: bool,
-    /// Also draw clocks, drift, queues and jumps of the one run named into this file
-    #[arg(long, value_name = "FILE.svg")]
-    pub(super) figure: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

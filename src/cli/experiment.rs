@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::ClockKind,
-    inspect::{self, RunSeries, RunSummary, Style, Verdict, figure, table},
+    inspect::{self, RunSeries, RunSummary, Style, Verdict, figure, palette::Theme, table},
     lab::{Experiment, Group, Plan, RunJob, Settings},
     mesh::OnPeerLoss,
     wire::{RunId, Standing},
@@ -218,7 +218,7 @@ fn write_results(plan: &Plan, folder: &Path, made: &[Made]) -> anyhow::Result<()
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let series = RunSeries::read(path).map_err(unreadable)?;
             let figure = folder.join(format!("{name}.svg"));
-            fs::write(&figure, figure::overview(&series))
+            fs::write(&figure, figure::overview(&series, Theme::Light))
                 .with_context(|| format!("cannot write {}", figure.display()))?;
             let _ = write!(
                 text,

@@ -16,6 +16,7 @@ mod export;
 mod machine;
 mod options;
 mod order;
+mod output;
 mod progress;
 mod report;
 mod run;

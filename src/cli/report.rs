@@ -1,28 +1,67 @@
 //! `clocklab report`: what happened, beside what theory expects.
 
-use std::{fs, path::Path};
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use clap::Args;
 
-use super::{Exit, Usage, args::ReportArguments, check::unreadable, compare::compare, print};
-use crate::inspect::{self, RunSeries, RunSummary, Style, Verdict, figure, table};
+use super::{
+    Exit, Usage,
+    args::{FoldersArguments, one_of},
+    check::unreadable,
+    compare::compare,
+    output::{self, Existing},
+    print,
+};
+use crate::inspect::{
+    self, RunSeries, RunSummary, Style, Verdict, figure,
+    palette::Theme,
+    report::{self, Made, Report},
+    table,
+};
 
-/// One folder: its table. Several: a row each and the mean; two of one configuration are compared as well.
+#[derive(Args, Debug)]
+pub(super) struct ReportArguments {
+    #[command(flatten)]
+    folders: FoldersArguments,
+    /// Print Markdown instead of a table for the terminal
+    #[arg(long)]
+    markdown: bool,
+    /// A row for each machine: more than twenty are else grouped by their rates
+    #[arg(long)]
+    all: bool,
+    /// Also draw clocks, drift, queues and jumps of the one run named into this file
+    #[arg(long, value_name = "FILE.svg")]
+    figure: Option<PathBuf>,
+    /// Also draw every figure of the one run named into this folder, an SVG file each
+    #[arg(long, value_name = "FOLDER")]
+    figures: Option<PathBuf>,
+    /// Also write the one run named as a page with everything in it: tables, findings, interactive figures
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
+    /// Colours of figures: dark on white, or light on black
+    #[arg(long, default_value_t, value_parser = one_of::<Theme>(["light", "dark"]))]
+    theme: Theme,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+/// One folder: its table, and what else was asked for. Several: a row each and the mean; two of one configuration are
+/// compared as well.
 pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     let style = if arguments.markdown {
         Style::Markdown
     } else {
         Style::Text
     };
+    check_outputs(arguments)?;
     let folders = &arguments.folders.folders;
-    if arguments.figure.is_some() && folders.len() != 1 {
-        return Err(Usage("--figure draws one run: name one folder".to_owned()).into());
-    }
     let runs = folders
         .iter()
         .map(|folder| inspect::check(folder).map_err(unreadable));
     let runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
     match runs.as_slice() {
+        [(verdict, summary)] if arguments.all => print(&table::run_all(verdict, summary, style))?,
         [(verdict, summary)] => print(&table::run(verdict, summary, style))?,
         [(_, first), (_, second)] => {
             print(&table::runs(&runs, style))?;
@@ -30,12 +69,77 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         }
         several => print(&table::runs(several, style))?,
     }
-    if let (Some(file), [folder]) = (&arguments.figure, folders.as_slice()) {
-        let drawn = figure::overview(&RunSeries::read(folder).map_err(unreadable)?);
-        fs::write(file, drawn).with_context(|| format!("cannot write the figure {}", file.display()))?;
+    if let ([run], [folder]) = (runs.as_slice(), folders.as_slice()) {
+        write_outputs(arguments, folder, run)?;
     }
     let valid = runs.iter().all(|(verdict, _)| verdict.is_valid());
     Ok(if valid { Exit::Valid } else { Exit::Violated })
+}
+
+/// Refuses what could not be written, before logs are read for it.
+fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
+    let several = arguments.folders.folders.len() > 1;
+    for (option, output) in [
+        ("--figure", &arguments.figure),
+        ("--figures", &arguments.figures),
+        ("--html", &arguments.html),
+    ] {
+        if let (Some(output), true) = (output, several) {
+            return Err(Usage(format!(
+                "{option} {} shows one run, but several folders are named: name one",
+                output.display()
+            ))
+            .into());
+        }
+    }
+    let existing = Existing::from_force(arguments.force);
+    for file in [&arguments.figure, &arguments.html].into_iter().flatten() {
+        output::check(file, existing)?;
+    }
+    if let Some(folder) = &arguments.figures {
+        output::make_folder(folder)?;
+        for name in figure::FILES {
+            output::check(&folder.join(name), existing)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_outputs(
+    arguments: &ReportArguments,
+    folder: &Path,
+    (verdict, summary): &(Verdict, RunSummary),
+) -> anyhow::Result<()> {
+    if arguments.figure.is_none() && arguments.figures.is_none() && arguments.html.is_none() {
+        return Ok(());
+    }
+    let existing = Existing::from_force(arguments.force);
+    let series = RunSeries::read(folder).map_err(unreadable)?;
+    if let Some(file) = &arguments.html {
+        let page = report::page(&Report {
+            verdict,
+            summary,
+            series: &series,
+            made: &Made::read(folder),
+        });
+        output::write(file, &page, existing)?;
+        print(&format!("\npage: {}\n", file.display()))?;
+    }
+    if let Some(file) = &arguments.figure {
+        output::write(file, &figure::overview(&series, arguments.theme), existing)?;
+        print(&format!("\nfigure: {}\n", file.display()))?;
+    }
+    if let Some(folder) = &arguments.figures {
+        for (name, drawn) in figure::all(&series, summary, arguments.theme) {
+            output::write(&folder.join(name), &drawn, existing)?;
+        }
+        print(&format!(
+            "\nfigures: {} in {}\n",
+            figure::FILES.join(", "),
+            folder.display()
+        ))?;
+    }
+    Ok(())
 }
 
 /// The report that ends `clocklab run`: the table, and every violation in words.

@@ -6,9 +6,6 @@ use super::summary::{Expected, MachineSummary, RunSummary};
 /// Lateness of a tick that is worth a word, as a part of its period.
 const LATE_PERIODS: f64 = 0.5;
 
-/// Standard deviations of a count beyond which it is worth a word: by chance once in 15,000 counts.
-const DEVIATIONS: f64 = 4.0;
-
 /// Machines that cannot keep up and have a line each.
 const SATURATED_LINES_MAX: usize = 3;
 
@@ -136,7 +133,7 @@ fn saturated(run: &RunSummary, found: &mut Vec<String>) {
 fn deviations(machine: &MachineSummary, expected: &Expected, found: &mut Vec<String>) {
     let id = machine.machine;
     let ticks = approximate(machine.ticks);
-    if (ticks - expected.ticks).abs() > 2.0 {
+    if (ticks - expected.ticks).abs() > Expected::TICKS_TOLERANCE {
         found.push(format!(
             "machine {id} made {ticks} ticks; its rate says {:.1}",
             expected.ticks
@@ -161,7 +158,7 @@ fn deviations(machine: &MachineSummary, expected: &Expected, found: &mut Vec<Str
         return;
     }
     let receives = approximate(machine.receives);
-    let allowed = DEVIATIONS * expected.receives.sqrt() + 2.0;
+    let allowed = expected.receives_tolerance();
     if (receives - expected.receives).abs() > allowed {
         found.push(format!(
             "machine {id} received {receives} messages, outside {:.1} ± {allowed:.1}",

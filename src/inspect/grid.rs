@@ -71,8 +71,9 @@ fn line(cells: &[String], widths: &[usize], gap: &str, style: Style) -> String {
             output.push(' ');
         }
     }
-    if style == Style::Markdown {
-        output.push('|');
+    match style {
+        Style::Text => output.truncate(output.trim_end().len()),
+        Style::Markdown => output.push('|'),
     }
     output.push('\n');
     output

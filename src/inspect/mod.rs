@@ -13,15 +13,21 @@ pub mod figure;
 mod findings;
 pub mod foreign;
 mod grid;
+mod groups;
 pub mod history;
 mod inspection;
+mod markup;
+mod matrix;
+pub mod palette;
 pub mod phase;
+pub mod report;
 mod run;
 mod same;
 mod series;
 mod summary;
 pub mod table;
 pub mod trials;
+mod wrap;
 
 use std::path::Path;
 
@@ -31,9 +37,13 @@ pub use findings::findings;
 pub use foreign::ForeignError;
 pub use grid::Style;
 pub use inspection::{Inspection, JUDGED_MACHINES_MAX};
+pub use matrix::{MATRIX_MACHINES_MAX, Matrix};
 pub use run::{InspectError, Item, RunReader};
 pub use same::{Sameness, same_events};
-pub use series::{JUMP_MAX, MachineSeries, POINTS_MAX, RunSeries, Thinned};
+pub use series::{
+    JUMP_MAX, LATENESS_BOUNDS_US, LatenessCounts, MachineSeries, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX,
+    Thinned,
+};
 pub use summary::{Expected, MachineSummary, RunSummary, SENT_TO_MACHINES_MAX};
 
 /// Judges and counts a run in one pass over its logs. `dir` is the run's folder, or a link to it such as

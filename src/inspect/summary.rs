@@ -107,6 +107,18 @@ pub struct Expected {
     pub queue_tolerance: f64,
 }
 
+impl Expected {
+    /// How far the number of ticks may lie from what is expected.
+    pub const TICKS_TOLERANCE: f64 = 2.0;
+
+    /// How far the number of receive events of a machine that keeps up may lie from what is expected: four
+    /// standard deviations, beyond which chance takes it once in 15,000 counts, and a message at each end.
+    #[must_use]
+    pub fn receives_tolerance(&self) -> f64 {
+        4.0 * self.receives.sqrt() + 2.0
+    }
+}
+
 impl RunSummary {
     /// All events.
     #[must_use]

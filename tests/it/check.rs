@@ -1,12 +1,15 @@
 //! Checks of whole runs: generated ones are valid and as the theory says, hand-made bad ones are explained.
 
 mod distort;
-mod generate;
+pub(crate) mod generate;
 
 use std::path::{Path, PathBuf};
 
 use clocklab::{
-    inspect::{self, InspectError, MachineSummary, RunSeries, RunSummary, Style, Verdict, figure, table},
+    inspect::{
+        self, InspectError, MachineSummary, RunSeries, RunSummary, Style, Verdict, figure, palette::Theme,
+        table,
+    },
     trace::Violation,
 };
 use expect_test::expect;
@@ -642,7 +645,8 @@ fn the_report_of_a_run_reads_like_this() {
     };
     let (verdict, summary) = verdict_of(&generate::logs(&plan));
     expect![[r#"
-        run generated: 3 machines, die of 10, seed 7, 60.0 s, 660 events: valid (166 messages matched, every rule held)
+        run generated: 3 machines, die of 10, seed 7, 60.0 s, 660 events:
+          valid (166 messages matched, every rule held)
 
          machine rate     ticks      sent received  internal     clock        jump   queue
                0    6 360 (360) 141 (130)  30 (35) 222 (227) 361 (361) 1.00 (1.00)   0 (0)
@@ -661,14 +665,17 @@ fn the_report_of_a_run_reads_like_this() {
                   1  29   -  28
                   2   1   1   -
 
-        In brackets: what theory expects of the rates, the die and the fastest machine's clock.
-        ticks: events of the machine · sent: messages, one a recipient · received: receive events
-        internal: events without a message · clock: at the end · jump: mean step of the clock
-        queue: messages waiting at the end · drift: clock steps behind the fastest machine at the end
+        In brackets: expected by theory from rates, die and the fastest machine's clock.
+        ticks: events of the machine · sent: messages, one a recipient
+        received: receive events · internal: events without a message
+        clock: at the end · jump: mean step of the clock · queue: waiting at the end
+        drift: clock steps behind the fastest machine at the end
         late: lateness of ticks, mean/max
 
-        - machine 2 cannot keep up: 1.67 messages a second reach a machine that takes 1; its queue grows by 0.67 a second
-    "#]].assert_eq(&table::run(&verdict, &summary, Style::Text));
+        - machine 2 cannot keep up: 1.67 messages a second reach a machine that takes 1;
+          its queue grows by 0.67 a second
+    "#]]
+    .assert_eq(&table::run(&verdict, &summary, Style::Text));
     let both = [(verdict.clone(), summary.clone()), (verdict, summary)];
     expect![[r#"
                run rates draw seconds events      clocks jump max mean drift queue   verdict
@@ -676,8 +683,10 @@ fn the_report_of_a_run_reads_like_this() {
          generated 6,4,1   10    60.0    660 361,358,216       13 2.03   145    33     valid
               mean               60.0  660.0                 13.0 2.03 145.0  33.0 2/2 valid
 
-        clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest
-    "#]].assert_eq(&table::runs(&both, Style::Text));
+        clocks: at the end, by machine · jump: largest and mean step of a clock
+        drift: largest · queue: longest
+    "#]]
+    .assert_eq(&table::runs(&both, Style::Text));
     expect![[r#"
         |       run | rates | draw | seconds | events |      clocks | jump max | mean | drift | queue |   verdict |
         |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -685,7 +694,8 @@ fn the_report_of_a_run_reads_like_this() {
         | generated | 6,4,1 |   10 |    60.0 |    660 | 361,358,216 |       13 | 2.03 |   145 |    33 |     valid |
         |      mean |       |      |    60.0 |  660.0 |             |     13.0 | 2.03 | 145.0 |  33.0 | 2/2 valid |
 
-        clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest
+        clocks: at the end, by machine · jump: largest and mean step of a clock
+        drift: largest · queue: longest
     "#]].assert_eq(&table::runs(&both, Style::Markdown));
 }
 
@@ -725,26 +735,26 @@ fn figures_are_drawn_for_runs_of_any_size() {
         let dir = tempfile::tempdir().unwrap();
         generate::write(dir.path(), &generate::logs(&plan));
         let series = RunSeries::read(dir.path()).unwrap();
-        let overview = figure::overview(&series);
+        let overview = figure::overview(&series, Theme::Light);
         assert!(
-            overview.contains("</svg>") && overview.contains("machine 1, "),
+            overview.contains("</svg>") && overview.contains("machine 0, "),
             "{rates:?}"
         );
         assert_eq!(overview.contains("thinned"), rates[0] == 1000, "{rates:?}");
         assert_eq!(
-            overview.contains("The first 8 machines"),
+            overview.contains("8 of them are shown, from the fastest to the slowest"),
             rates.len() > 8,
             "{rates:?}"
         );
         for svg in [
-            figure::clocks(&series),
-            figure::drift(&series),
-            figure::queues(&series),
-            figure::jumps(&series),
+            figure::clocks(&series, Theme::Light),
+            figure::drift(&series, Theme::Light),
+            figure::queues(&series, Theme::Light),
+            figure::jumps(&series, Theme::Light),
         ] {
             assert!(svg.len() < overview.len() && svg.contains("</svg>"));
         }
     }
     let empty = folder("", "");
-    assert!(figure::overview(&RunSeries::read(empty.path()).unwrap()).contains("</svg>"));
+    assert!(figure::overview(&RunSeries::read(empty.path()).unwrap(), Theme::Light).contains("</svg>"));
 }

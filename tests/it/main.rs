@@ -15,6 +15,7 @@ mod export;
 mod foreign;
 mod mesh;
 mod protocol;
+mod report;
 mod run;
 mod simulate;
 mod support;

@@ -14,13 +14,13 @@ use clocklab::{
 const STARTED: WallTime = WallTime(1_795_216_561_123_456);
 
 /// What to run.
-pub(super) struct Plan<'a> {
-    pub(super) rates: &'a [u32],
-    pub(super) draw: u32,
-    pub(super) seed: u64,
-    pub(super) seconds: u64,
+pub(crate) struct Plan<'a> {
+    pub(crate) rates: &'a [u32],
+    pub(crate) draw: u32,
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
     /// How far ahead each machine's wall clock is, in microseconds; machines beyond the list: not at all.
-    pub(super) skew_us: &'a [i64],
+    pub(crate) skew_us: &'a [i64],
 }
 
 /// The text of each machine's log.
@@ -40,7 +40,7 @@ impl Observer for Texts {
 }
 
 /// The log of each machine.
-pub(super) fn logs(plan: &Plan<'_>) -> Vec<String> {
+pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
     let machines = u16::try_from(plan.rates.len()).unwrap();
     let config = sim::Config {
         machines,
@@ -94,7 +94,7 @@ fn begin(plan: &Plan<'_>, me: MachineId) -> Text {
 }
 
 /// Writes logs into a folder.
-pub(super) fn write(dir: &Path, logs: &[String]) {
+pub(crate) fn write(dir: &Path, logs: &[String]) {
     for (id, log) in logs.iter().enumerate() {
         fs::write(dir.join(format!("machine-{id}.log")), log).unwrap();
     }

@@ -1,13 +1,16 @@
 //! The report of a run as text: what each machine did beside what the theory expects, and what is worth
 //! saying about it.
 //!
-//! Readable in 110 columns up to five digits a count. Several runs become one row each, and their mean.
+//! Readable in 110 columns up to five digits a count; sentences are wrapped at 80. Several runs become one row each, and their mean.
+
+mod grouped;
 
 use super::{
     check::Verdict,
     findings::findings,
     grid::{Grid, Style},
     summary::{Expected, MachineSummary, RunSummary},
+    wrap::{COLUMNS, wrap},
 };
 
 /// Machines up to which the messages between each two of them are shown.
@@ -19,42 +22,78 @@ const CLOCKS_SHOWN_MAX: usize = 6;
 /// Findings that one report spells out.
 const FINDINGS_SHOWN_MAX: usize = 12;
 
-const LEGEND: &str = "\
-In brackets: what theory expects of the rates, the die and the fastest machine's clock.
-ticks: events of the machine · sent: messages, one a recipient · received: receive events
-internal: events without a message · clock: at the end · jump: mean step of the clock
-queue: messages waiting at the end · drift: clock steps behind the fastest machine at the end
-late: lateness of ticks, mean/max
-";
+/// Machines up to which each has a row of its own; more are grouped by their rates.
+pub const ROWS_MAX: usize = 20;
 
-/// The report of one run.
+const LEGEND: &[&str] = &[
+    "In brackets: expected by theory from rates, die and the fastest machine's clock.",
+    "ticks: events of the machine · sent: messages, one a recipient",
+    "received: receive events · internal: events without a message",
+    "clock: at the end · jump: mean step of the clock · queue: waiting at the end",
+    "drift: clock steps behind the fastest machine at the end",
+    "late: lateness of ticks, mean/max",
+];
+
+/// The report of one run. Machines beyond [`ROWS_MAX`] are grouped by their rates.
 #[must_use]
 pub fn run(verdict: &Verdict, summary: &RunSummary, style: Style) -> String {
-    let mut output = heading(summary, verdict, style);
+    if summary.machines.len() > ROWS_MAX {
+        let rows = grouped::table(summary, style);
+        return report(verdict, summary, style, &rows, grouped::LEGEND);
+    }
+    run_all(verdict, summary, style)
+}
+
+/// The report of one run, with a row a machine, however many there are.
+#[must_use]
+pub fn run_all(verdict: &Verdict, summary: &RunSummary, style: Style) -> String {
+    let rows = format!(
+        "{}\n{}",
+        counts(summary).render(style),
+        manners(summary).render(style)
+    );
+    report(verdict, summary, style, &rows, LEGEND)
+}
+
+fn report(verdict: &Verdict, summary: &RunSummary, style: Style, rows: &str, legend: &[&str]) -> String {
+    let (made, judged) = heading(verdict, summary);
+    let mut output = match style {
+        Style::Text => wrap(&format!("{made}:"), COLUMNS, 2) + "  " + &wrap(&judged, COLUMNS - 2, 2),
+        Style::Markdown => format!("**{made}: {judged}**\n"),
+    };
     output.push('\n');
-    output += &counts(summary).render(style);
-    output.push('\n');
-    output += &manners(summary).render(style);
+    output += rows;
     if summary.machines.len() <= MATRIX_MACHINES_MAX {
         output += "\nMessages sent, from row to column:\n\n";
         output += &matrix(summary, style);
     }
     output.push('\n');
-    output += &match style {
-        Style::Text => LEGEND.to_owned(),
-        Style::Markdown => LEGEND.replace('\n', "  \n"),
-    };
+    for line in legend {
+        output += line;
+        output += match style {
+            Style::Text => "\n",
+            Style::Markdown => "  \n",
+        };
+    }
     let findings = findings(summary);
     if !findings.is_empty() {
         output.push('\n');
-        for finding in findings.iter().take(FINDINGS_SHOWN_MAX) {
-            output += &format!("- {finding}\n");
-        }
-        if let Some(more @ 1..) = findings.len().checked_sub(FINDINGS_SHOWN_MAX) {
-            output += &format!("- and {more} more findings\n");
-        }
+    }
+    for finding in findings.iter().take(FINDINGS_SHOWN_MAX) {
+        output += &item(finding, style);
+    }
+    if let Some(more @ 1..) = findings.len().checked_sub(FINDINGS_SHOWN_MAX) {
+        output += &item(&format!("and {more} more findings"), style);
     }
     output
+}
+
+/// A line of a list.
+fn item(text: &str, style: Style) -> String {
+    match style {
+        Style::Text => wrap(&format!("- {text}"), COLUMNS, 2),
+        Style::Markdown => format!("- {text}\n"),
+    }
 }
 
 /// One row a run, and the mean over all where there are several.
@@ -70,13 +109,17 @@ pub fn runs(all: &[(Verdict, RunSummary)], style: Style) -> String {
     if all.len() > 1 {
         grid.push(mean_row(all));
     }
-    let legend = "clocks: at the end, by machine · jump: largest and mean step of a clock · drift: largest · queue: longest\n";
-    format!("{}\n{legend}", grid.render(style))
+    let legend = "clocks: at the end, by machine · jump: largest and mean step of a clock";
+    format!(
+        "{}\n{legend}\ndrift: largest · queue: longest\n",
+        grid.render(style)
+    )
 }
 
-fn heading(summary: &RunSummary, verdict: &Verdict, style: Style) -> String {
+/// What run this is, and whether it was right.
+pub(super) fn heading(verdict: &Verdict, summary: &RunSummary) -> (String, String) {
     let draw = summary.draw.map(|draw| format!(", die of {draw}"));
-    let verdict = if verdict.is_valid() {
+    let judged = if verdict.is_valid() {
         format!(
             "valid{} ({} messages matched, every rule held)",
             verdict.reservation(),
@@ -88,18 +131,15 @@ fn heading(summary: &RunSummary, verdict: &Verdict, style: Style) -> String {
     let seed = summary
         .seed
         .map_or_else(|| "a seed each".to_owned(), |seed| format!("seed {seed}"));
-    let text = format!(
-        "run {}: {} machines{}, {seed}, {:.1} s, {} events: {verdict}\n",
+    let made = format!(
+        "run {}: {} machines{}, {seed}, {:.1} s, {} events",
         summary.run,
         summary.machine_count,
         draw.unwrap_or_default(),
         summary.seconds(),
         summary.events(),
     );
-    match style {
-        Style::Text => text,
-        Style::Markdown => format!("**{}**\n", text.trim_end()),
-    }
+    (made, judged)
 }
 
 fn counts(summary: &RunSummary) -> Grid {
