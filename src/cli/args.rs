@@ -122,9 +122,9 @@ Examples:
   clocklab draw --output run.svg --highlight 0:17       what happened before and after that event
   clocklab draw --output run.svg --axis clock           against logical time
 
-An arrow goes from the send to the arrival; a dotted line leads on to where the message is taken from the queue.
-A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000 machines and
-400,000 events; what is left out is said in it.")]
+An arrow goes from the send to the arrival; a dotted line leads on to where the message is taken.
+A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000
+machines and 400,000 events; what is left out is said in it.")]
     Draw(Box<super::draw::DrawArguments>),
     /// Say which of two events happened first, and prove it, or say why neither did
     #[command(after_help = order::EXAMPLES)]

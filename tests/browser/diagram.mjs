@@ -309,6 +309,31 @@ test("a second diagram can be mounted, updated and removed, and no other global 
   assert.deepEqual({ count, axis, told, empty }, { count: names.length, axis: "clock", told: true, empty: true });
 });
 
+test("logs without times are shown against logical time, with their texts", async (page) => {
+  const result = await page.evaluate(() => {
+    const data = JSON.parse(document.getElementById("diagram-data").textContent);
+    Object.assign(data, { times: false, clocks: false, start: null, end: null, window: null });
+    for (const row of data.processes) {
+      Object.assign(row, { position_steps: row.clock_steps, at_steps: [], queue: null, started: null, ended: null });
+      Object.assign(row, { queue_at_steps: [], queue_waiting: [], queues: row.queues.map(() => -1) });
+      row.texts = [...row.kinds].map((kind, i) => `<b>text</b> ${kind} ${i}`);
+    }
+    data.messages.waited = data.messages.waited.map(() => -1);
+    const element = document.createElement("div");
+    element.style.height = "500px";
+    document.body.prepend(element);
+    const handle = clocklab.mountDiagram(element, data, { axis: "time", pinned: "none:1" });
+    const name = `${data.processes[0].name}:${data.processes[0].clock_steps[0]}`;
+    handle.pin(name);
+    return { axis: handle.state.axis, panel: element.querySelector(".cl-details").textContent, bold: element.querySelector(".cl-table td b:not([class])") };
+  });
+  await frame(page);
+  assert.equal(result.axis, "clock");
+  assert.equal(result.bold, null);
+  for (const part of ["not in the log", "<b>text</b>", "computed"]) assert.ok(result.panel.includes(part), result.panel);
+  await page.screenshot({ path: join(WORK, "without-times.png") });
+});
+
 let failed = 0;
 for (const { name, body, options } of tests) {
   const { page, complaints, close } = await open(browser, file, options);

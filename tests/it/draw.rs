@@ -121,6 +121,10 @@ fn what_is_left_out_is_said_in_the_picture() {
     assert!(text.contains("The last 50 of 6,600 events"), "{text}");
     let text = said(&choice("1s-2.5s", "0,2", None, Axis::Time));
     assert!(text.contains("1 s to 2.5 s of 600 s: "), "{text}");
+    assert!(
+        text.contains("messages from or to machines that are not shown"),
+        "{text}"
+    );
     let (_dir, many) = run(&[1; 70], 2);
     let text = svg(&many, &Choice::default(), None).1.texts.join(" ");
     assert!(text.contains("The first 64 of 70 machines"), "{text}");

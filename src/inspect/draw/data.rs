@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     positions::Positions,
     queue,
-    selection::{Selection, end_of, start_of, thousands},
+    selection::{Selection, elsewhere, end_of, start_of, thousands},
 };
 use crate::{
     inspect::history::{EventId, EventKind, Fate, History, Message},
@@ -126,12 +126,7 @@ pub fn data(history: &History, positions: &Positions, selection: &Selection) -> 
     for message in history.messages() {
         making.message(message);
     }
-    if making.elsewhere > 0 {
-        told.push(format!(
-            "{} messages from or to machines that are not shown are not drawn.",
-            thousands(making.elsewhere)
-        ));
-    }
+    told.extend(elsewhere(history, selection));
     let via = making.via(&mut told);
     let data = Data {
         format: FORMAT,
@@ -176,8 +171,6 @@ struct Making<'a> {
     messages: Messages,
     send: Steps,
     receive: Steps,
-    /// Messages from or to a process that is not shown.
-    elsewhere: usize,
 }
 
 impl<'a> Making<'a> {
@@ -205,7 +198,6 @@ impl<'a> Making<'a> {
             messages: Messages::default(),
             send: Steps::default(),
             receive: Steps::default(),
-            elsewhere: 0,
         }
     }
 
@@ -305,7 +297,6 @@ impl<'a> Making<'a> {
             self.selection.row_of(message.to),
         );
         let (true, (Some(_), Some(to))) = (seen, rows) else {
-            self.elsewhere += usize::from(seen);
             return;
         };
         let send = self.number(message.send);

@@ -156,6 +156,20 @@ impl Selection {
     }
 }
 
+/// What to say of messages that are left out because a process at their other end is not shown.
+pub(super) fn elsewhere(history: &History, selection: &Selection) -> Option<String> {
+    let seen = |id: EventId| selection.has(id);
+    let is_shown = |process: u32| selection.row_of(process).is_some();
+    let count = history
+        .messages()
+        .iter()
+        .filter(|message| seen(message.send) || message.receive().is_some_and(seen))
+        .filter(|message| !is_shown(message.send.process) || !is_shown(message.to))
+        .count();
+    let text = "messages from or to machines that are not shown are not drawn.";
+    (count > 0).then(|| format!("{} {text}", thousands(count)))
+}
+
 /// The moment a run started: the earliest that its logs name.
 #[must_use]
 pub(super) fn start_of(history: &History) -> Option<WallTime> {

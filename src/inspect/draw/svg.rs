@@ -9,7 +9,7 @@ use super::{
     plan::{Axis, LEFT, Lane, Plan, RIGHT, WIDTH, approximate},
     positions::Positions,
     relation::Borders,
-    selection::{Selection, start_of, thousands},
+    selection::{Selection, elsewhere, start_of, thousands},
     strokes::Pen,
     theme::{Colours, Theme},
     ticks::{Tick, Whole, ticks},
@@ -47,7 +47,7 @@ const AXIS_HEIGHT: f64 = 54.0;
 pub fn svg(history: &History, positions: &Positions, selection: &Selection, style: &Style) -> String {
     let colours = style.theme.colours();
     let mut told: Vec<String> = Vec::new();
-    for text in &selection.told {
+    for text in selection.told.iter().chain(&elsewhere(history, selection)) {
         told.extend(wrapped(text, TEXT_SIZE, WIDTH - 2.0 * MARGIN));
     }
     let top = MARGIN + TITLE_SIZE + LINE_HEIGHT * (approximate_count(told.len()) + 1.0) + 8.0;
