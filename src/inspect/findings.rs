@@ -2,12 +2,16 @@
 //! machines may be slow.
 
 use super::summary::{Expected, MachineSummary, RunSummary};
+use crate::units::MachineId;
 
 /// Lateness of a tick that is worth a word, as a part of its period.
 const LATE_PERIODS: f64 = 0.5;
 
-/// Machines that cannot keep up and have a line each.
-const SATURATED_LINES_MAX: usize = 3;
+/// Machines of which the same is to be said and that have a line each.
+const LINES_EACH_MAX: usize = 3;
+
+/// Machines that a finding names.
+const IDS_SHOWN_MAX: usize = 30;
 
 /// Seconds below which statistics say nothing.
 const SECONDS_MIN: f64 = 10.0;
@@ -17,6 +21,7 @@ const SECONDS_MIN: f64 = 10.0;
 pub fn findings(run: &RunSummary) -> Vec<String> {
     let mut found = Vec::new();
     saturated(run, &mut found);
+    endless(run, &mut found);
     for machine in &run.machines {
         incidents(machine, &mut found);
         if let Some(expected) = &machine.expected {
@@ -73,16 +78,39 @@ fn incidents(machine: &MachineSummary, found: &mut Vec<String>) {
             machine.dropped
         ));
     }
-    match (machine.reason, machine.peer) {
-        (None, _) => found.push(format!(
+    if let (Some(reason), Some(peer)) = (machine.reason, machine.peer) {
+        found.push(format!(
+            "machine {id} ended with {reason}, because of machine {peer}"
+        ));
+    }
+}
+
+/// Machines whose log has no end: a line each, or one for many.
+fn endless(run: &RunSummary, found: &mut Vec<String>) {
+    let endless = run.machines.iter().filter(|machine| machine.reason.is_none());
+    let ids: Vec<MachineId> = endless.map(|machine| machine.machine).collect();
+    if ids.len() > LINES_EACH_MAX {
+        found.push(format!(
+            "{} machines have no footer: they were killed, or still run: {}",
+            ids.len(),
+            names(ids.iter().copied())
+        ));
+        return;
+    }
+    for id in ids {
+        found.push(format!(
             "machine {id} has no footer: it was killed, or still runs"
-        )),
-        (Some(reason), Some(peer)) => {
-            found.push(format!(
-                "machine {id} ended with {reason}, because of machine {peer}"
-            ));
-        }
-        (Some(_), None) => {}
+        ));
+    }
+}
+
+/// The first of many machines, and how many more they are.
+fn names(ids: impl ExactSizeIterator<Item = MachineId>) -> String {
+    let more = ids.len().saturating_sub(IDS_SHOWN_MAX);
+    let names: Vec<String> = ids.take(IDS_SHOWN_MAX).map(|id| id.to_string()).collect();
+    match more {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 
@@ -111,13 +139,12 @@ fn saturated(run: &RunSummary, found: &mut Vec<String>) {
     let behind: Vec<_> = expected
         .filter(|(_, flow)| flow.is_saturated() && !flow.is_critical())
         .collect();
-    if behind.len() > SATURATED_LINES_MAX {
-        let ids: Vec<String> = behind.iter().map(|(id, _)| id.to_string()).collect();
+    if behind.len() > LINES_EACH_MAX {
         let most = behind.iter().map(|(_, flow)| flow.arrivals).fold(0.0, f64::max);
         found.push(format!(
             "{} machines cannot keep up with the {most:.2} messages a second that reach them: {}",
-            ids.len(),
-            ids.join(", ")
+            behind.len(),
+            names(behind.iter().map(|(id, _)| *id))
         ));
         return;
     }

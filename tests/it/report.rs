@@ -359,6 +359,38 @@ fn limits_are_stated_where_they_bite() {
 }
 
 #[test]
+fn what_is_said_of_many_machines_is_said_once() {
+    let rates: Vec<u32> = [vec![6; 10], vec![1; 40]].concat();
+    let logs = generate::logs(&Plan {
+        rates: &rates,
+        seconds: 5,
+        ..PLAN
+    });
+    let endless = logs
+        .iter()
+        .map(|log| log[..log.find("# ended").unwrap()].to_owned());
+    let dir = tempfile::tempdir().unwrap();
+    generate::write(dir.path(), &endless.collect::<Vec<_>>());
+    let (_, summary) = inspect::check(dir.path()).unwrap();
+    let findings = inspect::findings(&summary);
+    let first = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21";
+    assert!(findings[0].contains("40 machines cannot keep up") && findings[0].contains(first));
+    assert!(findings[0].ends_with("39 and 10 more"), "{}", findings[0]);
+    assert!(
+        findings[1].starts_with("50 machines have no footer"),
+        "{}",
+        findings[1]
+    );
+    assert_eq!(
+        findings
+            .iter()
+            .filter(|finding| finding.contains("no footer"))
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn sentences_of_a_report_fit_into_eighty_columns() {
     let dir = generated(&PLAN);
     let (verdict, summary) = inspect::check(dir.path()).unwrap();
