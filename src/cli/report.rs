@@ -14,6 +14,7 @@ use super::{
 };
 use crate::inspect::{
     self, RunSeries, RunSummary, Style, Verdict, figure,
+    history::History,
     palette::Theme,
     report::{self, Made, Report},
     table,
@@ -116,11 +117,14 @@ fn write_outputs(
     let existing = Existing::from_force(arguments.force);
     let series = RunSeries::read(folder).map_err(unreadable)?;
     if let Some(file) = &arguments.html {
+        let history = (summary.events() <= report::DIAGRAM_EVENTS_MAX).then(|| History::read(folder));
+        let history = history.transpose().map_err(unreadable)?;
         let page = report::page(&Report {
             verdict,
             summary,
             series: &series,
             made: &Made::read(folder),
+            history: history.as_ref(),
         });
         output::write(file, &page, existing)?;
         print(&format!("\npage: {}\n", file.display()))?;

@@ -30,5 +30,6 @@ if [ "$what" = all ]; then
     "$binary" run --duration 5s --rates 6,4,1 --draw 5 --seed 7 --run browser --base-port "$port" --logs "$work/logs" >"$work/run.txt" ||
         { cat "$work/run.txt"; exit 1; }
     node "$here/diagram.mjs"
+    node "$here/report.mjs" "$binary"
 fi
 node "$here/speed.mjs"

@@ -8,6 +8,7 @@ use std::{
 
 use clocklab::inspect::{
     self, LATENESS_BOUNDS_US, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX, Style, figure,
+    history::History,
     palette::Theme,
     report::{self, Made, Report},
     table,
@@ -38,6 +39,7 @@ fn page(dir: &Path) -> String {
         summary: &summary,
         series: &RunSeries::read(dir).unwrap(),
         made: &Made::read(dir),
+        history: Some(&History::read(dir).unwrap()),
     })
 }
 
@@ -219,7 +221,7 @@ fn what_others_wrote_is_escaped() {
         assert!(!page.contains(text), "{text:?} stands in the page");
     }
     // The data, the page's own, uPlot's and the figures' scripts, and no other.
-    assert_eq!(page.matches("<script").count(), 4);
+    assert_eq!(page.matches("<script").count(), 7);
     assert_eq!(page.matches("</script").count(), 4);
 }
 

@@ -8,6 +8,7 @@
 //! `vendor/`. The page forbids itself every connection (Content-Security-Policy).
 
 mod data;
+mod diagram;
 mod made;
 mod sections;
 mod tables;
@@ -16,12 +17,14 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use super::{
     check::Verdict,
+    history::History,
     markup::escape,
     palette::{COLOURS, Palette, Theme},
     series::RunSeries,
     summary::RunSummary,
 };
 
+pub use diagram::DIAGRAM_EVENTS_MAX;
 pub use made::Made;
 pub use tables::PAGE_ROWS_MAX;
 
@@ -46,6 +49,8 @@ pub struct Report<'r> {
     pub series: &'r RunSeries,
     /// How it was made.
     pub made: &'r Made,
+    /// The run in memory, for the diagram; `None` if it is too large for that.
+    pub history: Option<&'r History>,
 }
 
 /// A part of the page with a heading of its own.
@@ -71,12 +76,13 @@ pub fn page(report: &Report<'_>) -> String {
     page_of(report, &sections(report))
 }
 
-/// The sections of a run's page. A further one, such as a diagram, is one more entry of this list.
+/// The sections of a run's page.
 #[must_use]
 pub fn sections(report: &Report<'_>) -> Vec<Section> {
     let mut list = vec![sections::summary(report)];
     list.extend(sections::violations(report));
     list.push(sections::figures(report));
+    list.push(diagram::section(report.history));
     list.push(sections::messages(report));
     list.push(sections::rules(report));
     list.push(sections::made(report));

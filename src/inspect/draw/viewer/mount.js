@@ -37,7 +37,7 @@ function sizeCanvas(canvas, width, height) {
  * Draws a diagram into an element. `data` is what `clocklab draw` embeds. Options, all texts: `axis` (time, clock),
  * `theme` (auto, light, dark), `pinned` (an event's name), `wheel` (zoom, ctrl: only with the control key), `keys`
  * (element, page: also where nothing is focused).
- * Gives a handle: state, relation, screenOf, chain, update, look, pin, destroy.
+ * Gives a handle: state, relation, screenOf, waiting, chain, look, setTheme, pin, update, destroy.
  */
 function mountDiagram(element, data, options = {}) {
   let model = buildModel(data);
@@ -407,6 +407,8 @@ function mountDiagram(element, data, options = {}) {
       return chain && chain.hops.map((hop) => hop.map((event) => nameOf(model, event)));
     },
     look: actions.look,
+    /** auto, light or dark, for a page with a switch of its own. */
+    setTheme,
     pin: (name) => actions.pin(eventOf(name)),
     /** Shows other data, such as a run that has gone on: the view stays, or follows the end if it was there. */
     update(data) {
