@@ -10,9 +10,9 @@ Examples:
   clocklab concurrency
   clocklab concurrency logs/my-run --json | jq .ranked_concurrent
 
-Lamport's clocks put events into an order that agrees with causality, and rank many pairs that causality does not.
-This counts them, exactly. A message is overtaken if its receiver could have known of it, by another path, before
-it took it. The longest causal chain is the critical path of the run; how long the chain that ends in an event is,
+Lamport's clocks put events into an order that agrees with causality, and rank many pairs that causality does not. \
+This counts them, exactly. A message is overtaken if its receiver could have known of it, by another path, before \
+it took it. The longest causal chain is the critical path of the run; how long the chain that ends in an event is, \
 is its Lamport clock where clocks step by 1, which is verified.
 
 Exit codes: 0 counted, 2 no such folder or too large a run, 3 a log cannot be read.";

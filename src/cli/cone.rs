@@ -32,14 +32,14 @@ pub(super) struct ConeArguments {
     /// The event, such as 0:17
     #[arg(value_name = "EVENT")]
     pub(super) event: EventName,
-    #[command(flatten)]
-    pub(super) run: causality::RunArguments,
     /// List the events, the 40 nearest
     #[arg(long)]
     pub(super) list: bool,
     /// With --list: all of them
     #[arg(long, requires = "list")]
     pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) run: causality::RunArguments,
 }
 
 pub(super) fn run(arguments: &ConeArguments, side: Side) -> anyhow::Result<Exit> {

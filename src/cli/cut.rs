@@ -18,28 +18,28 @@ use crate::{
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  clocklab cut                                  the end of the newest run: what was never received
-  clocklab cut --events 0:17,1:15,2:9           up to these events; a machine left out, or 0:0, adds none
-  clocklab cut --at 30s                         the latest consistent cut 30 seconds after the start
+  clocklab cut                          the end of the newest run: what was never received
+  clocklab cut --events 0:17,1:15,2:9   up to these events; a machine left out, or 0:0, adds none
+  clocklab cut --at 30s                 the latest consistent cut 30 seconds after the start
   clocklab cut --at 2026-11-20T23:16:31Z logs/my-run
 
-A cut is consistent if it has the send event of every message that it has the receive event of. If it is not,
-the answer names the messages that cross it backwards, and the largest consistent cut inside it. Then follows what
-each channel holds there: messages in flight, messages waiting in the receiver's queue.
+A cut is consistent if it has the send event of every message that it has the receive event of. If it is not, \
+the answer names the messages that cross it backwards, and the largest consistent cut inside it. Then follows what \
+each channel holds there: messages in flight, messages waiting in the receiver's queue. \
 (Chandy and Lamport 1985, Mattern 1989)
 
 Exit codes: 0 answered, consistent or not; 2 no such event or folder; 3 a log cannot be read.";
 
 #[derive(Args, Debug)]
 pub(super) struct CutArguments {
-    #[command(flatten)]
-    pub(super) run: causality::RunArguments,
     /// The last event of each machine in the cut, separated by commas
     #[arg(long, value_name = "EVENTS", value_delimiter = ',', conflicts_with = "at")]
     pub(super) events: Vec<EventName>,
     /// A time after the start, such as 30s, or a wall time in UTC, such as 2026-11-20T23:16:31Z
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<Moment>,
+    #[command(flatten)]
+    pub(super) run: causality::RunArguments,
 }
 
 /// A moment as a person types it.

@@ -14,8 +14,8 @@ Examples:
   clocklab order 0:17 2:40 logs/my-run --json | jq .order
 
 An event is named machine:clock, as the log has it: 0:17 is the event of machine 0 with clock=17.
-If one happened before the other, the answer is the chain of events and messages that proves it: the one with
-the fewest messages, and of those one that arrives first. If they are concurrent, the answer says for both
+If one happened before the other, the answer is the chain of events and messages that proves it: the one with \
+the fewest messages, and of those one that arrives first. If they are concurrent, the answer says for both \
 directions what was known, by which messages, and when the other event became known.
 
 Exit codes: 0 answered, whatever the answer; 2 no such event or folder; 3 a log cannot be read.";

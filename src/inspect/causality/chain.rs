@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 use super::{Causality, EventId, reach::Known};
 use crate::inspect::history::{Hop, Message};
 
+/// Messages of a chain that is looked for before anything else is known: most pairs of a long run have one.
+const FEW: usize = 2;
+
 /// A chain from an event to a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -79,11 +82,21 @@ impl Causality<'_> {
     /// first; `None` if `from` did not happen before `to`. Of an event to itself: a chain without steps.
     #[must_use]
     pub fn chain(&self, from: EventId, to: EventId) -> Option<Chain> {
-        self.chain_within(from, to, &self.known_at(to, Some(from.process)))
+        self.chain_of_few(from, to)
+            .or_else(|| self.chain_within(from, to, &self.known_at(to, Some(from.process))))
+    }
+
+    /// The same, but only if it has no more than [`FEW`] messages, which costs two searches for each process.
+    pub(super) fn chain_of_few(&self, from: EventId, to: EventId) -> Option<Chain> {
+        self.search(from, to, &Known::default(), FEW)
     }
 
     /// The same, with what `to` knows at hand: of `from`'s process at least.
     pub(super) fn chain_within(&self, from: EventId, to: EventId, known: &Known) -> Option<Chain> {
+        self.search(from, to, known, usize::MAX)
+    }
+
+    fn search(&self, from: EventId, to: EventId, known: &Known, messages_max: usize) -> Option<Chain> {
         if from.process == to.process && from.index <= to.index {
             let mut chain = Chain {
                 from,
@@ -94,6 +107,16 @@ impl Causality<'_> {
         }
         if !known.may_have(from) {
             return None;
+        }
+        // Most often there is a message, and no other way can be shorter.
+        let fronts = self.history.fronts();
+        let direct = fronts.onward_to(from.process, from.index, to.process);
+        if let Some(hop) = direct.filter(|hop| hop.receive <= to.index) {
+            let end = Arrival {
+                from: from.process,
+                hop,
+            };
+            return self.trace_back(from, to, end, &[]);
         }
         // The last send of each process that arrives at `to` in time, with nothing between.
         let mut in_time: Vec<Option<u32>> = vec![None; self.history.processes.len()];
@@ -108,6 +131,9 @@ impl Causality<'_> {
         while !frontier.is_empty() {
             if let Some(end) = self.last_hop(&frontier, &in_time, to) {
                 return self.trace_back(from, to, end, &layers);
+            }
+            if layers.len() + 1 >= messages_max {
+                return None;
             }
             let layer = self.next_layer(&frontier, known, &mut best);
             frontier.clear();

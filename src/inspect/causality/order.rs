@@ -41,6 +41,17 @@ impl Causality<'_> {
         if a == b {
             return Order::Same;
         }
+        // What happened before has the smaller rank; in a circle nothing is sure.
+        let (may_lead, may_follow) = match self.has_circle() {
+            true => (true, true),
+            false => (self.rank(a) < self.rank(b), self.rank(b) < self.rank(a)),
+        };
+        if may_lead && let Some(chain) = self.chain_of_few(a, b) {
+            return Order::Before(chain);
+        }
+        if may_follow && let Some(chain) = self.chain_of_few(b, a) {
+            return Order::After(chain);
+        }
         let known_b = self.known_at(b, Some(a.process));
         if let Some(chain) = self.chain_if_known(a, b, &known_b) {
             return Order::Before(chain);

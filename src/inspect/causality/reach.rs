@@ -13,8 +13,8 @@ use super::{Causality, EventId};
 /// No event of the process.
 const NOWHERE: u32 = u32::MAX;
 
-/// What an event knows of each process, as far as it was asked for.
-#[derive(Debug)]
+/// What an event knows of each process, as far as it was asked for; by default nothing was.
+#[derive(Debug, Default)]
 pub(super) struct Known {
     /// By process: the last event that is the event or before it, of those found.
     last: Vec<Option<u32>>,

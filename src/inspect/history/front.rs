@@ -14,6 +14,9 @@
 
 use super::Message;
 
+/// Steps that the search first moves away from where it began: about a line of memory.
+const STRIDE_FIRST: usize = 8;
+
 /// A message of a channel, as indices into the events of its two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop {
@@ -102,7 +105,7 @@ impl Fronts {
         let wanted = out.iter().filter(move |(to, ..)| wanted(*to));
         wanted.filter_map(move |(to, start, end)| {
             let hops = self.hops.get(*start..*end)?;
-            let hop = hops.get(hops.partition_point(|hop| hop.send < index))?;
+            let hop = hops.get(steps_before(hops, index, |hop| hop.send))?;
             Some((*to, *hop))
         })
     }
@@ -113,7 +116,7 @@ impl Fronts {
         let place = out.binary_search_by_key(&to, |(to, ..)| *to).ok()?;
         let (_, start, end) = out.get(place)?;
         let hops = self.hops.get(*start..*end)?;
-        hops.get(hops.partition_point(|hop| hop.send < index)).copied()
+        hops.get(steps_before(hops, index, |hop| hop.send)).copied()
     }
 
     /// Up to the event `index` of `to`: for each process that a message came from, the last one sent.
@@ -132,8 +135,84 @@ impl Fronts {
         let wanted = into.iter().filter(move |(from, ..)| wanted(*from));
         wanted.filter_map(move |(from, start, end)| {
             let hops = self.hops.get(*start..*end)?;
-            let place = hops.partition_point(|hop| hop.receive <= index).checked_sub(1)?;
+            let place = steps_before(hops, index.saturating_add(1), |hop| hop.receive).checked_sub(1)?;
             Some((*from, *hops.get(place)?))
         })
+    }
+}
+
+/// How many steps of a staircase have a `key` below `bound`. Messages are spread about evenly, so the search
+/// begins where a straight line would have it, and goes on in doubled strides: fewer lines of memory are read
+/// than by halving the whole.
+fn steps_before(hops: &[Hop], bound: u32, key: impl Fn(&Hop) -> u32) -> usize {
+    let (Some(first), Some(last)) = (hops.first().map(&key), hops.last().map(&key)) else {
+        return 0;
+    };
+    if bound <= first {
+        return 0;
+    }
+    if last < bound {
+        return hops.len();
+    }
+    // From here on the answer lies in 1..hops.len().
+    let guess = u64::from(bound - first) * (hops.len() as u64 - 1) / u64::from(last - first).max(1);
+    let guess = usize::try_from(guess).unwrap_or(usize::MAX).min(hops.len() - 1);
+    let is_before = |place: usize| hops.get(place).is_some_and(|hop| key(hop) < bound);
+    let (mut low, mut high) = (0, hops.len());
+    let mut stride = STRIDE_FIRST;
+    if is_before(guess) {
+        low = guess + 1;
+        while let Some(place) = guess.checked_add(stride).filter(|place| *place < high) {
+            if !is_before(place) {
+                high = place;
+                break;
+            }
+            low = place + 1;
+            stride *= 2;
+        }
+    } else {
+        high = guess;
+        while let Some(place) = guess.checked_sub(stride) {
+            if is_before(place) {
+                low = place + 1;
+                break;
+            }
+            high = place;
+            stride *= 2;
+        }
+    }
+    let between = hops.get(low..high).unwrap_or_default();
+    low + between.partition_point(|hop| key(hop) < bound)
+}
+
+#[cfg(test)]
+mod tests {
+    //! The search from a guess is the search by halving.
+
+    use proptest::prelude::*;
+
+    use super::{Hop, steps_before};
+
+    proptest! {
+        #[test]
+        fn steps_are_found_wherever_they_lie(
+            gaps in prop::collection::vec(prop_oneof![1_u32..4, 1_u32..1000, 1_u32..2_000_000], 0..300),
+            bound in prop_oneof![0_u32..2000, any::<u32>()],
+            at in any::<prop::sample::Index>(),
+        ) {
+            let mut send = 0;
+            let hops: Vec<Hop> = gaps
+                .iter()
+                .map(|gap| {
+                    send += gap;
+                    Hop { send, receive: send }
+                })
+                .collect();
+            let near = if hops.is_empty() { 0 } else { hops[at.index(hops.len())].send };
+            for bound in [bound, near, near.saturating_sub(1), near + 1] {
+                let expected = hops.partition_point(|hop| hop.send < bound);
+                prop_assert_eq!(steps_before(&hops, bound, |hop| hop.send), expected);
+            }
+        }
     }
 }

@@ -56,7 +56,8 @@ pub struct CutReport {
     pub consistent_events: u64,
     /// Each machine's part.
     pub machines: Vec<CutMachine>,
-    /// The channels that are not empty at the largest consistent cut.
+    /// The channels that are not empty at the largest consistent cut. Where that is smaller than what was asked
+    /// for, each machine stands at its last event in it, also if a moment was asked for.
     pub channels: Vec<ChannelView>,
 }
 
