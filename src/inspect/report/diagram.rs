@@ -12,6 +12,9 @@ pub const DIAGRAM_EVENTS_MAX: u64 = 5_000_000;
 const STYLE: &str = "\
 #space-time { height: min(46rem, 90vh); border: 1px solid var(--grid); border-radius: 6px; overflow: hidden; }
 #space-time p { max-width: none; }
+#space-time th { text-align: left; padding: 2px 10px 2px 0; }
+#space-time td { text-align: left; white-space: normal; overflow-wrap: anywhere; padding: 2px 0; }
+#space-time h2 { margin: 0; border: 0; }
 @media print { #space-time { height: 30rem; } }
 ";
 
