@@ -16,6 +16,7 @@ mod foreign;
 mod mesh;
 mod protocol;
 mod report;
+mod round_trip;
 mod run;
 mod simulate;
 mod support;
