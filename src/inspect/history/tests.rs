@@ -196,3 +196,12 @@ fn a_receive_from_a_machine_without_a_log_says_what_it_took() {
     assert_eq!(taken.us_since(history.stray_arrived(stray).unwrap()), 4000);
     assert_eq!(history.received_by(id(0, 0)).count(), 0);
 }
+
+#[test]
+fn the_order_without_vectors_is_the_order_with_them() {
+    let (_dir, history) = chain();
+    let (mut plain, mut stamped) = (Vec::new(), Vec::new());
+    assert!(history.each_causes_first(|id| plain.push(id)));
+    assert!(history.each_in_causal_order(|id, _| stamped.push(id)));
+    assert_eq!((plain.len(), plain), (7, stamped));
+}
