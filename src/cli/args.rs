@@ -245,6 +245,9 @@ pub(super) struct SimulateArguments {
     /// Also write a line for each machine and trial into this file
     #[arg(long, value_name = "FILE.csv")]
     pub(super) csv: Option<PathBuf>,
+    /// Replace that file if it exists
+    #[arg(long, requires = "csv")]
+    pub(super) force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,13 +1,20 @@
 //! `clocklab simulate`: the machines of a run in virtual time, once or many times.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 
-use super::{Exit, Usage, args::SimulateArguments, options, print, progress, report, run::shown_rates};
+use super::{
+    Exit, Usage,
+    args::SimulateArguments,
+    options,
+    output::{self, Existing},
+    print, progress, report,
+    run::shown_rates,
+};
 use crate::{
     inspect::{
         self, JUDGED_MACHINES_MAX, Style, Verdict,
@@ -32,6 +39,9 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     let seed = options::seed(&arguments.system)?;
     if let Some(logs) = &arguments.logs {
         try_logs(logs)?;
+    }
+    if let Some(file) = &arguments.csv {
+        output::check(file, Existing::from_force(arguments.force))?;
     }
     match arguments.trials {
         None => one(arguments, seed),
@@ -265,8 +275,10 @@ fn point_to(logs: &Path, run: &RunId) {
 fn write_csv(arguments: &SimulateArguments, machines: &[TrialMachine]) -> anyhow::Result<()> {
     match &arguments.csv {
         None => Ok(()),
-        Some(file) => {
-            fs::write(file, trials::csv(machines)).with_context(|| format!("cannot write {}", file.display()))
-        }
+        Some(file) => output::write(
+            file,
+            &trials::csv(machines),
+            Existing::from_force(arguments.force),
+        ),
     }
 }

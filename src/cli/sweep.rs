@@ -1,16 +1,14 @@
 //! `clocklab sweep`: the phase diagram, by simulation.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use anyhow::Context;
 use clap::Args;
 
-use super::{Exit, Usage, options, print, progress};
+use super::{
+    Exit, Usage, options,
+    output::{self, Existing},
+    print, progress,
+};
 use crate::{
     inspect::{Style, phase},
     lab::Sweep,
@@ -71,9 +69,12 @@ pub(super) struct SweepArguments {
     /// The first seed of each cell
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder to write sweep.svg and sweep.csv into; it must not hold them yet
+    /// Folder to write sweep.svg and sweep.csv into
     #[arg(long, value_name = "DIR", default_value = "sweep")]
     output: PathBuf,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
     /// Print Markdown instead of a table for the terminal
     #[arg(long)]
     markdown: bool,
@@ -98,16 +99,12 @@ impl FromStr for Span {
 /// Simulates the grid and writes its diagram.
 pub(super) fn run(arguments: &SweepArguments) -> anyhow::Result<Exit> {
     let sweep = sweep(arguments)?;
+    let existing = Existing::from_force(arguments.force);
+    output::make_folder(&arguments.output)?;
     let files = ["sweep.csv", "sweep.svg"].map(|name| arguments.output.join(name));
-    if let Some(there) = files.iter().find(|file| file.exists()) {
-        let text = format!(
-            "{} is there already: give another --output, or move it away",
-            there.display()
-        );
-        return Err(Usage(text).into());
+    for file in &files {
+        output::check(file, existing)?;
     }
-    fs::create_dir_all(&arguments.output)
-        .with_context(|| format!("cannot make the folder {}", arguments.output.display()))?;
     print(&format!(
         "{} cells, {} runs of {} in each; machines: {}, all but one at {} ticks/s\n",
         sweep.cells(),
@@ -126,8 +123,8 @@ pub(super) fn run(arguments: &SweepArguments) -> anyhow::Result<Exit> {
     bar.finish_and_clear();
     let cells = cells?;
     let [csv, svg] = &files;
-    write(csv, &phase::csv(&cells))?;
-    write(svg, &phase::figure(&cells))?;
+    output::write(csv, &phase::csv(&cells), existing)?;
+    output::write(svg, &phase::figure(&cells), existing)?;
     let style = if arguments.markdown {
         Style::Markdown
     } else {
@@ -144,10 +141,6 @@ pub(super) fn run(arguments: &SweepArguments) -> anyhow::Result<Exit> {
         svg.display(),
     ))?;
     Ok(Exit::Valid)
-}
-
-fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Validates what was typed.
@@ -172,6 +165,16 @@ fn sweep(arguments: &SweepArguments) -> anyhow::Result<Sweep> {
         let given = humantime::format_duration(arguments.duration);
         return Err(usage(format!(
             "--duration {given}: a queue needs a second or more to grow"
+        )));
+    }
+    if arguments
+        .seed
+        .checked_add(u64::from(arguments.trials) - 1)
+        .is_none()
+    {
+        return Err(usage(format!(
+            "--seed {}: {} seeds from here are beyond the last",
+            arguments.seed, arguments.trials
         )));
     }
     let mut machines = arguments.machines.clone();

@@ -2,7 +2,8 @@
 //!
 //! Runs differ by chance, so they are compared within the tolerances that hold between one run and the theory
 //! ([`theory`](crate::model::theory)), times √2 because both runs scatter. What has no such tolerance (the
-//! queue of a machine that keeps up, anything near the border) is shown and not judged.
+//! queue of a machine that keeps up, anything near the border) is shown and not judged. Where one run is a little
+//! longer, what theory expects of that time is allowed as well.
 
 use super::{
     grid::{Grid, Style},
@@ -11,12 +12,6 @@ use super::{
 
 /// Both runs scatter: the difference of two scatters √2 times as far.
 const BOTH: f64 = std::f64::consts::SQRT_2;
-
-/// Ticks that a machine may lie from rate × seconds, in each of the runs.
-const TICKS_OFF_MAX: f64 = 2.0;
-
-/// Standard deviations of a count beyond which it is no chance.
-const DEVIATIONS: f64 = 4.0;
 
 /// Seconds by which the runs' lengths may differ.
 const SECONDS_OFF_MAX: f64 = 0.5;
@@ -103,13 +98,13 @@ impl Comparison {
         }
         let mut rows = Vec::new();
         for (a, b) in first.machines.iter().zip(&second.machines) {
-            let (Some(expected), Some(_), Some(rate)) = (&a.expected, &b.expected, a.rate) else {
+            let (Some(expected), Some(other), Some(rate)) = (&a.expected, &b.expected, a.rate) else {
                 return Err(Incomparable(
                     "nothing is expected of these runs: logs are missing, or are not the scale model's"
                         .to_owned(),
                 ));
             };
-            for (quantity, values, theory, tolerance) in quantities([a, b], expected) {
+            for (quantity, values, theory, tolerance) in quantities([a, b], [expected, other]) {
                 rows.push(Row {
                     machine: a.machine.0,
                     rate,
@@ -186,13 +181,15 @@ impl Comparison {
 /// The quantities of one machine in both runs: name, values, theory, tolerance.
 type Quantity = (&'static str, [f64; 2], Option<f64>, Option<f64>);
 
-fn quantities(machines: [&MachineSummary; 2], expected: &Expected) -> [Quantity; 5] {
+fn quantities(machines: [&MachineSummary; 2], [expected, other]: [&Expected; 2]) -> [Quantity; 5] {
     let of = |pick: fn(&MachineSummary) -> u64| machines.map(|machine| approximate(pick(machine)));
     let (flow, critical) = (expected.flow, expected.flow.is_critical());
     let jump_tolerance = expected.jump * expected.jump_tolerance * BOTH;
     let stable = |tolerance: f64| (!critical).then_some(tolerance);
+    // What the longer run has more of.
+    let longer = |pick: fn(&Expected) -> f64| (pick(expected) - pick(other)).abs();
     let queue = if flow.is_saturated() {
-        stable(expected.queue_tolerance * BOTH)
+        stable(expected.queue_tolerance * BOTH + longer(|expected| expected.queue))
     } else {
         None
     };
@@ -201,14 +198,15 @@ fn quantities(machines: [&MachineSummary; 2], expected: &Expected) -> [Quantity;
             "ticks",
             of(|machine| machine.ticks),
             Some(expected.ticks),
-            Some(2.0 * TICKS_OFF_MAX),
+            Some(2.0 * Expected::TICKS_TOLERANCE + longer(|expected| expected.ticks)),
         ),
         (
             "received",
             of(|machine| machine.receives),
             Some(expected.receives),
             // A saturated machine receives at every tick: its ticks say it all.
-            stable(BOTH * (DEVIATIONS * expected.receives.sqrt() + 2.0)).filter(|_| !flow.is_saturated()),
+            stable(BOTH * expected.receives_tolerance() + longer(|expected| expected.receives))
+                .filter(|_| !flow.is_saturated()),
         ),
         ("clock", of(|machine| machine.clock), Some(expected.clock), None),
         (

@@ -2,7 +2,7 @@
 //!
 //! A real run and a simulated one of the same seed have the same dice, so they differ only where two things were
 //! closer together in time than a real computer is punctual. Times and waits are therefore left out; everything
-//! else of an event has to be the same. Keeps 16 bytes an event of the first run.
+//! else of an event has to be the same. Keeps 16 bytes an event of both runs.
 
 use std::{
     fmt,

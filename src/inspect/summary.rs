@@ -228,7 +228,7 @@ impl Tally {
             Record::LinkUp { .. } => {}
             Record::Stall { skipped, .. } => {
                 machine.stalls += 1;
-                machine.skipped += skipped;
+                machine.skipped = machine.skipped.saturating_add(*skipped);
             }
             Record::Ended(footer) => {
                 times.ended = Some(at);

@@ -15,9 +15,6 @@ use crate::units::MachineId;
 /// Machines up to which each has rows of its own.
 const ROWS_MACHINES_MAX: u16 = 20;
 
-/// Ticks that a machine may lie from rate × seconds.
-const TICKS_OFF_MAX: f64 = 2.0;
-
 const LEGEND: &str = "\
 theory: mean of what is expected of the rates, the die and each trial's fastest clock
 within: trials' machines inside the tolerance that theory gives (jump; queue of saturated machines)
@@ -107,7 +104,7 @@ impl TrialMachine {
 
     fn ticks_within(&self) -> bool {
         let expected = self.theory.map_or(count(self.ticks), |theory| theory.ticks);
-        (count(self.ticks) - expected).abs() <= TICKS_OFF_MAX
+        (count(self.ticks) - expected).abs() <= Expected::TICKS_TOLERANCE
     }
 }
 
@@ -194,7 +191,8 @@ pub fn table(machines: &[TrialMachine], grouping: Grouping, style: Style) -> Str
     };
     let _ = writeln!(
         output,
-        "ticks: within {TICKS_OFF_MAX} of rate x seconds in {ticks} of {} machines",
+        "ticks: within {} of rate x seconds in {ticks} of {} machines",
+        Expected::TICKS_TOLERANCE,
         machines.len()
     );
     output

@@ -71,9 +71,11 @@ impl Pace {
         }
         let late_us = now.0 - due.0;
         if late_us > STALL_US {
+            // Tick n is due n / rate behind the first, rounded down: the first tick that lies behind what has
+            // passed is the first with n / rate of a microsecond more. The tick due now never is that one.
             let passed = now.0.min(until.0 - 1) - self.first.0;
-            let next =
-                u64::try_from(u128::from(passed) * u128::from(self.rate) / 1_000_000).unwrap_or(u64::MAX) + 1;
+            let ticks = (u128::from(passed) + 1) * u128::from(self.rate);
+            let next = u64::try_from(ticks.div_ceil(1_000_000)).unwrap_or(u64::MAX);
             let skipped = next - self.next;
             self.go_to(next);
             self.stalls += 1;
@@ -145,6 +147,23 @@ mod tests {
             "of 36 deadlines 20 lie before the end"
         );
         assert_eq!(pace.take(Time(9_000_000), Time(5_000_000)), Due::Later);
+    }
+
+    #[test]
+    fn a_stall_skips_every_tick_due_before_the_end_wherever_the_end_lies() {
+        for rate in [1, 3, 7, 999] {
+            for end in 0..3_000 {
+                let until = Time(300_000 + end);
+                let mut pace = Pace::new(rate, Time(0), 0);
+                let mut ticks = 0;
+                while let Due::Stall { skipped, .. } = pace.take(Time(9_000_000), until) {
+                    ticks += skipped;
+                    assert!(skipped > 0, "a stall that skips nothing would come again");
+                }
+                let due = |n: &u64| n * 1_000_000 / u64::from(rate) < until.0;
+                assert_eq!(ticks, (0..).take_while(due).count() as u64, "{rate} {end}");
+            }
+        }
     }
 
     #[test]

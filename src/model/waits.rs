@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 
+use super::QUEUE_MESSAGES_MAX;
 use crate::trace::WallTime;
 
 /// What one log says of its queue.
@@ -22,7 +23,8 @@ pub(super) struct Waits {
     taken: u64,
     /// When the last message taken arrived, and the line that takes it.
     last: Option<(WallTime, u64)>,
-    /// Counts whose last message was not taken yet, by the number of that message.
+    /// Counts whose last message was not taken yet, by the number of that message: at most
+    /// [`QUEUE_MESSAGES_MAX`] and one.
     open: VecDeque<Count>,
     pub(super) judged: u64,
 }
@@ -62,7 +64,15 @@ impl Waits {
         let arrived = WallTime(at.0.saturating_sub(waited_us));
         let found = self.contradiction(arrived);
         self.last = Some((arrived, line));
+        // A queue longer than any machine's says nothing, and would be remembered for ever.
+        if queue > QUEUE_MESSAGES_MAX as u64 {
+            return found;
+        }
         let last = self.taken.saturating_add(queue);
+        // A count that falls short of an earlier one contradicts it, which is for `queue first` to say.
+        while self.open.back().is_some_and(|count| count.last > last) {
+            self.open.pop_back();
+        }
         match self.open.back_mut() {
             Some(count) if count.last == last => count.last_at = (at, line),
             _ => self.open.push_back(Count {
@@ -149,6 +159,18 @@ mod tests {
     #[test]
     fn messages_taken_out_of_order_are_found() {
         assert_eq!(judge(&[(10, 1, 1), (20, 0, 18)]), [None, Some(0)]);
+    }
+
+    #[test]
+    fn a_count_that_is_taken_back_is_forgotten_and_a_senseless_one_never_kept() {
+        // Five waited, then none: that is for another rule. The third message arrived after both.
+        assert_eq!(judge(&[(10, 5, 1), (20, 0, 10), (40, 0, 5)]), [None; 3]);
+        let mut waits = Waits::default();
+        for line in 0..1000 {
+            let queue = u64::MAX - line;
+            assert_eq!(waits.take(WallTime(10), line, queue, Some(0)), None);
+        }
+        assert!(waits.open.is_empty());
     }
 
     #[test]

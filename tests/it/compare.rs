@@ -63,6 +63,38 @@ fn what_lies_too_far_apart_differs_and_is_named() {
 }
 
 #[test]
+fn a_run_that_is_a_little_longer_may_have_as_much_more() {
+    let mut rates = run("phase/saturated-1");
+    for machine in &mut rates.machines {
+        machine.ticks *= 100;
+        let expected = machine.expected.as_mut().unwrap();
+        expected.ticks *= 100.0;
+    }
+    let mut longer = rates.clone();
+    for machine in &mut longer.machines {
+        machine.seconds += 0.4;
+        let more = f64::from(machine.rate.unwrap()) * 40.0;
+        machine.expected.as_mut().unwrap().ticks += more;
+        machine.ticks += u64::from(machine.rate.unwrap()) * 40;
+    }
+    let comparison = Comparison::new(&rates, &longer).unwrap();
+    let ticks = comparison.rows.iter().filter(|row| row.quantity == "ticks");
+    assert!(
+        ticks.clone().count() == 3 && ticks.clone().all(|row| row.agrees() == Some(true)),
+        "{}",
+        comparison.render(Style::Text)
+    );
+    longer.machines[0].ticks += 10;
+    let comparison = Comparison::new(&rates, &longer).unwrap();
+    assert_eq!(
+        comparison.rows[0].agrees(),
+        Some(false),
+        "{:?}",
+        comparison.rows[0]
+    );
+}
+
+#[test]
 fn near_the_border_nothing_statistical_is_judged() {
     let comparison = Comparison::new(&run("phase/critical-1"), &run("phase/critical-2")).unwrap();
     let judged = comparison

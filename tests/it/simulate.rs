@@ -375,6 +375,13 @@ fn trials_show_the_spread_and_write_a_line_each() {
     assert_eq!(csv.lines().count(), 1 + 40 * 3);
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
     assert!(columns.iter().all(|count| *count == columns[0]), "{columns:?}");
+    let (code, _, errors) = said(&simulate(
+        folder.path(),
+        "--duration 1s --seed 3 --csv all.csv --force",
+    ));
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    let replaced = fs::read_to_string(folder.path().join("all.csv")).unwrap();
+    assert_eq!(replaced.lines().count(), 1 + 3);
     // A trial is the run of its seed: the same numbers from its folder.
     let (_, summary) = inspect::check(&folder.path().join("runs/t-17")).unwrap();
     let row: Vec<&str> = csv
@@ -387,7 +394,7 @@ fn trials_show_the_spread_and_write_a_line_each() {
     // Threads do not show.
     let again = said(&simulate(
         folder.path(),
-        &words.replace("--logs runs --run t", ""),
+        &words.replace("--logs runs --run t", "--force"),
     ))
     .1;
     let table = |text: &str| text.split("\n\n").nth(1).unwrap().to_owned();
@@ -440,9 +447,11 @@ fn what_is_not_allowed_is_named_with_its_option() {
         ("--logs file", 3, "give a folder with --logs"),
         (
             "--csv nowhere/x.csv --duration 1s",
-            3,
-            "cannot write nowhere/x.csv",
+            2,
+            "nowhere/x.csv: there is no folder nowhere",
         ),
+        ("--csv file --duration 1s", 2, "file exists: name another file"),
+        ("--force", 2, "--csv"),
     ] {
         let (found, _, errors) = said(&simulate(folder.path(), words));
         assert!(

@@ -191,6 +191,7 @@ impl Peer {
                 Ok(0) => return None,
                 Ok(count) => self.decoder.extend(&bytes[..count]),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("{error}"),
             }
         }

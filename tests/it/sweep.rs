@@ -92,9 +92,16 @@ fn the_same_seed_gives_the_same_diagram_and_none_is_overwritten() {
     assert_eq!(again.status.code(), Some(2));
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(
-        said.contains("sweep.csv is there already: give another --output"),
+        said.contains("sweep.csv exists: name another file, or replace it with --force"),
         "{said}"
     );
+    assert!(
+        sweep(&first, &[&small[..], &["--force"]].concat())
+            .status
+            .success()
+    );
+    let file = sweep(&first.join("sweep.csv"), &small);
+    assert_eq!(file.status.code(), Some(2), "a file is no folder");
 }
 
 #[test]
@@ -112,6 +119,10 @@ fn what_cannot_be_swept_is_refused_with_the_option_and_the_mend() {
         (["--trials", "0"], "0 is not in 1..=10000"),
         (["--duration", "10ms"], "a queue needs a second or more to grow"),
         (["--duration", "1000h"], "give fewer --machines"),
+        (
+            ["--seed", "18446744073709551615"],
+            "5 seeds from here are beyond the last",
+        ),
     ] {
         let refused = sweep(&dir.path().join("none"), &arguments);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();

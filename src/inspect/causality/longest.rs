@@ -44,7 +44,7 @@ impl Depths {
     /// In one pass over the history.
     pub(super) fn new(history: &History) -> Self {
         let mut deepening = Deepening::new(history);
-        let whole = history.each_in_causal_order(|id, _| deepening.take(id, |_| ()));
+        let whole = history.each_causes_first(|id| deepening.take(id, |_| ()));
         deepening.finish(whole)
     }
 

@@ -71,7 +71,7 @@ fn compute(history: &History) -> Vec<Vec<u64>> {
         .process_ids()
         .map(|process| Vec::with_capacity(history.events_of(process) as usize))
         .collect();
-    history.each_in_causal_order(|id, _| {
+    history.each_causes_first(|id| {
         let before = id
             .index
             .checked_sub(1)

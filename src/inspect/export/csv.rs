@@ -5,7 +5,7 @@
 //! | run, machine, index | the event's identity: its number on its machine, from 1 |
 //! | at, at_us | when: UTC with microseconds, and microseconds since 1970 |
 //! | kind, clock, jump | what; the clock after it, and by how much that rose |
-//! | from, sent | of a receive: the sender, and the clock of the send event |
+//! | from, sent | of a receive: the sender, and the clock of the send event, be it in a log or not |
 //! | queue, waited_us | of a receive: messages still waiting, and how long this one waited |
 //! | to | of a send: the recipients, separated by `;`, which in a name becomes `_` |
 //! | line | the line of the machine's log |
@@ -15,7 +15,10 @@
 use std::io::Write;
 
 use super::{ExportError, Exported, part::Part, row};
-use crate::{inspect::history::Message, trace::TimeText};
+use crate::{
+    inspect::history::{Message, Sender},
+    trace::TimeText,
+};
 
 const HEADING: &str = "run,machine,index,at,at_us,kind,clock,jump,from,sent,queue,waited_us,to,line\r\n";
 
@@ -29,7 +32,7 @@ pub(super) fn write(
 ) -> Result<(), ExportError> {
     let history = part.history;
     exported.messages = part.messages();
-    exported.notes.extend(row::note_of_unknown_senders(part));
+    exported.notes.extend(row::notes_of_strays(part));
     let run = field(&history.name);
     let names: Vec<String> = history
         .processes
@@ -58,7 +61,13 @@ pub(super) fn write(
         number(&mut lines, Some(row.clock));
         number(&mut lines, Some(row.jump));
         lines.push(b',');
-        lines.extend_from_slice(row.from.map_or(&b""[..], name));
+        match row.from {
+            Some(Sender::Process(process)) => lines.extend_from_slice(name(process)),
+            Some(Sender::Missing(machine)) => {
+                lines.extend_from_slice(itoa::Buffer::new().format(machine.0).as_bytes());
+            }
+            None => {}
+        }
         number(&mut lines, row.sent);
         number(&mut lines, row.queue);
         number(&mut lines, row.waited_us);

@@ -99,7 +99,7 @@ fn steps(excerpt: &Excerpt<'_>, internals: Internals, notes: &mut Vec<String>) -
     // By process and event: a time that rises along every path of causes and effects, so that sorting by it
     // keeps the order.
     let mut times: Vec<Vec<i64>> = vec![Vec::new(); history.processes.len()];
-    let in_order = history.each_in_causal_order(|id, _| {
+    let in_order = history.each_causes_first(|id| {
         let Some(event) = history.event(id) else { return };
         let time_of = |id: EventId| times.get(id.process as usize)?.get(id.index as usize).copied();
         let causes = history

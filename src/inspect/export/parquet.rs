@@ -30,7 +30,7 @@ use super::{
     row,
     shiviz::CIRCLE,
 };
-use crate::inspect::history::{EventId, History};
+use crate::inspect::history::{EventId, History, Sender};
 
 /// Rows that are gathered before they are written: some 40 MB for a run of ten machines. Readers skip groups
 /// whose statistics do not match, and read groups side by side.
@@ -79,7 +79,7 @@ pub(super) fn write(
     output: &mut (impl Write + Send),
 ) -> Result<(), ExportError> {
     exported.messages = part.messages();
-    exported.notes.extend(row::note_of_unknown_senders(part));
+    exported.notes.extend(row::notes_of_strays(part));
     let machines = Machines::new(part.history);
     if machines.entries > VECTOR_ENTRIES_MAX {
         exported.notes.push(format!(
@@ -149,6 +149,13 @@ impl Machines {
     fn id(&self, process: u32) -> i32 {
         self.ids.get(process as usize).copied().unwrap_or(-1)
     }
+
+    fn id_of(&self, sender: Sender) -> i32 {
+        match sender {
+            Sender::Process(process) => self.id(process),
+            Sender::Missing(machine) => machine.0.into(),
+        }
+    }
 }
 
 /// A column whose rows may say nothing.
@@ -207,7 +214,7 @@ impl Columns {
         self.kind.push(row.kind.into());
         self.clock.push(signed(row.clock));
         self.jump.push(signed(row.jump));
-        self.from.push(row.from.map(|from| machines.id(from)));
+        self.from.push(row.from.map(|from| machines.id_of(from)));
         self.sent.push(row.sent.map(&mut signed));
         self.queue.push(row.queue.map(i64::from));
         self.waited_us.push(row.waited_us.map(&mut signed));

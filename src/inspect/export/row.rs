@@ -1,8 +1,8 @@
 //! One event as a row of a table, with the numbers of the whole run.
 
-use super::part::{Part, kind_word};
+use super::part::{Part, grouped, kind_word};
 use crate::{
-    inspect::history::{EventId, EventKind, History},
+    inspect::history::{EventId, EventKind, History, Sender},
     trace::WallTime,
 };
 
@@ -16,9 +16,9 @@ pub(super) struct Row {
     pub(super) clock: u64,
     /// The clock less that of the event before; the clock itself in the first event.
     pub(super) jump: u64,
-    /// The process that sent what it receives.
-    pub(super) from: Option<u32>,
-    /// The clock of that send event.
+    /// Who sent what it receives.
+    pub(super) from: Option<Sender>,
+    /// The clock of that send event; of one that is in no log, as the receive says.
     pub(super) sent: Option<u64>,
     pub(super) queue: Option<u32>,
     pub(super) waited_us: Option<u64>,
@@ -36,6 +36,11 @@ pub(super) fn row(history: &History, id: EventId) -> Option<Row> {
         .and_then(|index| history.event(EventId { index, ..id }));
     // The last one sent, where a receive of another program takes several.
     let message = history.received_by(id).last();
+    let stray = history.stray(id);
+    let from = message.map(|message| Sender::Process(message.send.process));
+    let sent = message.and_then(|message| Some(history.event(message.send)?.clock));
+    let waited_us = message.and_then(|message| message.waited_us);
+    let arrived = message.and_then(|message| history.arrived(message));
     Some(Row {
         index: u64::from(id.index) + 1,
         at: event.at,
@@ -44,30 +49,39 @@ pub(super) fn row(history: &History, id: EventId) -> Option<Row> {
         jump: event
             .clock
             .saturating_sub(before.map_or(0, |before| before.clock)),
-        from: message.map(|message| message.send.process),
-        sent: message.and_then(|message| Some(history.event(message.send)?.clock)),
+        from: from.or_else(|| stray.map(|stray| stray.from)),
+        sent: sent.or_else(|| stray.map(|stray| stray.sent)),
         queue: event.queue,
-        waited_us: message.and_then(|message| message.waited_us),
-        arrived: message.and_then(|message| history.arrived(message)),
+        waited_us: waited_us.or_else(|| stray?.waited_us),
+        arrived: arrived.or_else(|| history.stray_arrived(stray?)),
         line: event.line,
     })
 }
 
-/// A note about receives whose send event no log has, if there are any in the part.
-pub(super) fn note_of_unknown_senders(part: &Part<'_>) -> Option<String> {
+/// Notes about receives that match no message of the logs, if there are any in the part.
+pub(super) fn notes_of_strays(part: &Part<'_>) -> Vec<String> {
     let history = part.history;
-    let unknown = part
+    let is_receive = |id: &EventId| {
+        let event = history.event(*id);
+        event.is_some_and(|event| event.kind == EventKind::Receive)
+    };
+    let loose = part
         .ids()
-        .filter(|id| {
-            history
-                .event(*id)
-                .is_some_and(|event| event.kind == EventKind::Receive)
-        })
-        .filter(|id| history.received_by(*id).next().is_none())
-        .count();
-    (unknown > 0).then(|| {
-        format!(
-            "receives without `from`, `sent` and `waited_us`, because no log has their send event: {unknown}"
-        )
-    })
+        .filter(is_receive)
+        .filter(|id| history.received_by(*id).next().is_none());
+    let (told, silent): (Vec<EventId>, Vec<EventId>) = loose.partition(|id| history.stray(*id).is_some());
+    let mut notes = Vec::new();
+    if !told.is_empty() {
+        notes.push(format!(
+            "receives that match no send event of the logs, with `from` and `sent` as they say: {}",
+            grouped(told.len() as u64)
+        ));
+    }
+    if !silent.is_empty() {
+        notes.push(format!(
+            "receives without `from`, `sent` and `waited_us`, because no log has their send event: {}",
+            grouped(silent.len() as u64)
+        ));
+    }
+    notes
 }

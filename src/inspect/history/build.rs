@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row};
+use super::{
+    EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row, Sender, Stray,
+};
 
 /// Notes of one kind that are spelled out.
 const NOTES_MAX: u64 = 5;
@@ -16,6 +18,7 @@ pub struct HistoryBuilder {
     texts: Vec<Vec<Box<str>>>,
     messages: Vec<Message>,
     receipts: Vec<Receipt>,
+    strays: Vec<Stray>,
     /// By sender and recipient: messages that waited at the end.
     waiting: BTreeMap<(u32, u32), u64>,
     notes: Notes,
@@ -102,6 +105,11 @@ impl HistoryBuilder {
         self.receipts.push(receipt);
     }
 
+    /// Says that an event receives a message whose sender has no log.
+    pub fn stray(&mut self, stray: Stray) {
+        self.strays.push(stray);
+    }
+
     /// Says how many messages of a sender waited in the queue of a recipient at its end.
     pub fn waiting(&mut self, from: u32, to: u32, count: u64) {
         if count > 0 {
@@ -135,6 +143,7 @@ impl HistoryBuilder {
             .collect();
         received.sort_unstable();
         let received = received.into_iter().map(|(_, place)| place).collect();
+        self.strays.sort_unstable_by_key(|stray| stray.receive);
         let fronts = Fronts::new(self.processes.len(), &self.messages);
         let mut notes = self.notes.told;
         for (kind, count) in self.notes.counts {
@@ -150,6 +159,7 @@ impl HistoryBuilder {
             rows: self.rows,
             messages: self.messages,
             received,
+            strays: self.strays,
             texts: self.texts,
             fronts,
         }
@@ -173,20 +183,23 @@ impl HistoryBuilder {
         for receipt in std::mem::take(&mut self.receipts) {
             let found = self.message_of(&receipt);
             let message = found.and_then(|place| self.messages.get_mut(place));
-            match message {
+            let (kind, what) = match message {
                 Some(message) if message.receive().is_none() => {
                     message.fate = Fate::Received(receipt.receive);
                     message.waited_us = receipt.waited_us;
+                    continue;
                 }
-                Some(_) => {
-                    let text = self.tell(&receipt, "takes a message that was taken before");
-                    self.note("messages taken twice", || text);
-                }
-                None => {
-                    let text = self.tell(&receipt, "has no send event in these logs");
-                    self.note("receives without a send event", || text);
-                }
-            }
+                Some(_) => ("messages taken twice", "takes a message that was taken before"),
+                None => ("receives without a send event", "has no send event in these logs"),
+            };
+            let text = self.tell(&receipt, what);
+            self.note(kind, || text);
+            self.strays.push(Stray {
+                receive: receipt.receive,
+                from: Sender::Process(receipt.from),
+                sent: receipt.sent,
+                waited_us: receipt.waited_us,
+            });
         }
     }
 
@@ -199,11 +212,13 @@ impl HistoryBuilder {
             process: receipt.from,
             index: u32::try_from(place).ok()?,
         };
+        // Each process gets one message of a send event at most, so no more need be searched.
         let behind = self.messages.get(row.sent as usize..)?;
-        let count = behind.iter().take_while(|message| message.send == send).count();
-        let messages = behind.get(..count)?;
+        let messages = behind.get(..self.processes.len()).unwrap_or(behind);
         let place = messages
-            .binary_search_by_key(&receipt.receive.process, |message| message.to)
+            .binary_search_by_key(&(send, receipt.receive.process), |message| {
+                (message.send, message.to)
+            })
             .ok()?;
         Some(row.sent as usize + place)
     }

@@ -2,7 +2,8 @@
 //!
 //! What `order`, `past`, `cut`, `draw` and `export` ask is asked of a [`History`]. Messages are matched by
 //! identity, (sender, clock of the send event), never inferred from times. It holds what the logs say,
-//! valid or not: what does not fit is left out and said in [`History::notes`]. Whether a run is right is
+//! valid or not: what does not fit is left out and said in [`History::notes`]; a receive that matches no
+//! message stays an event, with what it says of its message as a [`Stray`]. Whether a run is right is
 //! `check`'s business, which needs no memory for it.
 //!
 //! ```text
@@ -30,7 +31,7 @@ pub use front::{Fronts, Hop};
 pub use name::{EventName, NameError, NoSuchEvent};
 
 use super::{foreign, run::InspectError};
-use crate::trace::WallTime;
+use crate::{trace::WallTime, units::MachineId};
 
 /// One event: its process and its place there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +115,28 @@ pub struct Message {
     pub waited_us: Option<u64>,
 }
 
+/// A receive that matches no message here: its send event is in no log, or its message was taken before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// The receive event.
+    pub receive: EventId,
+    /// Who sent the message, as the receive says.
+    pub from: Sender,
+    /// The sender's clock at the send event, as the receive says.
+    pub sent: u64,
+    /// How long the message waited in the queue, in microseconds, if the log says.
+    pub waited_us: Option<u64>,
+}
+
+/// The sender of a stray message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A process of the history.
+    Process(u32),
+    /// A machine without a log.
+    Missing(MachineId),
+}
+
 /// An event as it is stored.
 #[derive(Clone, Copy, Debug)]
 struct Row {
@@ -152,6 +175,8 @@ pub struct History {
     messages: Vec<Message>,
     /// Received messages as indices into `messages`, in the order of their receive events.
     received: Vec<u32>,
+    /// In the order of their receive events.
+    strays: Vec<Stray>,
     /// The texts of events, by process; empty for clocklab's own logs.
     texts: Vec<Vec<Box<str>>>,
     fronts: Fronts,
@@ -284,12 +309,42 @@ impl History {
             .take_while(move |message| message.to == process)
     }
 
+    /// What a receive event that matches no message says of the one that it took.
+    #[must_use]
+    pub fn stray(&self, receive: EventId) -> Option<&Stray> {
+        let place = self.strays.binary_search_by_key(&receive, |stray| stray.receive);
+        self.strays.get(place.ok()?)
+    }
+
+    /// The name of the event that a stray message says it was sent by, which may be in no log: `0:17`.
+    #[must_use]
+    pub fn name_of_send(&self, stray: &Stray) -> String {
+        let sent = stray.sent;
+        match stray.from {
+            Sender::Missing(machine) => format!("{machine}:{sent}"),
+            Sender::Process(process) => {
+                let process = self.processes.get(process as usize);
+                format!("{}:{sent}", process.map_or("?", |process| &process.name))
+            }
+        }
+    }
+
     /// When a message arrived at its receiver, if the log says.
     #[must_use]
     pub fn arrived(&self, message: &Message) -> Option<WallTime> {
-        let taken = self.event(message.receive()?)?.at?;
-        let waited = i64::try_from(message.waited_us?).ok()?;
-        Some(WallTime(taken.0.saturating_sub(waited)))
+        self.before(message.receive()?, message.waited_us)
+    }
+
+    /// When the message of a stray receive arrived, if the log says.
+    #[must_use]
+    pub fn stray_arrived(&self, stray: &Stray) -> Option<WallTime> {
+        self.before(stray.receive, stray.waited_us)
+    }
+
+    /// The moment so many microseconds before an event.
+    fn before(&self, event: EventId, us: Option<u64>) -> Option<WallTime> {
+        let at = self.event(event)?.at?;
+        Some(WallTime(at.0.saturating_sub(i64::try_from(us?).ok()?)))
     }
 
     /// The messages of each channel that matter for reachability.

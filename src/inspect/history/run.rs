@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Event, EventKind, Fate, History, HistoryBuilder, Message, Process, Receipt};
+use super::{Event, EventKind, Fate, History, HistoryBuilder, Message, Process, Receipt, Sender, Stray};
 use crate::{
     inspect::run::{InspectError, Item, RunReader},
     trace::{self, Kind, Record, WallTime},
@@ -152,13 +152,20 @@ impl Reading {
                 waited_us,
                 ..
             } => {
-                if let Some(from) = self.process(*from) {
-                    self.builder.receipt(Receipt {
+                let (sent, waited_us) = (*sent, *waited_us);
+                match self.process(*from) {
+                    Some(from) => self.builder.receipt(Receipt {
                         receive: id,
                         from,
-                        sent: *sent,
-                        waited_us: *waited_us,
-                    });
+                        sent,
+                        waited_us,
+                    }),
+                    None => self.builder.stray(Stray {
+                        receive: id,
+                        from: Sender::Missing(*from),
+                        sent,
+                        waited_us,
+                    }),
                 }
             }
             Kind::Internal | Kind::Other => {}

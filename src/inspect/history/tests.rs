@@ -175,4 +175,33 @@ fn receives_without_a_send_are_kept_and_noted() {
             .contains("machine-1.log:4: the receive of 0:1 takes a message that was taken before")
     );
     assert!(history.notes[1].contains("machine-1.log:5: the receive of 0:8 has no send event"));
+    let strays: Vec<String> = history
+        .ids()
+        .filter_map(|id| history.stray(id))
+        .map(|stray| history.name_of_send(stray))
+        .collect();
+    assert_eq!(strays, ["0:1", "0:8"]);
+}
+
+#[test]
+fn a_receive_from_a_machine_without_a_log_says_what_it_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let receive = "receive tick=1 clock=8 from=2 sent=7 queue=0 waited_us=4000";
+    write(dir.path(), 0, &[(10, receive)]);
+    let history = History::read(dir.path()).unwrap();
+    let stray = history.stray(id(0, 0)).unwrap();
+    assert_eq!((stray.from, stray.sent), (Sender::Missing(MachineId(2)), 7));
+    assert_eq!(history.name_of_send(stray), "2:7");
+    let taken = history.event(id(0, 0)).unwrap().at.unwrap();
+    assert_eq!(taken.us_since(history.stray_arrived(stray).unwrap()), 4000);
+    assert_eq!(history.received_by(id(0, 0)).count(), 0);
+}
+
+#[test]
+fn the_order_without_vectors_is_the_order_with_them() {
+    let (_dir, history) = chain();
+    let (mut plain, mut stamped) = (Vec::new(), Vec::new());
+    assert!(history.each_causes_first(|id| plain.push(id)));
+    assert!(history.each_in_causal_order(|id, _| stamped.push(id)));
+    assert_eq!((plain.len(), plain), (7, stamped));
 }

@@ -3,7 +3,8 @@
 //!
 //! One pass over all events in an order that causality allows. The vector of an event says for each process
 //! how many of its events lie in the event's past, itself included. Memory is the square of the number of
-//! processes, and a vector for each send event whose messages are not all received yet.
+//! processes, and a vector for each send event whose messages are not all received yet; who needs the order
+//! alone pays for no vectors.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -14,8 +15,9 @@ struct Pass<'a> {
     history: &'a History,
     /// By process: how many of its events are done.
     done: Vec<u32>,
-    /// By process: its vector.
+    /// By process: its vector. Empty ones if only the order is asked for.
     vectors: Vec<Vec<u32>>,
+    entries: usize,
     /// By process: the place in `history.received` of its next received message.
     taken: Vec<usize>,
     /// The vectors of send events, and how many receives still need them.
@@ -28,12 +30,23 @@ struct Pass<'a> {
 impl History {
     /// Gives every event with its vector, causes before effects. Returns whether that was possible: messages
     /// that form a circle, which only a wrong log has, are cut at the earliest of the events that wait.
-    pub fn each_in_causal_order(&self, mut give: impl FnMut(EventId, &[u32])) -> bool {
+    pub fn each_in_causal_order(&self, give: impl FnMut(EventId, &[u32])) -> bool {
+        self.pass(self.processes.len(), give)
+    }
+
+    /// The same events in the same order, without their vectors.
+    pub fn each_causes_first(&self, mut give: impl FnMut(EventId)) -> bool {
+        self.pass(0, |id, _| give(id))
+    }
+
+    /// `entries` of each vector are kept: all of them, or none.
+    fn pass(&self, entries: usize, mut give: impl FnMut(EventId, &[u32])) -> bool {
         let count = self.processes.len();
         let mut pass = Pass {
             history: self,
             done: vec![0; count],
-            vectors: vec![vec![0; count]; count],
+            vectors: vec![vec![0; entries]; count],
+            entries,
             taken: self
                 .process_ids()
                 .map(|process| {
@@ -87,12 +100,11 @@ impl Pass<'_> {
                     *own = index + 1;
                 }
                 give(event, vector);
-                let needed = self
-                    .history
-                    .sent_by(event)
-                    .iter()
-                    .filter(|message| message.receive().is_some())
-                    .count();
+                let sent = match self.entries {
+                    0 => &[],
+                    _ => self.history.sent_by(event),
+                };
+                let needed = sent.iter().filter(|message| message.receive().is_some()).count();
                 if needed > 0 {
                     self.parked.insert(event, (Rc::from(vector.as_slice()), needed));
                 }

@@ -1,6 +1,6 @@
 //! `concurrency`: how much of a run is concurrent, what was overtaken, and its critical path.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
@@ -155,17 +155,23 @@ impl Scene<'_> {
 
     fn longest(&self, longest: &Longest) -> LongestView {
         let hops = self.hops(&longest.chain);
+        let mut machines: BTreeMap<&str, (u32, Option<i64>)> = BTreeMap::new();
+        for hop in &hops {
+            let (events, lasts) = machines.entry(&hop.machine).or_insert((0, Some(0)));
+            *events = events.saturating_add(hop.events);
+            *lasts = sum([*lasts, hop.lasts_us].into_iter());
+        }
         let of_process = |process: u32| {
             let machine = self.machine(process);
-            let mine = || hops.iter().filter(|hop| hop.machine == machine);
-            LongestMachine {
-                events: mine().map(|hop| hop.events).sum(),
-                lasts_us: mine().map(|hop| hop.lasts_us).sum(),
+            let (events, lasts_us) = machines.remove(machine.as_str())?;
+            Some(LongestMachine {
                 machine,
-            }
+                events,
+                lasts_us,
+            })
         };
-        let machines = self.causality.history().process_ids().map(of_process);
-        let machines = machines.filter(|machine| machine.events > 0).collect();
+        let processes = self.causality.history().process_ids();
+        let machines = processes.filter_map(of_process).collect();
         let messages = hops.len().saturating_sub(1);
         let sent = || hops.iter().take(messages);
         let waited = sent().map(|hop| hop.waited_us.and_then(|waited| i64::try_from(waited).ok()));
@@ -175,9 +181,9 @@ impl Scene<'_> {
             events: longest.events,
             messages,
             lasts_us: ends.map(|(to, from)| to.us_since(from)),
-            message_us: sent().map(|hop| hop.message_us).sum(),
-            transit_us: sent().map(|hop| hop.transit_us).sum(),
-            waited_us: waited.sum(),
+            message_us: sum(sent().map(|hop| hop.message_us)),
+            transit_us: sum(sent().map(|hop| hop.transit_us)),
+            waited_us: sum(waited),
             machines,
             hops,
         }
@@ -220,6 +226,11 @@ impl Scene<'_> {
             waited_us: None,
         }
     }
+}
+
+/// The sum, if all are known. Times of a wrong log may lie farther apart than any run lasts: then the largest.
+pub(super) fn sum(mut parts: impl Iterator<Item = Option<i64>>) -> Option<i64> {
+    parts.try_fold(0_i64, |sum, part| Some(sum.saturating_add(part?)))
 }
 
 impl fmt::Display for ConcurrencyReport {

@@ -216,7 +216,13 @@ impl<'a> Scene<'a> {
             .received_by(id)
             .map(|message| history.name_of(message.send));
         match (senders.next(), senders.count()) {
-            (None, _) => "takes a message that no log here sent".to_owned(),
+            (None, _) => match history.stray(id) {
+                Some(stray) => format!(
+                    "takes {}'s message; no send here matches",
+                    history.name_of_send(stray)
+                ),
+                None => "takes a message that no log here sent".to_owned(),
+            },
             (Some(one), 0) => format!("takes {one}'s message"),
             (Some(one), more) => format!("takes {one}'s message and {more} more"),
         }

@@ -1,5 +1,6 @@
 //! Text stays within 100 columns, and says numbers as people read them.
 
+use super::concurrency::sum;
 use super::text::{COLUMNS_MAX, Columns, counted, duration, seconds, sentence, share, shortened};
 
 #[test]
@@ -39,4 +40,11 @@ fn numbers_are_said_with_their_units() {
     );
     assert_eq!((share(1, 8), share(0, 0)), ("12.5 %".to_owned(), "-".to_owned()));
     assert_eq!(shortened("a\nbcdef", 4), "a b…");
+}
+
+#[test]
+fn parts_of_a_chain_add_up_to_the_largest_at_most_and_to_nothing_if_one_is_unknown() {
+    assert_eq!(sum([Some(2), Some(-5)].into_iter()), Some(-3));
+    assert_eq!(sum([Some(i64::MAX), Some(7)].into_iter()), Some(i64::MAX));
+    assert_eq!(sum([Some(2), None].into_iter()), None);
 }
