@@ -10,7 +10,7 @@ use super::{
     print, progress,
 };
 use crate::{
-    inspect::{Style, phase},
+    inspect::{JUDGED_MACHINES_MAX, Style, phase},
     lab::Sweep,
     model::{DRAW_MAX, DRAW_MIN, Phase, RATE_MAX},
     sim::Latency,
@@ -28,7 +28,8 @@ const DURATION_MIN: Duration = Duration::from_secs(1);
 pub(super) const EXAMPLES: &str = "\
 In each cell of the diagram all machines but one make --fast ticks a second and the last one fewer. Colour is how
 fast its queue grows, as measured; a dot marks cells whose queue grows like a power of time near one half, as on the
-border; the line is the theory's border. Only the ratio of rates matters, so high rates give a fine grid.
+border; the line is the theory's border. Only the ratio of rates matters, so high rates give a fine grid. Short runs
+blur the border: a queue of a few messages tells no power of time.
 
 Examples:
   clocklab sweep                                            2, 3, 5 and 10 machines, dice of 3 to 24 sides
@@ -131,9 +132,16 @@ pub(super) fn run(arguments: &SweepArguments) -> anyhow::Result<Exit> {
         Style::Text
     };
     let (judged, agree) = phase::agreement(&cells);
+    let rules = match sweep.machines.iter().max() {
+        Some(most) if *most > JUDGED_MACHINES_MAX => {
+            format!("held in the runs of at most {JUDGED_MACHINES_MAX} machines; larger ones are not judged")
+        }
+        _ => "every one held in all runs".to_owned(),
+    };
     print(&format!(
         "\n{}\nrates of the slow machine, as measured; border: the theory's\n\
          theory calls {judged} of {} cells stable or saturated; {agree} of these were measured to be so\n\
+         rules: {rules}\n\
          written: {}, {}\n",
         phase::table(&cells, style),
         cells.len(),

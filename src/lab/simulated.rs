@@ -78,6 +78,14 @@ pub enum SimulatedError {
         /// Why.
         error: SimError,
     },
+    /// A rule is broken: a fault of this program, and no figure of such a run is worth anything.
+    #[error("the simulated run of seed {seed} broke a rule:\n{verdict}")]
+    Broken {
+        /// Its seed.
+        seed: u64,
+        /// What was broken.
+        verdict: Box<Verdict>,
+    },
     /// A log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),

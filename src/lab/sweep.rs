@@ -48,7 +48,7 @@ impl Sweep {
     /// rates.
     ///
     /// # Errors
-    /// [`SimulatedError`] of a cell that failed.
+    /// [`SimulatedError`] of a cell that failed, or whose run broke a rule.
     pub fn run(&self, done: impl Fn() + Sync) -> Result<Vec<Cell>, SimulatedError> {
         let mut places = Vec::with_capacity(self.cells());
         for machines in &self.machines {
@@ -83,12 +83,15 @@ impl Sweep {
                     seed,
                     run: self.run.clone(),
                 };
-                end.count().map(|end| {
-                    end.summary
-                        .machines
-                        .last()
-                        .map_or(0, |machine| machine.queue_last)
-                })
+                let end = end.count()?;
+                if let Some(verdict) = end.verdict.filter(|verdict| !verdict.is_valid()) {
+                    return Err(SimulatedError::Broken {
+                        seed,
+                        verdict: Box::new(verdict),
+                    });
+                }
+                let slow = end.summary.machines.last();
+                Ok(slow.map_or(0, |machine| machine.queue_last))
             });
             let [part, whole] = queues;
             cell.add(part?, whole?, self.duration_us, PART);
