@@ -14,10 +14,14 @@ use serde::Serialize;
 use super::{
     positions::Positions,
     queue,
-    selection::{Selection, elsewhere, end_of, start_of, thousands},
+    selection::{Selection, elsewhere},
 };
 use crate::{
-    inspect::history::{EventId, EventKind, Fate, History, Message},
+    inspect::{
+        history::{EventId, EventKind, Fate, History, Message},
+        window::{end_of, start_of},
+        words::thousands,
+    },
     trace::WallTime,
 };
 

@@ -2,7 +2,7 @@
 
 use super::{
     element::{Pixels, Writer, width_of},
-    marks::{kind_word, shape},
+    marks::shape,
     plan::{Axis, LEFT, RIGHT},
     strokes::Pen,
 };
@@ -130,7 +130,7 @@ impl Pen<'_> {
                     ink,
                     if is_internal { ground } else { ink },
                     1.2,
-                    kind_word(kind),
+                    kind.word(),
                 );
                 shape(writer, kind, x + 19.0, y, if is_internal { 3.4 } else { 4.5 });
             }

@@ -51,7 +51,7 @@ impl Pen<'_> {
             }
             None => {}
         }
-        let kind = kind_word(event.kind);
+        let kind = event.kind.word();
         writer.open(
             "g",
             &[
@@ -96,7 +96,7 @@ impl Pen<'_> {
         let name = history.name_of(id);
         format!(
             "{name} {}{at}{queue}, line {}{text}",
-            kind_word(event.kind),
+            event.kind.word(),
             event.line
         )
     }
@@ -152,17 +152,6 @@ pub(super) fn shape(writer: &mut Writer, kind: EventKind, x: f64, y: f64, radius
             );
             writer.empty("path", &[("d", &path), ("stroke-width", &1.6)]);
         }
-    }
-}
-
-/// A kind in a word.
-pub(super) fn kind_word(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Internal => "internal",
-        EventKind::Send => "send",
-        EventKind::Receive => "receive",
-        EventKind::Exchange => "exchange",
-        EventKind::Other => "other",
     }
 }
 

@@ -33,6 +33,6 @@ pub use plan::Axis;
 pub use positions::Positions;
 pub use queue::{Step, steps_of, waiting_at};
 pub use relation::{Borders, Relation};
-pub use selection::{Choice, ChoiceError, Limits, Selection, Shown, Window, WindowError};
+pub use selection::{Choice, ChoiceError, Limits, Selection, Shown};
 pub use svg::{Style, svg};
 pub use theme::Theme;

@@ -9,12 +9,16 @@ use super::{
     plan::{Axis, LEFT, Lane, Plan, RIGHT, WIDTH, approximate},
     positions::Positions,
     relation::Borders,
-    selection::{Selection, elsewhere, start_of, thousands},
+    selection::{Selection, elsewhere},
     strokes::Pen,
     theme::{Colours, Theme},
     ticks::{Tick, Whole, ticks},
 };
-use crate::inspect::history::{EventId, History};
+use crate::inspect::{
+    history::{EventId, History},
+    window::start_of,
+    words::thousands,
+};
 
 /// How a static picture looks.
 #[derive(Clone, Copy, Debug)]

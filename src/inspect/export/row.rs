@@ -1,6 +1,6 @@
 //! One event as a row of a table, with the numbers of the whole run.
 
-use super::part::{Part, kind_word};
+use super::part::Part;
 use crate::{
     inspect::history::{EventId, EventKind, History},
     trace::WallTime,
@@ -39,7 +39,7 @@ pub(super) fn row(history: &History, id: EventId) -> Option<Row> {
     Some(Row {
         index: u64::from(id.index) + 1,
         at: event.at,
-        kind: kind_word(event.kind),
+        kind: event.kind.word(),
         clock: event.clock,
         jump: event
             .clock
