@@ -6,14 +6,16 @@ use clap::{Args, ValueEnum};
 
 use super::{
     Exit, Usage,
+    args::one_of,
     check::unreadable,
     output::{self, Existing},
     print,
     selection::SelectionArguments,
 };
 use crate::inspect::{
-    draw::{self, Axis, Choice, Limits, PageOptions, Positions, Selection, Style, Theme},
+    draw::{self, Axis, Choice, Limits, PageOptions, Positions, Selection, Style},
     history::{EventId, EventName, History},
+    palette::Theme,
 };
 
 #[derive(Args, Debug)]
@@ -35,9 +37,9 @@ pub(super) struct DrawArguments {
     /// An event, such as 0:17 (machine 0, clock 17), whose causal past and future stand out
     #[arg(long, value_name = "EVENT")]
     highlight: Option<EventName>,
-    /// Colours [default: light for a picture; a page follows the reader's system]
-    #[arg(long, value_enum)]
-    theme: Option<ThemeWord>,
+    /// Colours: dark on white, or light on black [default: light for a picture; a page follows the reader's system]
+    #[arg(long, value_parser = one_of::<Theme>(["light", "dark"]))]
+    theme: Option<Theme>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -46,12 +48,6 @@ enum AxisWord {
     Time,
     /// The logical clock
     Clock,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ThemeWord {
-    Light,
-    Dark,
 }
 
 /// What the name of the output asks for.
@@ -91,10 +87,7 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
     };
     let selection = choice.of(&history, &positions, &limits).map_err(usage)?;
     let highlight = highlighted(arguments, &history, &selection)?;
-    let theme = arguments.theme.map(|theme| match theme {
-        ThemeWord::Light => Theme::Light,
-        ThemeWord::Dark => Theme::Dark,
-    });
+    let theme = arguments.theme;
     let text = match format {
         Format::Svg => {
             let theme = theme.unwrap_or_default();

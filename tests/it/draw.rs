@@ -12,8 +12,9 @@ use std::{
 };
 
 use clocklab::inspect::{
-    draw::{self, Axis, Borders, Choice, Limits, Positions, Relation, Selection, Style, Theme},
+    draw::{self, Axis, Borders, Choice, Limits, Positions, Relation, Selection, Style},
     history::{EventId, EventKind, Fate, History},
+    palette::Theme,
 };
 use serde_json::Value;
 
@@ -495,7 +496,7 @@ fn pages_hold_their_data_and_nothing_from_elsewhere() {
     let data = page.split_once("id=\"diagram-data\">").unwrap().1;
     let data = data.split_once("</script>").unwrap().0;
     assert_eq!(data, draw::data(&history, &positions, &selection));
-    assert!(page.contains("data-pinned=\"&lt;/script&gt;&lt;b&gt;&amp;&quot;':2\""));
+    assert!(page.contains("data-pinned=\"&lt;/script&gt;&lt;b&gt;&amp;&quot;&#39;:2\""));
     assert_eq!(page.matches("</script>").count(), 3, "data, viewer, start");
     for from_elsewhere in [
         "src=",
@@ -509,8 +510,9 @@ fn pages_hold_their_data_and_nothing_from_elsewhere() {
         assert!(!page.contains(from_elsewhere), "{from_elsewhere}");
     }
     assert!(page.contains("default-src 'none'"));
-    assert!(page.contains(draw::viewer_script()) && page.contains(draw::viewer_style()));
-    let classes = draw::viewer_style()
+    assert!(page.contains(draw::viewer_script()) && page.contains(&draw::viewer_style()));
+    let style = draw::viewer_style();
+    let classes = style
         .split('.')
         .skip(1)
         .filter(|part| part.starts_with(char::is_alphabetic));

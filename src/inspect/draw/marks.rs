@@ -4,14 +4,18 @@
 //! without colours.
 
 use super::{
+    data::shortened,
     element::{Pixels, Writer},
     relation::Relation,
     strokes::Pen,
 };
-use crate::inspect::history::{EventId, EventKind};
+use crate::inspect::{
+    history::{EventId, EventKind},
+    palette::Rgb,
+};
 
 impl Pen<'_> {
-    fn relation_colour(&self, relation: Relation) -> &'static str {
+    fn relation_colour(&self, relation: Relation) -> Rgb {
         match relation {
             Relation::Same => self.colours.ink,
             Relation::Past => self.colours.past,
@@ -31,7 +35,7 @@ impl Pen<'_> {
             None => self.row_colour(id.process),
             Some(relation) => self.relation_colour(relation),
         };
-        let ground = self.colours.ground;
+        let ground = self.colours.background;
         let (mut radius, mut width, mut fill) = match event.kind {
             EventKind::Internal => (self.plan.radius * 0.68, self.plan.radius.min(3.2) * 0.38, ground),
             EventKind::Send | EventKind::Receive | EventKind::Exchange | EventKind::Other => {
@@ -92,7 +96,9 @@ impl Pen<'_> {
         let queue = event
             .queue
             .map_or(String::new(), |queue| format!(", {queue} waiting"));
-        let text = history.text(id).map_or(String::new(), |text| format!(": {text}"));
+        let text = history
+            .text(id)
+            .map_or(String::new(), |text| format!(": {}", shortened(text)));
         let name = history.name_of(id);
         format!(
             "{name} {}{at}{queue}, line {}{text}",
