@@ -1,18 +1,21 @@
 //! `clocklab draw`: the space-time diagram of a run, as a picture or as a page.
 
-use std::{
-    fs::OpenOptions,
-    io::{ErrorKind, Write},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::{Exit, Usage, check::unreadable, print};
+use super::{
+    Exit, Usage,
+    args::one_of,
+    check::unreadable,
+    output::{self, Existing},
+    print,
+    selection::SelectionArguments,
+};
 use crate::inspect::{
-    draw::{self, Axis, Choice, Limits, PageOptions, Positions, Selection, Style, Theme, Window},
+    draw::{self, Axis, Choice, Limits, PageOptions, Positions, Selection, Style},
     history::{EventId, EventName, History},
+    palette::Theme,
 };
 
 #[derive(Args, Debug)]
@@ -23,27 +26,20 @@ pub(super) struct DrawArguments {
     /// Where to: FILE.html is a page to look around in, FILE.svg a picture for slides
     #[arg(long, value_name = "FILE", default_value = "diagram.html")]
     output: PathBuf,
-    /// Replace the output if it is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Only this stretch, in time since the start: 10s-14s, or 10s- or -14s with an open end
-    #[arg(long, value_name = "FROM-UNTIL", allow_hyphen_values = true)]
-    window: Option<Window>,
-    /// Only these machines, such as 0,2
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
-    machines: Vec<String>,
-    /// Only the last events
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    last: Option<u64>,
+    #[command(flatten)]
+    part: SelectionArguments,
     /// What the horizontal axis shows [default: time, or clock where the logs have no times]
     #[arg(long, value_enum)]
     axis: Option<AxisWord>,
     /// An event, such as 0:17 (machine 0, clock 17), whose causal past and future stand out
     #[arg(long, value_name = "EVENT")]
     highlight: Option<EventName>,
-    /// Colours [default: light for a picture; a page follows the reader's system]
-    #[arg(long, value_enum)]
-    theme: Option<ThemeWord>,
+    /// Colours: dark on white, or light on black [default: light for a picture; a page follows the reader's system]
+    #[arg(long, value_parser = one_of::<Theme>(["light", "dark"]))]
+    theme: Option<Theme>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -52,12 +48,6 @@ enum AxisWord {
     Time,
     /// The logical clock
     Clock,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ThemeWord {
-    Light,
-    Dark,
 }
 
 /// What the name of the output asks for.
@@ -70,9 +60,8 @@ enum Format {
 pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
     let output = &arguments.output;
     let format = format_of(output)?;
-    if !arguments.force && output.exists() {
-        return Err(exists(output));
-    }
+    let existing = Existing::from_force(arguments.force);
+    output::check(output, existing)?;
     let history = History::read(&arguments.folder).map_err(unreadable)?;
     if history.is_empty() {
         let text = format!(
@@ -88,19 +77,17 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
     };
     let axis = axis(arguments, &history)?;
     let choice = Choice {
-        window: arguments.window,
-        processes: arguments.machines.clone(),
+        window: arguments.part.window,
+        processes: arguments.part.machines.clone(),
         last: arguments
+            .part
             .last
             .map(|last| usize::try_from(last).unwrap_or(usize::MAX)),
         axis,
     };
     let selection = choice.of(&history, &positions, &limits).map_err(usage)?;
     let highlight = highlighted(arguments, &history, &selection)?;
-    let theme = arguments.theme.map(|theme| match theme {
-        ThemeWord::Light => Theme::Light,
-        ThemeWord::Dark => Theme::Dark,
-    });
+    let theme = arguments.theme;
     let text = match format {
         Format::Svg => {
             let theme = theme.unwrap_or_default();
@@ -124,7 +111,7 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
             draw::page(&history, &positions, &selection, &options)
         }
     };
-    write(output, &text, arguments.force)?;
+    output::write(output, &text, existing)?;
     print(&told(arguments, &history, &selection))?;
     Ok(Exit::Valid)
 }
@@ -142,13 +129,6 @@ fn format_of(output: &Path) -> anyhow::Result<Format> {
             output.display()
         ))),
     }
-}
-
-fn exists(output: &Path) -> anyhow::Error {
-    usage(format!(
-        "{} is there already; give another --output, or --force to replace it",
-        output.display()
-    ))
 }
 
 fn highlighted(
@@ -178,21 +158,6 @@ fn axis(arguments: &DrawArguments, history: &History) -> anyhow::Result<Axis> {
             history.source
         ))),
     }
-}
-
-fn write(output: &Path, text: &str, force: bool) -> anyhow::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    if !force {
-        options.create_new(true);
-    }
-    let mut file = match options.open(output) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists(output)),
-        Err(error) => return Err(usage(format!("--output {}: {error}", output.display()))),
-    };
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("cannot write {}", output.display()))
 }
 
 /// What was drawn, and what was not.

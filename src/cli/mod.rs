@@ -20,6 +20,7 @@ mod output;
 mod progress;
 mod report;
 mod run;
+mod selection;
 mod shell;
 mod simulate;
 mod sweep;

@@ -42,7 +42,7 @@ pub(super) struct ReportArguments {
     /// Colours of figures: dark on white, or light on black
     #[arg(long, default_value_t, value_parser = one_of::<Theme>(["light", "dark"]))]
     theme: Theme,
-    /// Replace files that exist
+    /// Replace the files if they exist
     #[arg(long)]
     force: bool,
 }
@@ -98,10 +98,7 @@ fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
         output::check(file, existing)?;
     }
     if let Some(folder) = &arguments.figures {
-        output::make_folder(folder)?;
-        for name in figure::FILES {
-            output::check(&folder.join(name), existing)?;
-        }
+        output::check_folder(folder, &figure::FILES, existing)?;
     }
     Ok(())
 }
@@ -134,6 +131,7 @@ fn write_outputs(
         print(&format!("\nfigure: {}\n", file.display()))?;
     }
     if let Some(folder) = &arguments.figures {
+        output::make_folder(folder)?;
         for (name, drawn) in figure::all(&series, summary, arguments.theme) {
             output::write(&folder.join(name), &drawn, existing)?;
         }

@@ -128,7 +128,14 @@ fn conclude(folder: &Path, ends: &[MachineEnd]) -> anyhow::Result<Exit> {
     } else {
         Exit::Failed
     };
-    print(&format!("\nrun folder: {}\n", folder.display()))?;
+    let place = folder.display();
+    print(&format!("\nrun folder: {place}\n"))?;
+    if any_log {
+        let page = folder.file_name().unwrap_or_default().to_string_lossy();
+        print(&format!(
+            "look at it: clocklab draw {place}, clocklab report {place} --html {page}.html\n"
+        ))?;
+    }
     Ok(if failed { Exit::Failed } else { checked })
 }
 

@@ -2,7 +2,7 @@
 
 /// `text` so that it stands for itself between tags and inside quoted attributes of HTML and XML.
 ///
-/// Control characters, which XML does not allow, become `�`.
+/// Control characters and the two others that XML does not allow become `�`.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -12,7 +12,8 @@ pub(super) fn escape(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            '\t' | '\n' => escaped.push(character),
+            '\t' | '\n' | '\r' => escaped.push(character),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             control if control.is_control() => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
@@ -32,8 +33,8 @@ mod tests {
     #[test]
     fn what_could_end_a_text_is_escaped() {
         assert_eq!(
-            escape("<a href=\"x\">'&'\u{1b}[0m ü\n"),
-            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;\u{fffd}[0m ü\n"
+            escape("<a href=\"x\">'&'\u{1b}[0m\u{ffff} ü\n"),
+            "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;\u{fffd}[0m\u{fffd} ü\n"
         );
         assert_eq!(
             json_in_script("{\"a\":\"</script><!--\"}"),

@@ -27,6 +27,8 @@ mod series;
 mod summary;
 pub mod table;
 pub mod trials;
+pub mod window;
+mod words;
 mod wrap;
 
 use std::path::Path;

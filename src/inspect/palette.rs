@@ -1,4 +1,4 @@
-//! The colours of figures and pages, light and dark.
+//! The colours of figures, diagrams and pages, light and dark.
 //!
 //! Lines have the hues of M. Okabe and K. Ito (2002), which colour-blind readers tell apart, made darker or
 //! lighter where they would not stand out from their background: three to one for lines, four and a half to
@@ -46,6 +46,12 @@ pub struct Palette {
     pub bad: Rgb,
     /// What is right.
     pub good: Rgb,
+    /// Of an event looked at: what happened before it.
+    pub past: Rgb,
+    /// What happened after it.
+    pub future: Rgb,
+    /// What did neither.
+    pub concurrent: Rgb,
     /// Lines of machines.
     pub lines: [Rgb; COLOURS],
 }
@@ -58,6 +64,9 @@ const LIGHT: Palette = Palette {
     heat: Rgb(0, 114, 178),
     bad: Rgb(176, 36, 24),
     good: Rgb(0, 112, 82),
+    past: Rgb(0, 114, 178),
+    future: Rgb(213, 94, 0),
+    concurrent: Rgb(125, 134, 143),
     lines: [
         Rgb(0, 114, 178),
         Rgb(213, 94, 0),
@@ -78,6 +87,9 @@ const DARK: Palette = Palette {
     heat: Rgb(58, 143, 212),
     bad: Rgb(255, 138, 122),
     good: Rgb(64, 201, 158),
+    past: Rgb(58, 143, 212),
+    future: Rgb(230, 110, 30),
+    concurrent: Rgb(135, 145, 156),
     lines: [
         Rgb(58, 143, 212),
         Rgb(230, 110, 30),
@@ -154,11 +166,18 @@ pub fn dashes(place: usize) -> &'static [u32] {
         .unwrap_or_default()
 }
 
+impl fmt::Display for Rgb {
+    /// As SVG and CSS write it: `#0072B2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:02X}{:02X}{:02X}", self.0, self.1, self.2)
+    }
+}
+
 impl Rgb {
     /// As SVG and CSS write it: `#0072B2`.
     #[must_use]
     pub fn hex(self) -> String {
-        format!("#{:02X}{:02X}{:02X}", self.0, self.1, self.2)
+        self.to_string()
     }
 
     /// `part` (0 to 1) of this, the rest of `other`.
@@ -212,7 +231,8 @@ mod tests {
                     text.hex()
                 );
             }
-            for line in palette.lines {
+            let relations = [palette.past, palette.future, palette.concurrent];
+            for line in palette.lines.into_iter().chain(relations) {
                 assert!(
                     line.contrast(palette.background) >= 3.0,
                     "{theme:?}: {}",

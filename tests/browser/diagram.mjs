@@ -334,6 +334,25 @@ test("logs without times are shown against logical time, with their texts", asyn
   await page.screenshot({ path: join(WORK, "without-times.png") });
 });
 
+test("clocks beyond what browsers count, and endless names, are drawn all the same", async (page) => {
+  const state = await page.evaluate(() => {
+    const data = JSON.parse(document.getElementById("diagram-data").textContent);
+    for (const row of data.processes) {
+      row.clock_steps = row.clock_steps.map((_, place) => (place === 0 ? 2 ** 60 : 1000));
+      row.name = `${row.name}${"𝟘".repeat(500_000)}`;
+    }
+    const element = document.createElement("div");
+    element.style.height = "500px";
+    document.body.prepend(element);
+    const handle = clocklab.mountDiagram(element, data, { axis: "clock" });
+    // So near that the ticks are closer than numbers of this size.
+    handle.look(2 ** 60, 2 ** 60 + 512);
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(handle.state))));
+  });
+  assert.equal(state.events, names.length);
+  assert.ok(state.frames > 0 && state.drawMs < 500, `${state.drawMs} ms a frame`);
+});
+
 let failed = 0;
 for (const { name, body, options } of tests) {
   const { page, complaints, close } = await open(browser, file, options);

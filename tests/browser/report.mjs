@@ -1,30 +1,15 @@
 // report.html in a real browser: numbers as in the text report, figures with a line a machine, values under the
-// cursor, zoom, keyboard, dark mode, and no word from or to anywhere else.
-//
-// Runs alone with `node report.mjs PATH_TO_CLOCKLAB` where playwright-core can be found, and chromium is
-// /usr/bin/chromium or what CHROMIUM names.
-
+// cursor, zoom, keyboard, the diagram of the same run, dark mode, and no word from or to anywhere else.
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createServer } from "node:net";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { launch, open } from "./browser.mjs";
+import { readRun } from "./oracle.mjs";
 
+const { CLOCKLAB, WORK } = process.env;
 const LINES = ["clock", "drift", "queue", "tick_error_us", "age_s", "waited_s"];
 const BARS = ["jumps", "lateness"];
-
-/// The first of `count` consecutive ports that were free a moment ago.
-async function freePorts(count) {
-  const isFree = (port) => new Promise((resolve) => {
-    const server = createServer().once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-  for (let base = 21000 + (process.pid % 500) * 8; base < 32000; base += 8) {
-    const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(base + index)));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error("no free ports");
-}
 
 /// The numbers of the text report's first table: a row a machine, expected ones left out.
 function textRows(text) {
@@ -34,16 +19,11 @@ function textRows(text) {
   return rows.map((row) => row.replace(/\([^)]*\)/g, "").trim().split(/ +/));
 }
 
-/// Loads a page and notes everything that it should not do.
-async function open(browser, file, options) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
-  const wrong = [];
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(message.text()));
-  page.on("pageerror", (error) => wrong.push(String(error)));
-  page.on("request", (request) => request.url() !== pathToFileURL(file).href && wrong.push(`asks for ${request.url()}`));
-  await page.goto(pathToFileURL(file).href);
-  await page.waitForFunction(() => window.clocklabFigures?.names().length > 0);
-  return { page, wrong };
+/// Loads the page, figures and diagram.
+async function openReport(browser, file, options) {
+  const opened = await open(browser, file, options);
+  await opened.page.waitForFunction(() => window.clocklabFigures?.names().length > 0);
+  return opened;
 }
 
 const settle = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
@@ -66,13 +46,11 @@ function microseconds(time) {
   return Date.parse(time.slice(0, 19) + "Z") * 1000 + Number(time.slice(20, 26));
 }
 
-export async function test({ browser, clocklab, tmp, assert }) {
-  const run = join(tmp, "logs", "page");
-  const file = join(tmp, "report.html");
-  const base = await freePorts(3);
-  execFileSync(clocklab, ["run", "--rates", "6,4,1", "--seed", "7", "--duration", "5s", "--run", "page", "--base-port", String(base), "--logs", join(tmp, "logs")]);
-  const text = execFileSync(clocklab, ["report", run, "--html", file], { encoding: "utf8" });
-  const { page, wrong } = await open(browser, file, { colorScheme: "light" });
+async function test(browser) {
+  const run = join(WORK, "logs", "browser");
+  const file = join(WORK, "report.html");
+  const text = execFileSync(CLOCKLAB, ["report", run, "--html", file], { encoding: "utf8" });
+  const { page, complaints, close } = await openReport(browser, file, { viewport: { width: 1280, height: 900 }, colorScheme: "light" });
 
   // The table says what the text report says.
   const rows = await page.$$eval("tr[data-machine]", (all) => all.map((row) => [...row.children].slice(0, 9).map((cell) => cell.firstChild.nodeName === "#text" ? cell.firstChild.data.trim() : cell.textContent.trim())));
@@ -147,40 +125,56 @@ export async function test({ browser, clocklab, tmp, assert }) {
   }
   await button.click();
 
-  // Dark and light again.
-  const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  // The diagram is of this run, whole; the wheel over it scrolls the page.
+  const events = readRun(run);
+  const diagram = () => page.evaluate(() => window.clocklab.state);
+  assert.equal((await diagram()).events, events.size);
+  assert.equal((await diagram()).rows, 3);
+  const first = [...events.values()].find((event) => event.cause);
+  assert.equal(await page.evaluate(([a, b]) => window.clocklab.relation(a, b), [first.cause.name, first.name]), "before");
+  await page.locator("#space-time").scrollIntoViewIfNeeded();
+  const spot = await page.evaluate((name) => window.clocklab.screenOf(name), first.name);
+  await page.mouse.click(spot.x, spot.y);
+  assert.deepEqual((await diagram()).pinned, [first.name]);
+  const view = (await diagram()).view;
+  const top = await page.evaluate(() => window.scrollY);
+  await page.mouse.wheel(0, -200);
+  await page.waitForFunction((before) => window.scrollY < before, top);
+  assert.deepEqual((await diagram()).view, view);
+
+  // Dark and light again, page and diagram.
+  const ground = (selector) => page.evaluate((of) => getComputedStyle(document.querySelector(of)).backgroundColor, selector);
+  const light = await ground("body");
+  assert.equal(await ground("#space-time"), light);
   await page.click("#theme");
-  const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground("body");
   assert.notEqual(dark, light);
+  assert.equal((await diagram()).theme, "dark");
+  assert.equal(await ground("#space-time"), dark);
   await page.click("#theme");
-  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), light);
+  assert.equal((await diagram()).theme, "light");
+  assert.deepEqual([await ground("body"), await ground("#space-time")], [light, light]);
   await page.emulateMedia({ colorScheme: "dark" });
-  assert.deepEqual(wrong, []);
-  await page.close();
+  assert.deepEqual([await ground("body"), await ground("#space-time")], [light, light], "the button has the last word");
+  assert.deepEqual(complaints, []);
+  await close();
 
   // A phone: nothing is wider than the screen; the system's dark mode is heard.
-  const phone = await open(browser, file, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
+  const phone = await openReport(browser, file, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
   assert.equal(await phone.page.evaluate(() => document.documentElement.scrollWidth), 390);
-  assert.equal(await phone.page.evaluate(() => getComputedStyle(document.body).backgroundColor), dark);
-  assert.deepEqual(phone.wrong, []);
-  await phone.page.close();
+  for (const part of ["body", "#space-time"]) {
+    const colour = await phone.page.evaluate((of) => getComputedStyle(document.querySelector(of)).backgroundColor, part);
+    assert.equal(colour, dark, part);
+  }
+  assert.equal(await phone.page.evaluate(() => window.clocklab.state.theme), "auto");
+  assert.deepEqual(phone.complaints, []);
+  await phone.close();
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { mkdtempSync, rmSync } = await import("node:fs");
-  const { tmpdir } = await import("node:os");
-  const { createRequire } = await import("node:module");
-  const { default: assert } = await import("node:assert/strict");
-  // From the folder it is called in, as this one holds no packages.
-  const { chromium } = createRequire(join(process.cwd(), "x.js"))("playwright-core");
-  const tmp = mkdtempSync(join(tmpdir(), "clocklab-report-"));
-  const args = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: args.split(" ") });
-  try {
-    await test({ browser, clocklab: process.argv[2], tmp, assert });
-    console.log("report: everything as it should be");
-  } finally {
-    await browser.close();
-    rmSync(tmp, { recursive: true });
-  }
+const browser = await launch();
+try {
+  await test(browser);
+  console.log("report: everything as it should be");
+} finally {
+  await browser.close();
 }

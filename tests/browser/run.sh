@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The diagram's page in a real browser: what it highlights against what the logs say, and how fast it is.
+# The pages in a real browser: what diagram and report show against what the logs say, and how fast it is.
 #
 #   tests/browser/run.sh BINARY           everything, on a run that BINARY makes now
 #   tests/browser/run.sh BINARY speed     the figures only; EVENTS=400000 for another size
@@ -30,6 +30,6 @@ if [ "$what" = all ]; then
     "$binary" run --duration 5s --rates 6,4,1 --draw 5 --seed 7 --run browser --base-port "$port" --logs "$work/logs" >"$work/run.txt" ||
         { cat "$work/run.txt"; exit 1; }
     node "$here/diagram.mjs"
-    node "$here/report.mjs" "$binary"
+    node "$here/report.mjs"
 fi
 node "$here/speed.mjs"

@@ -406,7 +406,7 @@ proptest! {
         match try_export(&history, Format::Csv, &selection) {
             Ok(_) => assert_valid(&history, &selection),
             Err(ExportError::NoEvents { .. }) => prop_assert!(history.is_empty()),
-            Err(ExportError::Window { .. }) => prop_assert!(!window.is_empty()),
+            Err(ExportError::Window(_)) => prop_assert!(!window.is_empty()),
             Err(other) => panic!("{other}"),
         }
     }
@@ -517,4 +517,39 @@ fn what_a_consumer_cannot_take_is_left_out_and_said() {
             .clock,
         5000
     );
+}
+
+#[test]
+fn times_too_far_apart_for_nanoseconds_still_make_a_trace() {
+    let mut log = String::from("(?<date>\\S+) (?<host>\\S+) (?<clock>{.*}) (?<event>.*)\n\n");
+    for (count, year) in (1..).zip(["0001", "9998", "9998", "9999"]) {
+        log += &format!("{year}-01-01T00:00:00Z a {{\"a\":{count}}} x\n");
+    }
+    let (_, history) = clocklab::inspect::foreign::read_bytes("log", log.into_bytes()).unwrap();
+    let (bytes, exported) = try_export(&history, Format::Perfetto, &Selection::default()).unwrap();
+    assert_eq!(exported.events, 4);
+    serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
+}
+
+#[test]
+fn hosts_whose_names_lose_their_letters_stay_apart() {
+    let mut log = String::from("(?<host>\\S+) (?<clock>{.*}) (?<event>.*)\n\n");
+    let letters = ('\u{4e00}'..).take(1000);
+    for letter in letters {
+        log += &format!("{letter} {{\"{letter}\":1}} x\n");
+    }
+    let (_, history) = clocklab::inspect::foreign::read_bytes("log", log.into_bytes()).unwrap();
+    let all = Selection {
+        count: Count::All,
+        ..Selection::default()
+    };
+    let (bytes, _) = try_export(&history, Format::Govector, &all).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let hosts: BTreeSet<&str> = text
+        .lines()
+        .skip(2)
+        .step_by(2)
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(hosts.len(), 1000);
 }

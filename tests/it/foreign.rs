@@ -433,7 +433,7 @@ fn hosts_with_blanks_and_colons_get_names_of_their_own() {
         .iter()
         .map(|process| process.name.as_str())
         .collect();
-    assert_eq!(names, ["10.0.0.1_80", "10.0.0.1_80_", "my_host"]);
+    assert_eq!(names, ["10.0.0.1_80", "10.0.0.1_80_2", "my_host"]);
     assert_eq!(history.notes.len(), 3, "{:?}", history.notes);
     assert!(history.find(&"my_host:1".parse().unwrap()).is_ok());
 }

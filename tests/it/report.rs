@@ -451,8 +451,9 @@ fn outputs_are_written_and_never_over_others() {
         assert_eq!(refused.status.code(), Some(2), "{words:?}: {}", said(&refused));
         assert!(said(&refused).contains(mend), "{words:?}: {}", said(&refused));
     }
-    let missing = clocklab(&["report", "/nowhere", "--html", &place("other.html")]);
+    let (page, folder) = (place("other.html"), place("other"));
+    let missing = clocklab(&["report", "/nowhere", "--html", &page, "--figures", &folder]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(said(&missing).contains("name a run folder"), "{}", said(&missing));
-    assert!(!Path::new(&place("other.html")).exists());
+    assert!(!Path::new(&page).exists() && !Path::new(&folder).exists());
 }

@@ -147,6 +147,23 @@ fn the_launcher_runs_checks_and_reports() {
     ] {
         assert!(said.contains(words), "{words} is missing in:\n{said}");
     }
+    let last = said
+        .lines()
+        .last()
+        .and_then(|line| line.strip_prefix("look at it: "));
+    for command in last.unwrap_or_else(|| panic!("{said}")).split(", ") {
+        let words = command.split(' ').skip(1);
+        let looked = clocklab("").args(words).current_dir(&logs).output().unwrap();
+        assert_eq!(
+            looked.status.code(),
+            Some(0),
+            "{command}: {}",
+            text(&looked.stderr)
+        );
+    }
+    for page in ["diagram.html", "first.html"] {
+        assert!(logs.path().join(page).is_file(), "{page}");
+    }
     for (id, rate) in [(0, 60), (1, 40), (2, 10)] {
         let (footer, lines) = footer_and_lines(&folder, id);
         assert!(

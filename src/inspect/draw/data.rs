@@ -14,10 +14,14 @@ use serde::Serialize;
 use super::{
     positions::Positions,
     queue,
-    selection::{Selection, elsewhere, end_of, start_of, thousands},
+    selection::{Selection, elsewhere},
 };
 use crate::{
-    inspect::history::{EventId, EventKind, Fate, History, Message},
+    inspect::{
+        history::{EventId, EventKind, Fate, History, Message},
+        window::{end_of, start_of},
+        words::thousands,
+    },
     trace::WallTime,
 };
 
@@ -26,6 +30,9 @@ pub const FORMAT: &str = "clocklab-diagram 1";
 
 /// Most characters of another program's text for an event; a longer one ends in `…`.
 pub const TEXT_CHARACTERS_MAX: usize = 300;
+
+/// The greatest whole number up to which a browser's numbers are exact.
+const EXACT_MAX: u64 = 1 << 53;
 
 /// Most hops through what is not shown; beyond them the text says that relations may lack some.
 pub const VIA_MAX: usize = 1_000_000;
@@ -127,6 +134,7 @@ pub fn data(history: &History, positions: &Positions, selection: &Selection) -> 
         making.message(message);
     }
     told.extend(elsewhere(history, selection));
+    told.extend(rounded(history, selection));
     let via = making.via(&mut told);
     let data = Data {
         format: FORMAT,
@@ -400,6 +408,22 @@ impl<'a> Making<'a> {
     }
 }
 
+/// What to say of clocks that the viewer cannot show exactly.
+fn rounded(history: &History, selection: &Selection) -> Option<String> {
+    let clocks = selection
+        .ids()
+        .filter_map(|id| history.event(id))
+        .map(|event| event.clock);
+    let count = clocks.filter(|clock| *clock > EXACT_MAX).count();
+    (count > 0).then(|| {
+        format!(
+            "{} clocks over {} are shown rounded: a browser's numbers are not exact beyond.",
+            thousands(count),
+            thousands(EXACT_MAX)
+        )
+    })
+}
+
 /// A column of differences.
 #[derive(Default)]
 struct Steps {
@@ -414,12 +438,13 @@ impl Steps {
     }
 }
 
-/// JavaScript's whole numbers end long before, at 2^53.
+/// JavaScript's whole numbers end long before: see [`rounded`].
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn shortened(text: &str) -> String {
+/// A text of another program within [`TEXT_CHARACTERS_MAX`].
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(TEXT_CHARACTERS_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

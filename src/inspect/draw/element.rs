@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
+use crate::inspect::markup::escape;
+
 /// An SVG text being written.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
@@ -41,7 +43,7 @@ impl Writer {
     /// An element that holds a text.
     pub(super) fn leaf(&mut self, name: &str, attributes: &[(&str, &dyn Display)], content: &str) {
         self.tag(name, attributes);
-        let _ = writeln!(self.text, ">{}</{name}>", escaped(content));
+        let _ = writeln!(self.text, ">{}</{name}>", escape(content));
     }
 
     pub(super) fn finish(self) -> String {
@@ -51,28 +53,9 @@ impl Writer {
     fn tag(&mut self, name: &str, attributes: &[(&str, &dyn Display)]) {
         let _ = write!(self.text, "<{name}");
         for (key, value) in attributes {
-            let _ = write!(self.text, " {key}=\"{}\"", escaped(&value.to_string()));
+            let _ = write!(self.text, " {key}=\"{}\"", escape(&value.to_string()));
         }
     }
-}
-
-/// A text as XML holds it, in content and in attributes. Characters that XML cannot hold become `�`.
-pub(super) fn escaped(text: &str) -> String {
-    let mut result = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => result.push_str("&amp;"),
-            '<' => result.push_str("&lt;"),
-            '>' => result.push_str("&gt;"),
-            '"' => result.push_str("&quot;"),
-            '\t' | '\n' | '\r' => result.push(' '),
-            control if control.is_control() || matches!(control, '\u{fffe}' | '\u{ffff}') => {
-                result.push('\u{fffd}');
-            }
-            other => result.push(other),
-        }
-    }
-    result
 }
 
 /// How wide a text is at most in a common sans-serif font of this size.

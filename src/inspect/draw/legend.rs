@@ -2,11 +2,14 @@
 
 use super::{
     element::{Pixels, Writer, width_of},
-    marks::{kind_word, shape},
+    marks::shape,
     plan::{Axis, LEFT, RIGHT},
     strokes::Pen,
 };
-use crate::inspect::history::{EventKind, Fate};
+use crate::inspect::{
+    history::{EventKind, Fate},
+    palette::Rgb,
+};
 
 /// Size of the legend's text, in pixels.
 pub(super) const LEGEND_SIZE: f64 = 12.0;
@@ -104,12 +107,12 @@ impl Pen<'_> {
     #[expect(clippy::too_many_lines, reason = "one flat match: a few strokes a sample")]
     pub(super) fn sample(&self, writer: &mut Writer, x: f64, y: f64, sample: Sample) {
         let colours = self.colours;
-        let (ink, ground) = (colours.soft, colours.ground);
+        let (ink, ground) = (colours.faint, colours.background);
         let middle = x + 13.0;
-        let group = |writer: &mut Writer, colour: &str, fill: &str, width: f64, class: &str| {
+        let group = |writer: &mut Writer, colour: Rgb, fill: Option<Rgb>, width: f64, class: &str| {
             let attributes = [
                 ("class", &format!("sample {class}") as &dyn std::fmt::Display),
-                ("fill", &fill),
+                ("fill", &paint(fill)),
                 ("stroke", &colour),
                 ("stroke-width", &width),
             ];
@@ -128,14 +131,14 @@ impl Pen<'_> {
                 group(
                     writer,
                     ink,
-                    if is_internal { ground } else { ink },
+                    Some(if is_internal { ground } else { ink }),
                     1.2,
-                    kind_word(kind),
+                    kind.word(),
                 );
                 shape(writer, kind, x + 19.0, y, if is_internal { 3.4 } else { 4.5 });
             }
             Sample::Arrow => {
-                group(writer, ink, ink, 1.2, "arrow");
+                group(writer, ink, Some(ink), 1.2, "arrow");
                 line("none", across, writer);
                 let (tip, base) = (Pixels(x + 26.0), Pixels(x + 19.0));
                 let path = format!(
@@ -147,11 +150,11 @@ impl Pen<'_> {
                 writer.empty("path", &[("d", &path), ("stroke", &"none")]);
             }
             Sample::Wait => {
-                group(writer, ink, "none", 1.4, "wait");
+                group(writer, ink, None, 1.4, "wait");
                 line("1.5 2", across, writer);
             }
             Sample::Band => {
-                group(writer, ink, ink, 0.8, "band");
+                group(writer, ink, Some(ink), 0.8, "band");
                 let (start, low, high) = (Pixels(x + 2.0), Pixels(y + 5.0), Pixels(y - 5.0));
                 let (up, half, end) = (Pixels(x + 9.0), Pixels(y), Pixels(x + 24.0));
                 let path = format!(
@@ -161,7 +164,7 @@ impl Pen<'_> {
                 writer.empty("path", &[("d", &path), ("fill-opacity", &0.25)]);
             }
             Sample::Lost(fate) => {
-                group(writer, ink, ground, 1.2, "lost");
+                group(writer, ink, Some(ground), 1.2, "lost");
                 let dash = if fate == Fate::Unknown { "1.2 3" } else { "4 2.5" };
                 line(dash, across, writer);
                 let end = x + 23.0;
@@ -176,17 +179,17 @@ impl Pen<'_> {
                     Fate::Unknown => format!("M{right} {}L{left} {low}L{left} {high}Z", Pixels(y)),
                 };
                 if !path.is_empty() {
-                    let fill = if fate == Fate::Unknown { ink } else { "none" };
+                    let fill = paint((fate == Fate::Unknown).then_some(ink));
                     writer.empty("path", &[("d", &path), ("fill", &fill), ("stroke-width", &1.5)]);
                 }
             }
             Sample::Past => {
-                group(writer, colours.past, colours.past, 4.0, "past");
+                group(writer, colours.past, Some(colours.past), 4.0, "past");
                 line("none", across, writer);
                 shape(writer, EventKind::Internal, middle, y, 2.8);
             }
             Sample::Future => {
-                group(writer, colours.future, ground, 4.0, "future");
+                group(writer, colours.future, Some(ground), 4.0, "future");
                 line("7 3", across, writer);
                 writer.empty(
                     "circle",
@@ -199,11 +202,16 @@ impl Pen<'_> {
                 );
             }
             Sample::Concurrent => {
-                group(writer, colours.concurrent, ground, 1.2, "concurrent");
+                group(writer, colours.concurrent, Some(ground), 1.2, "concurrent");
                 line("none", across, writer);
                 shape(writer, EventKind::Internal, middle, y, 3.0);
             }
         }
         writer.close("g");
     }
+}
+
+/// A colour, or none.
+fn paint(colour: Option<Rgb>) -> String {
+    colour.map_or_else(|| "none".to_owned(), Rgb::hex)
 }

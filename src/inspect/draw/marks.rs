@@ -4,14 +4,18 @@
 //! without colours.
 
 use super::{
+    data::shortened,
     element::{Pixels, Writer},
     relation::Relation,
     strokes::Pen,
 };
-use crate::inspect::history::{EventId, EventKind};
+use crate::inspect::{
+    history::{EventId, EventKind},
+    palette::Rgb,
+};
 
 impl Pen<'_> {
-    fn relation_colour(&self, relation: Relation) -> &'static str {
+    fn relation_colour(&self, relation: Relation) -> Rgb {
         match relation {
             Relation::Same => self.colours.ink,
             Relation::Past => self.colours.past,
@@ -31,7 +35,7 @@ impl Pen<'_> {
             None => self.row_colour(id.process),
             Some(relation) => self.relation_colour(relation),
         };
-        let ground = self.colours.ground;
+        let ground = self.colours.background;
         let (mut radius, mut width, mut fill) = match event.kind {
             EventKind::Internal => (self.plan.radius * 0.68, self.plan.radius.min(3.2) * 0.38, ground),
             EventKind::Send | EventKind::Receive | EventKind::Exchange | EventKind::Other => {
@@ -51,7 +55,7 @@ impl Pen<'_> {
             }
             None => {}
         }
-        let kind = kind_word(event.kind);
+        let kind = event.kind.word();
         writer.open(
             "g",
             &[
@@ -92,11 +96,13 @@ impl Pen<'_> {
         let queue = event
             .queue
             .map_or(String::new(), |queue| format!(", {queue} waiting"));
-        let text = history.text(id).map_or(String::new(), |text| format!(": {text}"));
+        let text = history
+            .text(id)
+            .map_or(String::new(), |text| format!(": {}", shortened(text)));
         let name = history.name_of(id);
         format!(
             "{name} {}{at}{queue}, line {}{text}",
-            kind_word(event.kind),
+            event.kind.word(),
             event.line
         )
     }
@@ -152,17 +158,6 @@ pub(super) fn shape(writer: &mut Writer, kind: EventKind, x: f64, y: f64, radius
             );
             writer.empty("path", &[("d", &path), ("stroke-width", &1.6)]);
         }
-    }
-}
-
-/// A kind in a word.
-pub(super) fn kind_word(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Internal => "internal",
-        EventKind::Send => "send",
-        EventKind::Receive => "receive",
-        EventKind::Exchange => "exchange",
-        EventKind::Other => "other",
     }
 }
 

@@ -24,7 +24,6 @@ mod relation;
 mod selection;
 mod strokes;
 mod svg;
-mod theme;
 mod ticks;
 
 pub use data::{FORMAT, TEXT_CHARACTERS_MAX, VIA_MAX, data};
@@ -33,6 +32,5 @@ pub use plan::Axis;
 pub use positions::Positions;
 pub use queue::{Step, steps_of, waiting_at};
 pub use relation::{Borders, Relation};
-pub use selection::{Choice, ChoiceError, Limits, Selection, Shown, Window, WindowError};
+pub use selection::{Choice, ChoiceError, Limits, Selection, Shown};
 pub use svg::{Style, svg};
-pub use theme::Theme;

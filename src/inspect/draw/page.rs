@@ -1,9 +1,13 @@
 //! The viewer's page: data, script and style in one file that asks the network for nothing.
 
-use super::{
-    data::data, element::escaped, plan::Axis, positions::Positions, selection::Selection, theme::Theme,
+use std::fmt::Write as _;
+
+use super::{data::data, plan::Axis, positions::Positions, selection::Selection};
+use crate::inspect::{
+    history::{EventId, History},
+    markup::escape,
+    palette::Theme,
 };
-use crate::inspect::history::{EventId, History};
 
 /// How a page begins.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +39,27 @@ pub fn viewer_script() -> &'static str {
     )
 }
 
-/// The viewer's style: class names begin with `cl-`, colours are custom properties of `.cl-diagram`.
+/// The viewer's style: class names begin with `cl-`, colours are custom properties of `.cl-diagram`, those of the
+/// static pictures and the figures among them.
 #[must_use]
-pub fn viewer_style() -> &'static str {
-    include_str!("viewer/viewer.css")
+pub fn viewer_style() -> String {
+    let (light, dark) = (Theme::Light.palette(), Theme::Dark.palette());
+    let mut style = String::from(".cl-diagram {\n");
+    for (name, light, dark) in [
+        ("ground", light.background, dark.background),
+        ("ink", light.ink, dark.ink),
+        ("soft", light.faint, dark.faint),
+        ("grid", light.grid, dark.grid),
+        ("past", light.past, dark.past),
+        ("future", light.future, dark.future),
+        ("concurrent", light.concurrent, dark.concurrent),
+    ] {
+        let _ = writeln!(style, "  --cl-{name}: light-dark({light}, {dark});");
+    }
+    for (row, (light, dark)) in light.lines.iter().zip(dark.lines).enumerate() {
+        let _ = writeln!(style, "  --cl-row-{row}: light-dark({light}, {dark});");
+    }
+    style + "}\n" + include_str!("viewer/viewer.css")
 }
 
 /// What the page may load: only what stands in it.
@@ -96,10 +117,10 @@ pub fn page(
 </body>
 </html>
 "#,
-        title = escaped(&title),
+        title = escape(&title),
         style = viewer_style(),
         script = viewer_script(),
-        pinned = escaped(&pinned),
+        pinned = escape(&pinned),
         data = data(history, positions, selection),
     )
 }

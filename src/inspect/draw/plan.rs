@@ -10,9 +10,12 @@
 use super::{
     positions::Positions,
     queue::{self, Step},
-    selection::{Selection, Shown, end_of, start_of},
+    selection::{Selection, Shown},
 };
-use crate::inspect::history::{EventId, EventKind, History, Message};
+use crate::inspect::{
+    history::{EventId, EventKind, History, Message},
+    window::{end_of, start_of},
+};
 
 /// What the horizontal axis shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +41,9 @@ const BAND_PART: f64 = 0.56;
 
 /// Most pixels that one waiting message is high.
 const MESSAGE_HEIGHT_MAX: f64 = 9.0;
+
+/// The shortest axis of time, in microseconds: where all happens at one moment, its ticks must still differ.
+const SPAN_US_MIN: f64 = 20.0;
 
 /// The horizontal scale: from values (microseconds since 1970, or logical time) to pixels.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +163,7 @@ impl<'a> Plan<'a> {
                 let (from, until) = (approximate(from.0), approximate(until.0));
                 return Scale {
                     from,
-                    until: until.max(from + 1.0),
+                    until: until.max(from + SPAN_US_MIN),
                 };
             }
         }

@@ -4,34 +4,19 @@
 //! ([`Limits`]). A stretch is a range of indices, so a log whose times go back is still shown whole between the
 //! first and the last event that the window names. Nothing is left out in silence: [`Selection::told`] says it.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::ops::Range;
 
 use thiserror::Error;
 
 use super::{plan::Axis, positions::Positions};
 use crate::{
-    inspect::history::{EventId, History, NoSuchEvent},
+    inspect::{
+        history::{EventId, History, NoSuchEvent},
+        window::{NothingInWindow, Window, end_of, start_of},
+        words::thousands,
+    },
     trace::WallTime,
 };
-
-/// A stretch of time, in time since the run's start: `10s-20s`, `10s-` or `-20s`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Window {
-    /// Its first moment; `None`: the run's start.
-    pub from: Option<Duration>,
-    /// The moment behind its last; `None`: the run's end.
-    pub until: Option<Duration>,
-}
-
-/// A text that is no window.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(
-    "`{text}` is no window: {why}; write 10s-20s, or 10s- or -20s with an open end, since the run's start"
-)]
-pub struct WindowError {
-    text: String,
-    why: String,
-}
 
 /// What to show, as a person chooses it; by default everything that the limits allow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,24 +35,11 @@ pub struct Choice {
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum ChoiceError {
     /// A process that is not there.
-    #[error(transparent)]
+    #[error("--machines: {0}")]
     Process(#[from] NoSuchEvent),
-    /// A window for logs that have no times.
-    #[error("{source_name}: these logs have no times, so --window cannot choose; use --last")]
-    NoTimes {
-        /// The logs.
-        source_name: String,
-    },
-    /// A window with nothing in it.
-    #[error("{source_name}: no event in the window; the run's events lie between {first:.3}s and {last:.3}s")]
-    Empty {
-        /// The logs.
-        source_name: String,
-        /// Seconds from the start to the first event.
-        first: f64,
-        /// Seconds from the start to the last event.
-        last: f64,
-    },
+    /// A window that chooses nothing.
+    #[error(transparent)]
+    Window(#[from] NothingInWindow),
 }
 
 /// How much a picture can show.
@@ -170,20 +142,6 @@ pub(super) fn elsewhere(history: &History, selection: &Selection) -> Option<Stri
     (count > 0).then(|| format!("{} {text}", thousands(count)))
 }
 
-/// The moment a run started: the earliest that its logs name.
-#[must_use]
-pub(super) fn start_of(history: &History) -> Option<WallTime> {
-    let starts = history.processes.iter().filter_map(|process| process.started);
-    starts.chain(history.span().map(|span| span.0)).min()
-}
-
-/// The moment a run ended: the latest that its logs name.
-#[must_use]
-pub(super) fn end_of(history: &History) -> Option<WallTime> {
-    let ends = history.processes.iter().filter_map(|process| process.ended);
-    ends.chain(history.span().map(|span| span.1)).max()
-}
-
 impl Choice {
     /// What this choice shows of a history within limits.
     ///
@@ -218,14 +176,17 @@ impl Choice {
         } else {
             limits.events
         };
-        if let Some(last) = self.last.filter(|last| *last < chosen) {
-            making.keep_last(last.min(limits.events), chosen);
-        } else if chosen > most {
-            making.keep_first(most, chosen);
+        match self.last.map(|last| last.min(limits.events)) {
+            Some(last) if last < chosen => making.keep_last(last, chosen),
+            None if chosen > most => making.keep_first(most, chosen),
+            Some(_) | None => {}
         }
         Ok(making.selection)
     }
 }
+
+/// What events are put in order by: their place on the axis, on their process, and their process.
+type Key = (i64, u32, u32);
 
 /// A selection being made.
 struct Making<'a> {
@@ -271,44 +232,22 @@ impl Making<'_> {
 
     fn window(&mut self, window: Option<Window>) -> Result<(), ChoiceError> {
         let Some(window) = window else { return Ok(()) };
-        let (true, Some(start), Some(end)) = (
-            self.history.has_times(),
-            start_of(self.history),
-            end_of(self.history),
-        ) else {
-            return Err(ChoiceError::NoTimes {
-                source_name: self.history.source.clone(),
-            });
-        };
-        let later = |after: Duration| {
-            WallTime(
-                start
-                    .0
-                    .saturating_add(i64::try_from(after.as_micros()).unwrap_or(i64::MAX)),
-            )
-        };
-        let from = window.from.map_or(start, later);
-        let until = window.until.map_or(WallTime(end.0.saturating_add(1)), later);
         let before = self.selection.events();
-        self.narrow(|making, id| (from.0..until.0).contains(&making.at(id)));
-        let events = self.selection.events();
-        if events == 0 {
-            let (first, last) = self.history.span().unwrap_or((start, end));
-            return Err(ChoiceError::Empty {
-                source_name: self.history.source.clone(),
-                first: first.seconds_since(start),
-                last: last.seconds_since(start),
-            });
+        let shown = &mut self.selection.shown;
+        let mut stretches: Vec<Range<u32>> = shown.iter().map(|shown| shown.first..shown.end).collect();
+        let processes = shown.iter().map(|shown| shown.process);
+        let (from, until) = window.narrow(self.history, processes.zip(&mut stretches))?;
+        for (shown, stretch) in shown.iter_mut().zip(stretches) {
+            (shown.first, shown.end) = (stretch.start, stretch.end);
         }
-        self.selection.window = Some((from, WallTime(until.0.min(end.0))));
+        let until = end_of(self.history).map_or(until, |end| until.min(end));
+        self.selection.window = Some((from, until));
+        let events = self.selection.events();
         if events < before {
-            let (from, until) = (from.seconds_since(start), until.0.min(end.0));
-            let (until, end) = (WallTime(until).seconds_since(start), end.seconds_since(start));
+            let stretch = self.stretch();
             self.tell(format!(
-                "{} s to {} s of {} s: {} of {} events, as chosen.",
-                seconds(from),
-                seconds(until),
-                seconds(end),
+                "{}: {} of {} events, as chosen.",
+                stretch.trim_start_matches(", "),
                 thousands(events),
                 thousands(before)
             ));
@@ -316,12 +255,13 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// Where an event stands on the axis.
-    fn key(&self, id: EventId) -> i64 {
-        match self.axis {
+    /// Where an event stands on the axis; of several at one place the earlier ones of their processes come first.
+    fn key(&self, id: EventId) -> Key {
+        let place = match self.axis {
             Axis::Time => self.at(id),
             Axis::Clock => i64::try_from(self.positions.logical(self.history, id)).unwrap_or(i64::MAX),
-        }
+        };
+        (place, id.index, id.process)
     }
 
     fn at(&self, id: EventId) -> i64 {
@@ -352,8 +292,8 @@ impl Making<'_> {
     }
 
     /// The keys of all events that are still shown, in order.
-    fn keys(&self) -> Vec<i64> {
-        let mut keys: Vec<i64> = self.selection.ids().map(|id| self.key(id)).collect();
+    fn keys(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.selection.ids().map(|id| self.key(id)).collect();
         keys.sort_unstable();
         keys
     }
@@ -364,14 +304,8 @@ impl Making<'_> {
             return;
         };
         self.narrow(|making, id| making.key(id) < limit);
-        self.close(limit, true);
-        let stretch = self.stretch();
-        let most = self.limits.events;
-        let why = if count == most {
-            format!(": {} holds no more", self.limits.picture)
-        } else {
-            String::new()
-        };
+        self.close(limit.0, true);
+        let (stretch, why) = (self.stretch(), self.why(count));
         self.tell(format!(
             "The first {} of {} events{stretch}{why}; choose with --window or --last.",
             thousands(self.selection.events()),
@@ -388,13 +322,21 @@ impl Making<'_> {
             .copied();
         let Some(limit) = limit else { return };
         self.narrow(|making, id| making.key(id) >= limit);
-        self.close(limit, false);
-        let stretch = self.stretch();
+        self.close(limit.0, false);
+        let (stretch, why) = (self.stretch(), self.why(count));
         self.tell(format!(
-            "The last {} of {} events{stretch}.",
+            "The last {} of {} events{stretch}{why}.",
             thousands(self.selection.events()),
             thousands(of)
         ));
+    }
+
+    /// Why it is so many events, if that is the picture's limit.
+    fn why(&self, count: usize) -> String {
+        match count == self.limits.events {
+            true => format!(": {} holds no more", self.limits.picture),
+            false => String::new(),
+        }
     }
 
     /// Lets the window end (or begin) at a moment.
@@ -439,57 +381,4 @@ impl Making<'_> {
 fn seconds(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A count with its thousands set apart: `14,000`.
-#[must_use]
-pub(super) fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-impl FromStr for Window {
-    type Err = WindowError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = |why: String| WindowError {
-            text: text.to_owned(),
-            why,
-        };
-        let (from, until) = text
-            .split_once('-')
-            .ok_or_else(|| error("no `-` in it".to_owned()))?;
-        let parse = |part: &str| match part.trim() {
-            "" => Ok(None),
-            part => humantime::parse_duration(part)
-                .map(Some)
-                .map_err(|why| error(format!("`{part}`: {why}"))),
-        };
-        let window = Self {
-            from: parse(from)?,
-            until: parse(until)?,
-        };
-        match (window.from, window.until) {
-            (None, None) => Err(error("both ends are open".to_owned())),
-            (Some(from), Some(until)) if from >= until => {
-                Err(error("it ends before it begins, or is empty".to_owned()))
-            }
-            _ => Ok(window),
-        }
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = |end: Option<Duration>| end.map(|end| humantime::format_duration(end).to_string());
-        let (from, until) = (told(self.from), told(self.until));
-        write!(f, "{}-{}", from.unwrap_or_default(), until.unwrap_or_default())
-    }
 }

@@ -7,9 +7,11 @@ use super::{
     element::{Pixels, Writer},
     plan::{LEFT, Lane, Plan, RIGHT},
     relation::{Borders, Relation},
-    theme::Colours,
 };
-use crate::inspect::history::{EventId, Fate, Message};
+use crate::inspect::{
+    history::{EventId, Fate, Message},
+    palette::{Palette, Rgb},
+};
 
 /// Length of the stub of a lost message, as a part of a lane's height, and how far aside it goes for each lane on
 /// its way, in pixels: so it does not hide behind a message that arrived.
@@ -22,13 +24,13 @@ const BEND: f64 = 7.0;
 /// What is drawn with.
 pub(super) struct Pen<'a> {
     pub(super) plan: &'a Plan<'a>,
-    pub(super) colours: &'static Colours,
+    pub(super) colours: &'static Palette,
     pub(super) highlight: Option<&'a Borders>,
 }
 
 /// How a message looks.
 struct Look {
-    colour: &'static str,
+    colour: Rgb,
     opacity: f64,
     width: f64,
 }
@@ -38,8 +40,9 @@ impl Pen<'_> {
         self.highlight.map(|borders| borders.relation(id))
     }
 
-    pub(super) fn row_colour(&self, process: u32) -> &'static str {
-        self.colours.row(self.plan.selection.row_of(process).unwrap_or(0))
+    pub(super) fn row_colour(&self, process: u32) -> Rgb {
+        self.colours
+            .line(self.plan.selection.row_of(process).unwrap_or(0))
     }
 
     /// The queue band of a lane.
@@ -258,7 +261,7 @@ impl Pen<'_> {
         writer.close("g");
     }
 
-    fn arrow(&self, writer: &mut Writer, from: (f64, f64), to: (f64, f64), colour: &str) {
+    fn arrow(&self, writer: &mut Writer, from: (f64, f64), to: (f64, f64), colour: Rgb) {
         let Some((start, end)) = clipped(from, to) else {
             return;
         };
@@ -308,7 +311,7 @@ impl Pen<'_> {
     }
 
     /// An arrow's head with its tip at a point.
-    fn head(&self, writer: &mut Writer, tip: (f64, f64), direction: (f64, f64), colour: &str) {
+    fn head(&self, writer: &mut Writer, tip: (f64, f64), direction: (f64, f64), colour: Rgb) {
         let length = direction.0.hypot(direction.1);
         if length < 1e-6 {
             return;
@@ -349,7 +352,7 @@ impl Pen<'_> {
     }
 
     /// A message without a receive event: dashed to a ring (waits), to a cross (dropped), dotted (unknown).
-    fn stub(&self, writer: &mut Writer, message: &Message, from: (f64, f64), colour: &str) {
+    fn stub(&self, writer: &mut Writer, message: &Message, from: (f64, f64), colour: Rgb) {
         let Some(lane) = self.plan.lane_of(message.to) else {
             return;
         };
@@ -381,7 +384,7 @@ impl Pen<'_> {
         match message.fate {
             Fate::Waiting | Fate::Received(_) => {
                 let (x, y) = (Pixels(x), Pixels(lane.line_y));
-                let ground = self.colours.ground;
+                let ground = self.colours.background;
                 writer.empty(
                     "circle",
                     &[("cx", &x), ("cy", &y), ("r", &Pixels(r)), ("fill", &ground)],

@@ -9,12 +9,16 @@ use super::{
     plan::{Axis, LEFT, Lane, Plan, RIGHT, WIDTH, approximate},
     positions::Positions,
     relation::Borders,
-    selection::{Selection, elsewhere, start_of, thousands},
+    selection::{Selection, elsewhere},
     strokes::Pen,
-    theme::{Colours, Theme},
     ticks::{Tick, Whole, ticks},
 };
-use crate::inspect::history::{EventId, History};
+use crate::inspect::{
+    history::{EventId, History},
+    palette::{Palette, Rgb, Theme},
+    window::start_of,
+    words::thousands,
+};
 
 /// How a static picture looks.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +49,7 @@ const AXIS_HEIGHT: f64 = 54.0;
 /// The picture of a selection.
 #[must_use]
 pub fn svg(history: &History, positions: &Positions, selection: &Selection, style: &Style) -> String {
-    let colours = style.theme.colours();
+    let colours = style.theme.palette();
     let mut told: Vec<String> = Vec::new();
     for text in selection.told.iter().chain(&elsewhere(history, selection)) {
         told.extend(wrapped(text, TEXT_SIZE, WIDTH - 2.0 * MARGIN));
@@ -85,11 +89,11 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn colours(&self) -> &'static Colours {
+    fn colours(&self) -> &'static Palette {
         self.pen.colours
     }
 
-    fn text(&mut self, x: f64, y: f64, size: f64, colour: &str, anchor: &str, text: &str) {
+    fn text(&mut self, x: f64, y: f64, size: f64, colour: Rgb, anchor: &str, text: &str) {
         self.writer.leaf(
             "text",
             &[
@@ -104,7 +108,7 @@ impl Page<'_> {
     }
 
     fn begin(&mut self, height: f64) {
-        let (name, ground) = (&self.pen.plan.history.name, self.colours().ground);
+        let (name, ground) = (&self.pen.plan.history.name, self.colours().background);
         self.writer.open(
             "svg",
             &[
@@ -114,7 +118,7 @@ impl Page<'_> {
                 ("viewBox", &format!("0 0 {WIDTH} {}", Pixels(height))),
                 (
                     "font-family",
-                    &"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif",
+                    &"system-ui, Segoe UI, Helvetica, Arial, sans-serif",
                 ),
                 ("role", &"img"),
             ],
@@ -163,7 +167,7 @@ impl Page<'_> {
             line += &format!("; past and future of {}", plan.history.name_of(event));
         }
         y += LINE_HEIGHT + 4.0;
-        self.text(MARGIN, y, TEXT_SIZE, colours.soft, "start", &format!("{line}."));
+        self.text(MARGIN, y, TEXT_SIZE, colours.faint, "start", &format!("{line}."));
         for line in told {
             y += LINE_HEIGHT;
             self.text(MARGIN, y, TEXT_SIZE, colours.ink, "start", line);
@@ -205,7 +209,7 @@ impl Page<'_> {
                 x,
                 bottom + 19.0,
                 SMALL_SIZE + 1.0,
-                colours.soft,
+                colours.faint,
                 "middle",
                 &tick.label,
             );
@@ -218,7 +222,7 @@ impl Page<'_> {
                 ("x2", &right),
                 ("y1", &y),
                 ("y2", &y),
-                ("stroke", &colours.soft),
+                ("stroke", &colours.faint),
             ],
         );
         let name = match (plan.axis, plan.positions.are_clocks()) {
@@ -279,7 +283,7 @@ impl Page<'_> {
         let facts: Vec<String> = [rate, queue, empty].into_iter().flatten().collect();
         let facts = facts.join(", ");
         let room = LEFT - MARGIN - 26.0;
-        let colour = colours.row(row);
+        let colour = colours.line(row);
         let chip = [
             ("x", &Pixels(MARGIN) as &dyn std::fmt::Display),
             ("y", &Pixels(lane.line_y - 6.0)),
@@ -296,7 +300,7 @@ impl Page<'_> {
             self.text(x, lane.line_y + up, TEXT_SIZE, colours.ink, "start", &name);
             if !facts.is_empty() {
                 let facts = fitted(&facts, SMALL_SIZE, room);
-                self.text(x, lane.line_y + 13.0, SMALL_SIZE, colours.soft, "start", &facts);
+                self.text(x, lane.line_y + 13.0, SMALL_SIZE, colours.faint, "start", &facts);
             }
         } else {
             let rate = process.rate.map_or(String::new(), |rate| format!(", {rate}/s"));
@@ -334,9 +338,9 @@ impl Page<'_> {
                     ("x", &Pixels(x)),
                     ("y", &Pixels(y)),
                     ("font-size", &size),
-                    ("fill", &colours.soft),
+                    ("fill", &colours.faint),
                     ("text-anchor", &"middle"),
-                    ("stroke", &colours.ground),
+                    ("stroke", &colours.background),
                     ("stroke-width", &3),
                     ("stroke-linejoin", &"round"),
                     ("paint-order", &"stroke"),
@@ -351,7 +355,7 @@ impl Page<'_> {
         for row in rows {
             for (x, (sample, text)) in row {
                 self.pen.sample(&mut self.writer, *x, y, *sample);
-                let colour = self.colours().soft;
+                let colour = self.colours().faint;
                 self.text(x + SAMPLE_WIDTH, y + 4.0, LEGEND_SIZE, colour, "start", text);
             }
             y += LINE_HEIGHT;

@@ -5,14 +5,17 @@
 //! other, or are under way at the same time, cannot be seen in it: vector-clock formats show that. A message that
 //! was not received in the export ends in a cross, where it was sent.
 
-use std::io::Write;
+use std::{collections::BTreeSet, io::Write};
 
 use super::{
     Count, ExportError, Exported, Selection, names,
-    part::{Excerpt, Part, grouped},
+    part::{Excerpt, Part},
     shiviz::CIRCLE,
 };
-use crate::inspect::history::{EventId, EventKind, Fate};
+use crate::inspect::{
+    history::{EventId, EventKind, Fate},
+    words::thousands,
+};
 
 /// Lines of messages and notes that are exported unless more are asked for: what a person follows, and well
 /// within the 50,000 characters beyond which Mermaid draws nothing.
@@ -53,21 +56,16 @@ pub(super) fn write(
         exported.notes.push(format!(
             "only the last {} of {} messages and notes: a longer diagram is not readable, and Mermaid draws \
              none of over 50,000 characters; choose with --window or --last; --all exports everything",
-            grouped(MERMAID_LINES_MAX as u64),
-            grouped(steps.len() as u64),
+            thousands(MERMAID_LINES_MAX as u64),
+            thousands(steps.len() as u64),
         ));
         steps.drain(..more);
     }
     exported.messages = steps.iter().filter(|step| step.arrow == RECEIVED).count() as u64;
-    let takes_part = |process: u32| {
-        steps.is_empty()
-            || steps
-                .iter()
-                .any(|step| step.ends.0 == process || step.ends.1 == process)
-    };
+    let parties: BTreeSet<u32> = steps.iter().flat_map(|step| [step.ends.0, step.ends.1]).collect();
     writeln!(output, "sequenceDiagram")?;
     for (process, word) in (0..).zip(names::words(&excerpt.history)) {
-        if takes_part(process) {
+        if parties.is_empty() || parties.contains(&process) {
             writeln!(output, "    participant p{process} as {}", escaped(&word))?;
         }
     }

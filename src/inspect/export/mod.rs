@@ -23,7 +23,6 @@ mod row;
 mod selection;
 mod shiviz;
 mod vectors;
-mod window;
 
 use std::io::{self, Write};
 
@@ -36,9 +35,11 @@ pub use parquet::{ROW_GROUP_ROWS, VECTOR_ENTRIES_MAX};
 pub use perfetto::PERFETTO_EVENTS_MAX;
 pub use selection::{Count, Selection};
 pub use shiviz::SHIVIZ_EVENTS_MAX;
-pub use window::{Window, WindowError};
 
-use super::history::{History, NoSuchEvent};
+use super::{
+    history::{History, NoSuchEvent},
+    window::NothingInWindow,
+};
 use part::Part;
 use shiviz::Dialect;
 
@@ -73,20 +74,9 @@ pub enum ExportError {
         /// Where they were looked for.
         source_name: String,
     },
-    /// No event lies in the window.
-    #[error(
-        "{source_name}: no event lies in the window {window}; events lie from {first:.1} s to {last:.1} s after the start"
-    )]
-    Window {
-        /// Where they were looked for.
-        source_name: String,
-        /// The window asked for.
-        window: Window,
-        /// The first event, in seconds since the start.
-        first: f64,
-        /// The last event, in seconds since the start.
-        last: f64,
-    },
+    /// The window chooses nothing.
+    #[error(transparent)]
+    Window(#[from] NothingInWindow),
     /// The machines asked for have no event.
     #[error("{source_name}: the logs of --machines {machines} hold no event; name others")]
     NoneOfMachines {
@@ -98,15 +88,16 @@ pub enum ExportError {
     /// A machine that is not there.
     #[error("--machines: {0}")]
     Machine(#[from] NoSuchEvent),
-    /// What was asked for needs times, and the logs have none.
-    #[error("{source_name}: {what} needs a time for every event, and these logs do not have them; {mend}")]
+    /// The consumer needs times, and the logs have none.
+    #[error(
+        "{source_name}: {consumer} needs a time for every event, and these logs do not have them; shiviz, govector, \
+         mermaid and dot do without"
+    )]
     NoTimes {
         /// Where they were looked for.
         source_name: String,
-        /// What needs them.
-        what: &'static str,
-        /// What can be done instead.
-        mend: &'static str,
+        /// Who needs them.
+        consumer: &'static str,
     },
     /// The output cannot be written.
     #[error("cannot write: {0}")]
@@ -130,8 +121,7 @@ pub fn export(
     if format.needs_times() && !history.is_empty() && !history.has_times() {
         return Err(ExportError::NoTimes {
             source_name: history.source.clone(),
-            what: format.consumer(),
-            mend: "shiviz, govector, mermaid and dot do without",
+            consumer: format.consumer(),
         });
     }
     let mut exported = Exported {

@@ -1,15 +1,13 @@
 //! Names of processes that every consumer can read: one word of letters, digits, `-`, `_` and `.`.
 
-use std::collections::BTreeSet;
-
-use crate::inspect::history::History;
+use crate::inspect::{history::History, words::Names};
 
 /// A name for each process, all different: `machine-0` for machine 0; a host's own name, with `_` for what
 /// consumers would trip over.
 pub(super) fn words(history: &History) -> Vec<String> {
     let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let all_numbers = history.processes.iter().all(|process| is_number(&process.name));
-    let mut taken = BTreeSet::new();
+    let mut taken = Names::default();
     let name = |name: &str| {
         let mut word = if all_numbers {
             format!("machine-{name}")
@@ -19,10 +17,7 @@ pub(super) fn words(history: &History) -> Vec<String> {
         if word.is_empty() {
             word.push('_');
         }
-        while !taken.insert(word.clone()) {
-            word.push('_');
-        }
-        word
+        taken.take(word)
     };
     history
         .processes

@@ -24,13 +24,11 @@ use ::parquet::{
     schema::parser::parse_message_type,
 };
 
-use super::{
-    ExportError, Exported,
-    part::{Part, grouped},
-    row,
-    shiviz::CIRCLE,
+use super::{ExportError, Exported, part::Part, row, shiviz::CIRCLE};
+use crate::inspect::{
+    history::{EventId, History, Sender},
+    words::thousands,
 };
-use crate::inspect::history::{EventId, History, Sender};
 
 /// Rows that are gathered before they are written: some 40 MB for a run of ten machines. Readers skip groups
 /// whose statistics do not match, and read groups side by side.
@@ -85,7 +83,7 @@ pub(super) fn write(
         exported.notes.push(format!(
             "the column `vector` is empty: vectors of {} entries are over the limit of {VECTOR_ENTRIES_MAX}; \
              --machines does not shorten them, for they tell of the whole run",
-            grouped(machines.entries as u64)
+            thousands(machines.entries as u64)
         ));
     }
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
@@ -109,7 +107,7 @@ pub(super) fn write(
         exported.notes.push(format!(
             "clocks over {}, written as that: {}",
             i64::MAX,
-            grouped(group.too_large)
+            thousands(group.too_large)
         ));
     }
     if !in_order {

@@ -15,9 +15,12 @@ use std::ops::Range;
 
 use super::{
     Count, ExportError, Format, Selection,
-    selection::{in_window, last, of_machines},
+    selection::{last, of_machines},
 };
-use crate::inspect::history::{EventId, EventKind, Fate, History, HistoryBuilder, Message};
+use crate::inspect::{
+    history::{EventId, EventKind, Fate, History, HistoryBuilder, Message},
+    words::thousands,
+};
 
 /// The selected events of a history.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl<'a> Part<'a> {
     ) -> Result<Self, ExportError> {
         let mut ranges = of_machines(history, &selection.machines)?;
         if let Some(window) = selection.window {
-            in_window(history, window, &mut ranges)?;
+            window.narrow(history, (0..).zip(&mut ranges))?;
         }
         let part = Part { history, ranges };
         let there = part.len();
@@ -60,8 +63,8 @@ impl<'a> Part<'a> {
                 last(history, limit.events, &mut ranges);
                 notes.push(format!(
                     "only the last {} of {} events, for {}: {}; choose with --window or --last; --all exports everything",
-                    grouped(limit.events),
-                    grouped(there),
+                    thousands(limit.events),
+                    thousands(there),
                     format.consumer(),
                     limit.why,
                 ));
@@ -74,9 +77,9 @@ impl<'a> Part<'a> {
         {
             notes.push(format!(
                 "{} events are much for {}, more than {}: {}",
-                grouped(part.len()),
+                thousands(part.len()),
                 format.consumer(),
-                grouped(limit.events),
+                thousands(limit.events),
                 limit.why,
             ));
         }
@@ -196,7 +199,7 @@ impl Excerpt<'_> {
             };
             format!(
                 "{} {are} written without a message: {their} not in the export",
-                grouped(loose as u64)
+                thousands(loose as u64)
             )
         })
     }
@@ -225,7 +228,7 @@ fn describe(history: &History, id: EventId) -> String {
         process.map_or_else(String::new, |process| process.name.clone())
     };
     let to: Vec<String> = history.sent_by(id).iter().map(recipient).collect();
-    let mut text = kind_word(kind).to_owned();
+    let mut text = kind.word().to_owned();
     for (word, names) in [(" from ", from), (" to ", to)] {
         if let Some((last, _)) = names.split_at_checked(PARTNERS_SHOWN_MAX)
             && names.len() > PARTNERS_SHOWN_MAX
@@ -238,30 +241,6 @@ fn describe(history: &History, id: EventId) -> String {
         } else if !names.is_empty() {
             text += &format!("{word}{}", names.join(", "));
         }
-    }
-    text
-}
-
-/// The word for a kind, as logs have it.
-pub(super) fn kind_word(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Internal => "internal",
-        EventKind::Send => "send",
-        EventKind::Receive => "receive",
-        EventKind::Exchange => "exchange",
-        EventKind::Other => "other",
-    }
-}
-
-/// A number with a comma behind each thousand: `14,000`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
     }
     text
 }

@@ -21,11 +21,14 @@ use serde_json::json;
 
 use super::{
     ExportError, Exported, names,
-    part::{Excerpt, Part, grouped},
-    selection::start_of,
+    part::{Excerpt, Part},
 };
 use crate::{
-    inspect::history::{EventId, Message},
+    inspect::{
+        history::{EventId, Message},
+        window::start_of,
+        words::thousands,
+    },
     trace::WallTime,
 };
 
@@ -93,7 +96,7 @@ pub(super) fn write(
     if backwards > 0 {
         exported.notes.push(format!(
             "arrows left out, because by these clocks the message arrives before it is sent: {}",
-            grouped(backwards)
+            thousands(backwards)
         ));
     }
     entries.sort_unstable();
@@ -106,11 +109,11 @@ impl<'a> Trace<'a> {
         let history = &excerpt.history;
         let origin = start_of(history).unwrap_or_default();
         let times = history.process_ids().map(|process| {
-            let mut last = -1;
+            let mut last: i64 = -1;
             let events = history.ids_of(process).filter_map(|id| history.event(id));
             let times = events.map(|event| {
                 let at = event.at.map_or(0, |at| at.us_since(origin)).saturating_mul(1000);
-                last = at.max(last + 1);
+                last = at.max(last.saturating_add(1));
                 last
             });
             times.collect()

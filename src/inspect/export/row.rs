@@ -1,8 +1,11 @@
 //! One event as a row of a table, with the numbers of the whole run.
 
-use super::part::{Part, grouped, kind_word};
+use super::part::Part;
 use crate::{
-    inspect::history::{EventId, EventKind, History, Sender},
+    inspect::{
+        history::{EventId, EventKind, History, Sender},
+        words::thousands,
+    },
     trace::WallTime,
 };
 
@@ -44,7 +47,7 @@ pub(super) fn row(history: &History, id: EventId) -> Option<Row> {
     Some(Row {
         index: u64::from(id.index) + 1,
         at: event.at,
-        kind: kind_word(event.kind),
+        kind: event.kind.word(),
         clock: event.clock,
         jump: event
             .clock
@@ -74,13 +77,13 @@ pub(super) fn notes_of_strays(part: &Part<'_>) -> Vec<String> {
     if !told.is_empty() {
         notes.push(format!(
             "receives that match no send event of the logs, with `from` and `sent` as they say: {}",
-            grouped(told.len() as u64)
+            thousands(told.len() as u64)
         ));
     }
     if !silent.is_empty() {
         notes.push(format!(
             "receives without `from`, `sent` and `waited_us`, because no log has their send event: {}",
-            grouped(silent.len() as u64)
+            thousands(silent.len() as u64)
         ));
     }
     notes

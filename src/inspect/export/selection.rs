@@ -5,9 +5,12 @@
 
 use std::{collections::BinaryHeap, ops::Range};
 
-use super::{ExportError, Window};
+use super::ExportError;
 use crate::{
-    inspect::history::{EventId, History},
+    inspect::{
+        history::{EventId, History},
+        window::Window,
+    },
     trace::WallTime,
 };
 
@@ -66,46 +69,6 @@ pub(super) fn of_machines(history: &History, machines: &[String]) -> Result<Vec<
     Ok(ranges)
 }
 
-/// Narrows each range to its events in the window.
-pub(super) fn in_window(
-    history: &History,
-    window: Window,
-    ranges: &mut [Range<u32>],
-) -> Result<(), ExportError> {
-    let (Some(start), true) = (start_of(history), history.has_times()) else {
-        return Err(ExportError::NoTimes {
-            source_name: history.source.clone(),
-            what: "--window",
-            mend: "choose with --last",
-        });
-    };
-    let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
-    for (process, range) in (0..).zip(ranges.iter_mut()) {
-        let mut found: Option<Range<u32>> = None;
-        for index in range.clone() {
-            let Some(at) = time(history, EventId { process, index }) else {
-                continue;
-            };
-            first = first.min(at.seconds_since(start));
-            last = last.max(at.seconds_since(start));
-            if window.holds(at.us_since(start)) {
-                let begin = found.map_or(index, |found| found.start);
-                found = Some(begin..index + 1);
-            }
-        }
-        *range = found.unwrap_or(0..0);
-    }
-    if ranges.iter().all(Range::is_empty) {
-        return Err(ExportError::Window {
-            source_name: history.source.clone(),
-            window,
-            first,
-            last,
-        });
-    }
-    Ok(())
-}
-
 /// Narrows the ranges to the last `count` events of all together.
 ///
 /// Last in time; where there are no times, those with the most events in their past. Both never fall along a
@@ -152,13 +115,6 @@ fn depths(history: &History) -> Vec<Vec<u64>> {
         }
     });
     depths
-}
-
-/// When the run started: the earliest start or event that its logs tell of.
-pub(super) fn start_of(history: &History) -> Option<WallTime> {
-    let starts = history.processes.iter().filter_map(|process| process.started);
-    let first = history.span().map(|(first, _)| first);
-    starts.chain(first).min()
 }
 
 fn time(history: &History, id: EventId) -> Option<WallTime> {

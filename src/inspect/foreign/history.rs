@@ -10,7 +10,10 @@ use super::{
     vectors::VectorLog,
     verdict::Judged,
 };
-use crate::inspect::history::{Event, EventId, EventKind, Fate, History, HistoryBuilder, Message, Process};
+use crate::inspect::{
+    history::{Event, EventId, EventKind, Fate, History, HistoryBuilder, Message, Process},
+    words::Names,
+};
 
 /// An execution of vector clocks: arrows become messages.
 pub(super) fn of_vectors(log: &VectorLog, judged: &Judged, name: String, source: String) -> History {
@@ -172,20 +175,16 @@ fn notes(judged: &Judged, builder: &mut HistoryBuilder) {
 
 /// Names without blanks and colons, each once: events are named `host:number`.
 fn process_names<'a>(names: impl Iterator<Item = &'a str>, builder: &mut HistoryBuilder) -> Vec<String> {
-    let mut given = std::collections::BTreeSet::new();
+    let mut given = Names::default();
     let mut all = Vec::new();
     for name in names {
         let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == ':';
-        let mut clean = name.replace(is_odd, "_");
-        while given.contains(&clean) {
-            clean.push('_');
-        }
+        let clean = given.take(name.replace(is_odd, "_"));
         if clean != name {
             builder.note("hosts with other names here", || {
                 format!("the host `{name}` is called {clean} here, because events are named host:number")
             });
         }
-        given.insert(clean.clone());
         all.push(clean);
     }
     all

@@ -381,6 +381,20 @@ impl History {
     }
 }
 
+impl EventKind {
+    /// In a word, as logs have it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Send => "send",
+            Self::Receive => "receive",
+            Self::Exchange => "exchange",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Message {
     /// The event that took it, if one did.
     #[must_use]

@@ -111,7 +111,11 @@ fn a_file_that_cannot_be_written_is_named_and_not_left_half() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("not-there/run.csv");
     let output = export(RUN, &format!("--to csv --output {}", file.display()));
-    assert_refused(&output, 3, &["not-there/run.csv", "No such file", "--output"]);
+    assert_refused(
+        &output,
+        2,
+        &["not-there/run.csv", "there is no folder", "make it"],
+    );
     let file = dir.path().join("run.csv");
     let output = export(
         RUN,

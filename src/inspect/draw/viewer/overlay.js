@@ -154,11 +154,12 @@ function paintFrame(context, scene, colours) {
   paintAxisLabels(context, scene, colours, width);
 }
 
+/** A text cut to a width. No label has room for more than a hundred characters, however long a host's name is. */
 function fitted(context, text, width) {
-  if (context.measureText(text).width <= width) return text;
-  let cut = text;
-  while (cut.length > 1 && context.measureText(`${cut}…`).width > width) cut = cut.slice(0, -1);
-  return `${cut}…`;
+  const characters = [...text.slice(0, 200)].slice(0, 100);
+  if (characters.join("") === text && context.measureText(text).width <= width) return text;
+  while (characters.length > 1 && context.measureText(`${characters.join("")}…`).width > width) characters.pop();
+  return `${characters.join("")}…`;
 }
 
 function paintAxisLabels(context, scene, colours, width) {

@@ -74,8 +74,12 @@ function niceTicks(from, until, count, unit, whole) {
   if (whole) step = Math.max(step, 1);
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const ticks = [];
-  for (let i = Math.ceil(from / unit / step - 1e-9); i * step <= (until / unit) * (1 + 1e-12) + 1e-12; i++) {
-    ticks.push({ value: i * step * unit, label: (i * step + 0).toFixed(decimals) });
+  const first = Math.ceil(from / unit / step - 1e-9);
+  // Counted, because of clocks beyond 2^53 the next whole number may be the same.
+  for (let i = 0; i <= count + 1; i++) {
+    const value = (first + i) * step;
+    if (value > (until / unit) * (1 + 1e-12) + 1e-12) break;
+    ticks.push({ value: value * unit, label: (value + 0).toFixed(decimals) });
   }
   return ticks;
 }
