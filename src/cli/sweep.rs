@@ -24,6 +24,9 @@ const TICKS_MAX: f64 = 1.2e10;
 /// Shortest run: in less a queue tells nothing.
 const DURATION_MIN: Duration = Duration::from_secs(1);
 
+/// What is written into the folder.
+const FILES: [&str; 2] = ["sweep.csv", "sweep.svg"];
+
 /// The page behind `clocklab sweep --help`.
 pub(super) const EXAMPLES: &str = "\
 In each cell of the diagram all machines but one make --fast ticks a second and the last one fewer. Colour is how
@@ -101,11 +104,9 @@ impl FromStr for Span {
 pub(super) fn run(arguments: &SweepArguments) -> anyhow::Result<Exit> {
     let sweep = sweep(arguments)?;
     let existing = Existing::from_force(arguments.force);
+    output::check_folder(&arguments.output, &FILES, existing)?;
     output::make_folder(&arguments.output)?;
-    let files = ["sweep.csv", "sweep.svg"].map(|name| arguments.output.join(name));
-    for file in &files {
-        output::check(file, existing)?;
-    }
+    let files = FILES.map(|name| arguments.output.join(name));
     print(&format!(
         "{} cells, {} runs of {} in each; machines: {}, all but one at {} ticks/s\n",
         sweep.cells(),
