@@ -221,6 +221,12 @@ fn a_folder_of_govector_is_one_execution_of_several_files() {
     let history = History::read(dir.path()).unwrap();
     assert_eq!(history.processes.len(), 2);
     assert!(history.processes[1].file.ends_with("b-Log.txt"));
+    // Those that come after ten thousand files are left out, and that is said.
+    for number in 0..10_000 {
+        write(&format!("d{number}-Log.txt"), "");
+    }
+    let verdict = inspect::judge(dir.path()).unwrap();
+    assert!(verdict.notes[0].starts_with("3 files of GoVector are left out"));
 }
 
 #[test]

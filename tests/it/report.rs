@@ -239,6 +239,26 @@ fn violations_name_their_file_and_line() {
 }
 
 #[test]
+fn a_page_lists_a_thousand_violations_and_counts_the_rest() {
+    let dir = generated(&PLAN);
+    let log = dir.path().join("machine-0.log");
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, text.replacen("tick=3 ", "tick=x ", 1)).unwrap();
+    let (mut verdict, summary) = inspect::check(dir.path()).unwrap();
+    verdict.violations = vec![verdict.violations[0].clone(); 1234];
+    let page = report::page(&Report {
+        verdict: &verdict,
+        summary: &summary,
+        series: &RunSeries::read(dir.path()).unwrap(),
+        made: &Made::default(),
+        history: None,
+    });
+    let listed = between(&page, "<ol class=\"violations\">", "</ol>");
+    assert_eq!(listed.matches("<li>").count(), 1000);
+    assert!(page.contains("234 more are not listed here"));
+}
+
+#[test]
 fn a_page_asks_for_nothing_from_elsewhere() {
     let dir = generated(&PLAN);
     let page = page(dir.path());

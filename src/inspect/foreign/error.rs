@@ -15,14 +15,14 @@ pub enum ForeignError {
         /// The system's words.
         error: io::Error,
     },
-    /// The file is larger than what is read into memory.
-    #[error("{file}: {bytes} bytes, {bytes_max} are read at most; cut out the part that matters")]
+    /// The log is larger than what is read into memory.
+    #[error(
+        "{file}: more than {bytes_max} bytes, the most that is read of a log; cut out the part that matters"
+    )]
     TooLarge {
-        /// The file as it was named.
+        /// The file as it was named; of a folder's files the one that is too much.
         file: String,
-        /// Its size in bytes.
-        bytes: u64,
-        /// The largest size in bytes.
+        /// The largest size in bytes, of a folder's files together.
         bytes_max: u64,
     },
     /// A line is too long to be one of a log.

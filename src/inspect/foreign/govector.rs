@@ -17,15 +17,16 @@ use std::path::PathBuf;
 use super::{
     error::ForeignError,
     shiviz::Grammar,
-    text::Text,
+    text::{FILE_BYTES_MAX, Text},
     vectors::{VectorLog, VectorLogBuilder},
 };
 
 /// What the names of GoVector's files end with.
 pub(super) const FILE_END: &str = "-Log.txt";
 
-/// Files of a folder that are read at most: as many as there may be hosts.
-pub(super) const FILES_MAX: usize = super::vectors::HOSTS_MAX;
+/// Files of a folder that are read at most: as many as there may be hosts. Of more the first by name are read, and
+/// the rest noted.
+const FILES_MAX: usize = super::vectors::HOSTS_MAX;
 
 const PLAIN: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 const WITH_TIME: &str = r"(?<timestamp>\d+) (?<host>\S+) (?<clock>{.*})\n(?<event>.*)";
@@ -59,7 +60,13 @@ pub(super) fn expression(text: &str) -> Option<&'static str> {
 /// The logs of several processes as one execution.
 pub(super) fn read_folder(files: &[PathBuf]) -> Result<VectorLog, ForeignError> {
     let mut builder = VectorLogBuilder::default();
-    for path in files {
+    if let Some(more @ 1..) = files.len().checked_sub(FILES_MAX) {
+        builder.notes.push(format!(
+            "{more} files of GoVector are left out: the first {FILES_MAX} by name are read"
+        ));
+    }
+    let mut bytes = 0;
+    for path in files.iter().take(FILES_MAX) {
         let text = match Text::read(path) {
             // A process that has not written yet.
             Err(ForeignError::Empty { file }) => {
@@ -68,6 +75,13 @@ pub(super) fn read_folder(files: &[PathBuf]) -> Result<VectorLog, ForeignError> 
             }
             other => other?,
         };
+        bytes += text.text.len() as u64;
+        if bytes > FILE_BYTES_MAX {
+            return Err(ForeignError::TooLarge {
+                file: format!("{} with the files before it", text.file),
+                bytes_max: FILE_BYTES_MAX,
+            });
+        }
         let Some(expression) = expression(&text.text) else {
             builder.notes.push(format!(
                 "{}: no log of GoVector, skipped: its first line is no `host {{\"host\":1}}`",

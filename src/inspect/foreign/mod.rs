@@ -72,7 +72,7 @@ pub(super) fn source(path: &Path) -> Option<Source> {
         if name.starts_with("machine-") && name.ends_with(".log") {
             return None;
         }
-        if name.ends_with(govector::FILE_END) && files.len() < govector::FILES_MAX {
+        if name.ends_with(govector::FILE_END) {
             files.push(entry.path());
         }
     }

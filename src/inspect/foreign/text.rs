@@ -5,7 +5,8 @@ use std::{fs::File, io::Read, path::Path, sync::Arc};
 use super::error::ForeignError;
 use crate::trace::Place;
 
-/// Largest file that is read, in bytes: expressions match over several lines, so a log is held as a whole.
+/// Largest log that is read, in bytes, files of a folder together: expressions match over several lines, so a log is
+/// held as a whole.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Longest line, in bytes: the vector clock of ten thousand hosts takes a fifth of it.
@@ -55,7 +56,6 @@ impl Text {
         if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(ForeignError::TooLarge {
                 file,
-                bytes: bytes.len() as u64,
                 bytes_max: FILE_BYTES_MAX,
             });
         }

@@ -21,6 +21,9 @@ use crate::{
 /// Findings that the page spells out.
 const FINDINGS_MAX: usize = 100;
 
+/// Violations that the page lists.
+const VIOLATIONS_SHOWN_MAX: usize = 1000;
+
 /// A figure of the page: the name of its data, its heading, what there is to see.
 const FIGURES: [(&str, &str, &str); 8] = [
     (
@@ -135,7 +138,7 @@ pub(super) fn violations(report: &Report<'_>) -> Option<Section> {
          with the line of the log.</p>\n<ol class=\"violations\">\n",
         verdict.broken()
     );
-    for violation in &verdict.violations {
+    for violation in verdict.violations.iter().take(VIOLATIONS_SHOWN_MAX) {
         let places: Vec<String> = violation
             .places
             .iter()
@@ -150,6 +153,12 @@ pub(super) fn violations(report: &Report<'_>) -> Option<Section> {
         );
     }
     body += "</ol>\n";
+    if let Some(more @ 1..) = verdict.violations.len().checked_sub(VIOLATIONS_SHOWN_MAX) {
+        let _ = writeln!(
+            body,
+            "<p class=\"note\">{more} more are not listed here; <code>clocklab check</code> prints them.</p>"
+        );
+    }
     Some(Section {
         id: "violations",
         title: "Violations",
@@ -297,8 +306,8 @@ pub(super) fn limits(report: &Report<'_>) -> Section {
          <li>Jumps of {JUMP_MAX} steps and more are counted together.</li>\n\
          <li>The table of machines has at most {PAGE_ROWS_MAX} rows, the table of messages a row for \
          each of at most {MATRIX_MACHINES_MAX} machines; more are grouped by their rates.</li>\n\
-         <li>Of each rule and machine the first {VIOLATIONS_KEPT_MAX} violations are listed, of \
-         findings the first {FINDINGS_MAX}.</li>\n\
+         <li>Of each rule and machine the first {VIOLATIONS_KEPT_MAX} violations are listed, of all of these \
+         the first {VIOLATIONS_SHOWN_MAX}, of findings the first {FINDINGS_MAX}.</li>\n\
          <li>Times are those of the machines' wall clocks: between hosts they may be skewed.</li>\n\
          </ul>\n"
     );
