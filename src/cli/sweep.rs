@@ -140,7 +140,8 @@ pub(super) fn run(arguments: &SweepArguments) -> anyhow::Result<Exit> {
         _ => "every one held in all runs".to_owned(),
     };
     print(&format!(
-        "\n{}\nrates of the slow machine, as measured; border: the theory's\n\
+        "\n{}\nborder: the slow machine's rate on the theory's border; the other columns are rates as measured:\n\
+         highest that is saturated, lowest to highest that is critical, lowest that is stable (-: none)\n\
          theory calls {judged} of {} cells stable or saturated; {agree} of these were measured to be so\n\
          rules: {rules}\n\
          written: {}, {}\n",

@@ -491,3 +491,22 @@ fn clocks_that_break_the_clock_condition_are_said_and_the_order_is_right_all_the
         "{text}"
     );
 }
+
+#[test]
+fn what_missing_logs_may_hide_is_not_denied() {
+    let dir = folder();
+    let whole = answer(dir.path(), "order 0:2 2:5 run");
+    assert!(
+        whole.contains("0:2 happened before 2:5, by 2 messages"),
+        "{whole}"
+    );
+    fs::remove_file(dir.path().join("run/machine-1.log")).unwrap();
+    let order = answer(dir.path(), "order 0:2 2:5 run");
+    assert!(
+        order.contains("as far as these logs tell, neither happened before the other"),
+        "{order}"
+    );
+    assert!(!order.contains("are concurrent:"), "{order}");
+    let cut = answer(dir.path(), "cut run");
+    assert!(cut.contains("as far as these logs tell"), "{cut}");
+}

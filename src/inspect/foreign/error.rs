@@ -129,7 +129,8 @@ pub enum ForeignError {
     },
     /// A command that is for runs was given a log of another program.
     #[error(
-        "{file}: {what} is for runs, and this is a log of another program; `clocklab check` judges it, `order` and `draw` show it"
+        "{file}: {what} is for runs, and this is none; name a run folder such as logs/latest; \
+         `clocklab check` also judges logs of other programs"
     )]
     NotARun {
         /// The file or folder as it was named.

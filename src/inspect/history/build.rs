@@ -180,8 +180,9 @@ impl HistoryBuilder {
 
     /// Finds the message of each receipt.
     fn match_receipts(&mut self) {
+        let falling = self.falling();
         for receipt in std::mem::take(&mut self.receipts) {
-            let found = self.message_of(&receipt);
+            let found = self.message_of(&receipt, &falling);
             let message = found.and_then(|place| self.messages.get_mut(place));
             let (kind, what) = match message {
                 Some(message) if message.receive().is_none() => {
@@ -203,11 +204,52 @@ impl HistoryBuilder {
         }
     }
 
-    fn message_of(&self, receipt: &Receipt) -> Option<usize> {
+    /// Of each process whose clocks do not rise, as only a wrong log has them: its events by their clocks.
+    fn falling(&self) -> BTreeMap<u32, BTreeMap<u64, Vec<usize>>> {
+        let mut falling = BTreeMap::new();
+        for (process, rows) in (0..).zip(&self.rows) {
+            if rows.is_sorted_by(|a, b| a.clock < b.clock) {
+                continue;
+            }
+            let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+            for (place, row) in rows.iter().enumerate().filter(|(_, row)| row.sent != NONE) {
+                places.entry(row.clock).or_default().push(place);
+            }
+            falling.insert(process, places);
+        }
+        falling
+    }
+
+    /// The place of a receipt's message: of several send events with one clock, the first whose message to this
+    /// receiver was not taken yet.
+    fn message_of(
+        &self,
+        receipt: &Receipt,
+        falling: &BTreeMap<u32, BTreeMap<u64, Vec<usize>>>,
+    ) -> Option<usize> {
+        if let Some(places) = falling.get(&receipt.from) {
+            let candidates = places.get(&receipt.sent)?;
+            let found = || {
+                candidates
+                    .iter()
+                    .filter_map(|place| self.message_at(*place, receipt))
+            };
+            let is_free = |place: &usize| {
+                self.messages
+                    .get(*place)
+                    .is_some_and(|message| message.receive().is_none())
+            };
+            return found().find(is_free).or_else(|| found().next());
+        }
         let rows = self.rows.get(receipt.from as usize)?;
         let place = rows.partition_point(|row| row.clock < receipt.sent);
-        // Clocks rise, or the log is wrong and its receives stay without a message.
-        let row = rows.get(place).filter(|row| row.clock == receipt.sent)?;
+        rows.get(place).filter(|row| row.clock == receipt.sent)?;
+        self.message_at(place, receipt)
+    }
+
+    /// The message of the event at `place` of the sender to the receiver.
+    fn message_at(&self, place: usize, receipt: &Receipt) -> Option<usize> {
+        let row = self.rows.get(receipt.from as usize)?.get(place)?;
         let send = EventId {
             process: receipt.from,
             index: u32::try_from(place).ok()?,

@@ -353,6 +353,12 @@ impl History {
         &self.fronts
     }
 
+    /// How many receives match no message here: what they brought is not known.
+    #[must_use]
+    pub fn stray_count(&self) -> usize {
+        self.strays.len()
+    }
+
     /// Whether every event has a time.
     #[must_use]
     pub fn has_times(&self) -> bool {

@@ -205,3 +205,37 @@ fn the_order_without_vectors_is_the_order_with_them() {
     assert!(history.each_in_causal_order(|id, _| stamped.push(id)));
     assert_eq!((plain.len(), plain), (7, stamped));
 }
+
+#[test]
+fn messages_are_matched_where_clocks_fall_or_come_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let sends = [(10, 5), (20, 99), (30, 6), (40, 6), (50, 7)];
+    let lines: Vec<(u32, String)> = (1..)
+        .zip(sends)
+        .map(|(tick, (at, clock))| (at, format!("send tick={tick} clock={clock} to=1")))
+        .collect();
+    let lines: Vec<(u32, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+    write(dir.path(), 0, &lines);
+    let received = [5, 99, 6, 6, 7];
+    let lines: Vec<(u32, String)> = (1..)
+        .zip(received)
+        .map(|(tick, sent)| {
+            let line = format!(
+                "receive tick={tick} clock={} from=0 sent={sent} queue=0",
+                200 + tick
+            );
+            (60 + tick, line)
+        })
+        .collect();
+    let lines: Vec<(u32, &str)> = lines.iter().map(|(at, line)| (*at, line.as_str())).collect();
+    write(dir.path(), 1, &lines);
+    write(dir.path(), 2, &[]);
+    let history = History::read(dir.path()).unwrap();
+    let matched: Vec<u32> = history.received().map(|message| message.send.index).collect();
+    assert_eq!(
+        matched,
+        [0, 1, 2, 3, 4],
+        "each receive has a send event of its own"
+    );
+    assert_eq!(history.stray_count(), 0);
+}

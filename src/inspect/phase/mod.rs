@@ -118,6 +118,9 @@ impl Cell {
     /// What its queue was measured to do.
     #[must_use]
     pub fn measured(&self) -> State {
+        if self.queues().1 < QUEUE_NOISE {
+            return State::Stable;
+        }
         match self.exponent() {
             exponent if exponent < CRITICAL_EXPONENTS.0 => State::Stable,
             exponent if exponent > CRITICAL_EXPONENTS.1 => State::Saturated,

@@ -231,7 +231,8 @@ fn rate(machine: &MachineSummary) -> String {
 }
 
 fn milliseconds(us: u64) -> String {
-    format!("{}.{}", us / 1000, us % 1000 / 100)
+    let tenths = us.saturating_add(50) / 100;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 fn run_row(run: &RunSummary, verdict: &Verdict) -> Vec<String> {

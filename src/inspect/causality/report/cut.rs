@@ -294,7 +294,14 @@ impl fmt::Display for CutReport {
         };
         let (count, all) = (self.events, counted(self.run.events, "event"));
         if self.consistent {
-            let text = format!("The cut {which} is consistent: {count} of {all}.");
+            let mut text = format!("The cut {which} is consistent: {count} of {all}.");
+            if self.run.stray > 0 {
+                let receives = counted(self.run.stray as u64, "receive");
+                text += &format!(
+                    " That is as far as these logs tell: {receives} in them match no message here, and what is \
+                     missing may cross the cut."
+                );
+            }
             f.write_str(&sentence(&text, 0))?;
         } else {
             let crossing = counted(self.crossing, "message");

@@ -47,6 +47,8 @@ pub struct RunView {
     pub events: u64,
     /// How many messages were received.
     pub received: u64,
+    /// How many receives match no message in these logs, so that what they brought is not known.
+    pub stray: usize,
     /// What could not be used or known.
     pub notes: Vec<String>,
 }
@@ -150,6 +152,7 @@ impl<'a> Scene<'a> {
             machines: history.processes.len(),
             events: history.len() as u64,
             received: history.received().count() as u64,
+            stray: history.stray_count(),
             notes,
         }
     }

@@ -112,10 +112,19 @@ impl fmt::Display for OrderReport {
                 )?;
             }
             None => {
-                writeln!(
-                    f,
-                    "{a} and {b} are concurrent: neither happened before the other."
-                )?;
+                if self.run.stray == 0 {
+                    writeln!(
+                        f,
+                        "{a} and {b} are concurrent: neither happened before the other."
+                    )?;
+                } else {
+                    let receives = counted(self.run.stray as u64, "receive");
+                    let text = format!(
+                        "{a} and {b}: as far as these logs tell, neither happened before the other. But {receives} \
+                         in them match no message here, and a path may lead through what is missing."
+                    );
+                    f.write_str(&sentence(&text, 0))?;
+                }
                 for gap in &self.gaps {
                     write!(f, "\n{gap}")?;
                 }

@@ -105,6 +105,8 @@ function bindKeys(element, actions) {
   };
   const pressed = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // An open dialog has the keys; Escape closes it.
+    if (element.querySelector("dialog[open]")) return;
     // In a field, and on a button, keys mean what they always mean.
     const inField = event.target instanceof HTMLInputElement && event.target.type === "search";
     if (inField && event.key !== "Escape") return;
