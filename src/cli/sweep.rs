@@ -29,14 +29,14 @@ const FILES: [&str; 2] = ["sweep.csv", "sweep.svg"];
 
 /// The page behind `clocklab sweep --help`.
 pub(super) const EXAMPLES: &str = "\
-In each cell of the diagram all machines but one make --fast ticks a second and the last one fewer. Colour is how
-fast its queue grows, as measured; a dot marks cells whose queue grows like a power of time near one half, as on the
-border; the line is the theory's border. Only the ratio of rates matters, so high rates give a fine grid. Short runs
+In each cell of the diagram all machines but one make --fast ticks a second and the last one fewer. Colour is how \
+fast its queue grows, as measured; a dot marks cells whose queue grows like a power of time near one half, as on the \
+border; the line is the theory's border. Only the ratio of rates matters, so high rates give a fine grid. Short runs \
 blur the border: a queue of a few messages tells no power of time.
 
 Examples:
-  clocklab sweep                                            2, 3, 5 and 10 machines, dice of 3 to 24 sides
-  clocklab sweep --machines 3 --slow 4-12 --trials 20       a closer look at the border";
+  clocklab sweep                                       2, 3, 5, 10 machines, dice of 3 to 24
+  clocklab sweep --machines 3 --slow 4-12 --trials 20  a closer look at the border";
 
 /// A range of whole numbers, both ends included: `3-24`, or one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

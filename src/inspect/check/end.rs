@@ -19,7 +19,8 @@ pub(super) fn finish(
         let file = shared.files.place(me, 0);
         match machine {
             None if headless.contains(&me) => notes.push(format!(
-                "{file}: it ends before its header is complete: machine {me} was killed at its start; nothing of it is known"
+                "{file}: it ends before its header is complete, so nothing of machine {me} is known; \
+                 copy the whole log here, if there is one"
             )),
             None => shared.violations.add(COMPLETE, me, || {
                 let text = format!(

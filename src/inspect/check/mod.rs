@@ -34,6 +34,10 @@ use crate::{
 
 pub use verdict::{RuleCount, Verdict};
 
+/// Machines of one run start together; only clocks that differ set their logs apart. By more than a day hardly any
+/// do, so a note then says what it may be.
+const STARTS_APART_SECONDS_MAX: f64 = 86_400.0;
+
 /// A run being judged.
 #[derive(Debug)]
 pub(super) struct Check {
@@ -43,6 +47,8 @@ pub(super) struct Check {
     model: Vec<Option<ModelCheck>>,
     shared: Shared,
     first: WallTime,
+    /// The latest start of a machine.
+    last_start: WallTime,
     last: WallTime,
     problems: u64,
 }
@@ -52,9 +58,10 @@ impl Check {
     pub(super) fn new<'a>(files: Vec<Arc<str>>, headers: impl Iterator<Item = &'a Header>) -> Self {
         let mut machines: Vec<Option<MachineCheck>> = files.iter().map(|_| None).collect();
         let mut model: Vec<Option<ModelCheck>> = files.iter().map(|_| None).collect();
-        let mut first: Option<WallTime> = None;
+        let (mut first, mut last_start): (Option<WallTime>, Option<WallTime>) = (None, None);
         for header in headers {
             first = Some(first.map_or(header.started, |first| first.min(header.started)));
+            last_start = last_start.max(Some(header.started));
             let me = header.machine.index();
             if let (Some(machine), Some(model), Some(file)) =
                 (machines.get_mut(me), model.get_mut(me), files.get(me))
@@ -64,6 +71,7 @@ impl Check {
             }
         }
         let first = first.unwrap_or_default();
+        let last_start = last_start.unwrap_or_default();
         Self {
             shared: Shared {
                 channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
@@ -75,6 +83,7 @@ impl Check {
             machines,
             model,
             first,
+            last_start,
             last: first,
             problems: 0,
         }
@@ -123,6 +132,12 @@ impl Check {
         cut: impl Iterator<Item = (MachineId, usize)>,
     ) -> Verdict {
         let mut notes = end::finish(&self.machines, headless, &mut self.shared);
+        let apart = self.last_start.seconds_since(self.first);
+        if apart > STARTS_APART_SECONDS_MAX {
+            notes.push(format!(
+                "the machines' starts lie {apart:.0} s apart: these may be logs of different runs, or of computers whose clocks differ"
+            ));
+        }
         for (machine, bytes) in cut {
             let file = self.shared.files.place(machine, 0);
             notes.push(format!(
