@@ -126,7 +126,7 @@ impl FromStr for Theme {
 impl Theme {
     /// Its colours.
     #[must_use]
-    pub fn palette(self) -> &'static Palette {
+    pub const fn palette(self) -> &'static Palette {
         match self {
             Self::Light => &LIGHT,
             Self::Dark => &DARK,

@@ -11,20 +11,25 @@ use plotters::{
 };
 
 use super::{Cell, State};
-use crate::model::{internal_probability, theory};
+use crate::{
+    inspect::palette::{Palette, Rgb, Theme},
+    model::{internal_probability, theory},
+};
 
-const INK: RGBColor = RGBColor(40, 40, 40);
-const BORDER: RGBColor = RGBColor(0, 114, 178);
+/// On white, as on a slide.
+const PALETTE: &Palette = Theme::Light.palette();
+const INK: RGBColor = paint(PALETTE.ink);
+const BORDER: RGBColor = paint(PALETTE.heat);
 
 /// From no growth to the largest: C. Brewer's YlOrBr, which gets darker all the way, for colour-blind eyes and for
 /// print.
-const SCALE: [RGBColor; 6] = [
-    RGBColor(255, 250, 235),
-    RGBColor(254, 227, 145),
-    RGBColor(254, 196, 79),
-    RGBColor(236, 112, 20),
-    RGBColor(204, 76, 2),
-    RGBColor(102, 37, 6),
+const SCALE: [Rgb; 6] = [
+    Rgb(255, 250, 235),
+    Rgb(254, 227, 145),
+    Rgb(254, 196, 79),
+    Rgb(236, 112, 20),
+    Rgb(204, 76, 2),
+    Rgb(102, 37, 6),
 ];
 
 /// Size of a panel, in pixels.
@@ -83,6 +88,10 @@ fn draw(panels: &[&[Cell]], (rows, columns): (usize, usize), backend: SVGBackend
     }
     legend(panels, most, &beneath)?;
     root.present()
+}
+
+const fn paint(rgb: Rgb) -> RGBColor {
+    RGBColor(rgb.0, rgb.1, rgb.2)
 }
 
 fn text(size: f64) -> TextStyle<'static> {
@@ -182,21 +191,11 @@ fn colour(growth: f64, most: f64) -> RGBColor {
         if let [a, b] = pair
             && place <= lower + 1.0
         {
-            return mix(*a, *b, place - lower);
+            return paint(b.mixed(*a, place - lower));
         }
         lower += 1.0;
     }
-    SCALE.last().copied().unwrap_or(INK)
-}
-
-fn mix(a: RGBColor, b: RGBColor, part: f64) -> RGBColor {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between two colours of eight bits"
-    )]
-    let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * part).round() as u8;
-    RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+    SCALE.last().map_or(INK, |last| paint(*last))
 }
 
 /// The colour scale, and what lines and dots mean.

@@ -115,7 +115,7 @@ impl Cell {
         ((whole + QUEUE_NOISE) / (part + QUEUE_NOISE)).ln() / self.part.ln()
     }
 
-    /// What its queue was measured to do.
+    /// What its queue was measured to do; one of fewer than five messages at the end keeps up.
     #[must_use]
     pub fn measured(&self) -> State {
         if self.queues().1 < QUEUE_NOISE {
