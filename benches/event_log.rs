@@ -88,6 +88,7 @@ fn main() {
 fn write(folder: &Path, events: u64, events_a_round: u64) -> (std::path::PathBuf, Duration) {
     let started = WallTime(1_700_000_000_000_000);
     let header = Header {
+        speed: clocklab::units::Speed::NORMAL,
         machine: MachineId(0),
         machines: MACHINES,
         rate: Some(1000),
@@ -141,17 +142,18 @@ fn event(tick: u64) -> Event {
         5..8 => Kind::Internal,
         8 => Kind::Send {
             to: Recipients::from_slice(&[MachineId(1)]),
-            dropped: Recipients::new(),
+            mishaps: None,
         },
         _ => Kind::Send {
             to: Recipients::from_slice(&[MachineId(1), MachineId(2)]),
-            dropped: Recipients::new(),
+            mishaps: None,
         },
     };
     Event {
         tick,
         clock,
         vector: None,
+        hybrid: None,
         kind,
     }
 }

@@ -137,6 +137,7 @@ fn alone(run: &Simulated) -> u64 {
         latency: run.latency,
         seed: run.seed,
         run: run.run.clone(),
+        epoch: clocklab::lab::EPOCH,
     };
     let machine = |me| clocklab::model::Machine::new(run.model(me).expect("valid"));
     let mut events = Events(0);

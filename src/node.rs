@@ -5,7 +5,7 @@
 //! needs of the world becomes a further variant here, never a handle into it.
 
 use crate::{
-    trace::Record,
+    trace::{Record, WallTime},
     units::{MachineId, Time},
     wire::{self, Reason},
 };
@@ -14,12 +14,25 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<M> {
     /// The start barrier is passed; once. Messages of peers that passed it a moment earlier may come before.
-    Start,
+    Start {
+        /// What the machine's physical clock shows at this moment.
+        wall: WallTime,
+    },
     /// The link to a peer is up: messages sent from now on arrive whole, once and in order, until it goes down.
     LinkUp {
         /// Who is at the other end.
         peer: MachineId,
+        /// Which life of the peer, from 1: greater than before if it was started again.
+        incarnation: u32,
     },
+    /// From now on until the link is down, what is sent to a peer may be lost, doubled or overtaken: a fault was
+    /// injected. What was sent before is not touched.
+    Unreliable {
+        /// Who is at the other end.
+        peer: MachineId,
+    },
+    /// A person, a script or a fault wants something of the machine's time.
+    Order(Order),
     /// The link to a peer is down.
     LinkDown {
         /// Who was at the other end.
@@ -49,6 +62,32 @@ pub enum Input<M> {
     End,
 }
 
+/// What can be done to a machine's time while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// No ticks come by time any more; messages still arrive.
+    Pause,
+    /// While paused: do so many ticks now. Has no effect on a machine that runs.
+    Step {
+        /// How many.
+        ticks: u64,
+    },
+    /// Ticks come by time again: the next after as much time as was left of it at the pause.
+    Resume,
+    /// From the next tick on, this many ticks a second.
+    Rate {
+        /// Ticks a second, before the run's speed.
+        per_second: u32,
+    },
+    /// Move the machine's clocks.
+    Jump {
+        /// The logical clock, ahead.
+        ticks: u64,
+        /// The physical clock, either way, in microseconds.
+        physical_us: i64,
+    },
+}
+
 /// How a link ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DownCause {
@@ -68,7 +107,8 @@ pub enum Effect<M> {
         /// What.
         message: M,
     },
-    /// Write a record to the event log, at the time of the input.
+    /// Write a record to the event log, at the time of the input. The sends of an event come before its record,
+    /// so that the driver can say in the record what became of them.
     Record(Record),
     /// Stop this machine in order.
     Stop {

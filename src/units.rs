@@ -17,6 +17,10 @@ pub const MACHINES_MAX: u16 = 10_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
 
+/// How fast a machine's time passes beside real time, in thousandths: 100 is slow motion at a tenth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Speed(u32);
+
 /// A set of machines: one bit a machine, so that thousands of machines can each keep one of thousands.
 #[derive(Clone, Debug, Default)]
 pub struct MachineSet {
@@ -40,6 +44,61 @@ impl MachineId {
     /// All ids of the run but this one, in order.
     pub fn peers(self, machines: u16) -> impl DoubleEndedIterator<Item = MachineId> + Clone {
         Self::all(machines).filter(move |peer| *peer != self)
+    }
+}
+
+impl Speed {
+    /// Real time.
+    pub const NORMAL: Speed = Speed(1000);
+
+    /// Fastest, in thousandths.
+    const MAX: u32 = 1_000_000;
+
+    /// Thousandths of real time: 1 to 1,000,000.
+    #[must_use]
+    pub fn permille(self) -> u32 {
+        self.0
+    }
+
+    /// As a factor of real time.
+    #[must_use]
+    pub fn factor(self) -> f64 {
+        f64::from(self.0) / 1000.0
+    }
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self::NORMAL
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.factor().fmt(f)
+    }
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            || format!("`{text}` is no speed: 0.001 to 1000 with at most three decimals, such as 0.1");
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(decimals) || decimals.len() > 3 {
+            return Err(wrong());
+        }
+        let whole: u32 = whole.parse().map_err(|_| wrong())?;
+        let thousandths: u32 = format!("{decimals:0<3}").parse().map_err(|_| wrong())?;
+        let permille = whole
+            .checked_mul(1000)
+            .and_then(|whole| whole.checked_add(thousandths));
+        permille
+            .filter(|permille| (1..=Self::MAX).contains(permille))
+            .map(Speed)
+            .ok_or_else(wrong)
     }
 }
 

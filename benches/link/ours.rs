@@ -95,7 +95,7 @@ impl Node for Sender {
     #[inline]
     fn handle(&mut self, _now: Time, input: Input<Stamped>, effects: &mut Effects<Stamped>) {
         match input {
-            Input::Start => self.started = true,
+            Input::Start { .. } => self.started = true,
             Input::Message { message, .. } => self.acknowledged = message.clock,
             Input::Timeout => {
                 let burst = self.allowed().min(BURST);
@@ -110,7 +110,12 @@ impl Node for Sender {
                 }
                 self.sent += burst;
             }
-            Input::LinkUp { .. } | Input::LinkDown { .. } | Input::Stop { .. } | Input::End => {}
+            Input::LinkUp { .. }
+            | Input::Unreliable { .. }
+            | Input::Order(_)
+            | Input::LinkDown { .. }
+            | Input::Stop { .. }
+            | Input::End => {}
         }
     }
 

@@ -43,7 +43,7 @@ impl Node for Asker {
 
     fn handle(&mut self, _now: Time, input: Input<Stamped>, effects: &mut Effects<Stamped>) {
         match input {
-            Input::Start => effects.push(stamp(&mut self.clock, mesh::CHILD)),
+            Input::Start { .. } => effects.push(stamp(&mut self.clock, mesh::CHILD)),
             Input::Message { from, message } => {
                 self.clock.merge(message.clock);
                 effects.push(if self.trips.take() {
@@ -55,6 +55,8 @@ impl Node for Asker {
                 });
             }
             Input::LinkUp { .. }
+            | Input::Unreliable { .. }
+            | Input::Order(_)
             | Input::LinkDown { .. }
             | Input::Timeout
             | Input::Stop { .. }

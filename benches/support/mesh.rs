@@ -84,6 +84,7 @@ fn config(me: MachineId, parent_port: u16) -> Config {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     Config {
         me,
+        incarnation: 1,
         addresses: vec![loopback(parent_port), loopback(0)],
         listen: loopback(0),
         run: "bench".parse().expect("a run id"),

@@ -40,6 +40,8 @@ fuzz_target!(|input: (u16, u16, bool, &[u8])| {
         machines,
         sender: MachineId(me),
         receiver: MachineId(0),
+        incarnation: 1,
+        trust: clocklab::wire::Trust::Open,
         standing: Standing::Given,
         run: "r".parse().expect("a run id"),
     };

@@ -3,12 +3,14 @@
 //! No messages, no machines, no time. A timestamp carries its kind, so that one wire format and one log serve
 //! every clock.
 
+mod hybrid;
 mod lamport;
 
 use std::{fmt, str::FromStr};
 
 use byteorder::{BigEndian, WriteBytesExt};
 
+pub use hybrid::HybridTime;
 pub use lamport::Lamport;
 
 use crate::wire::{FieldError, Fields};

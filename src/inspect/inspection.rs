@@ -83,6 +83,7 @@ mod tests {
             tick,
             clock,
             vector: None,
+            hybrid: None,
             kind,
         })
     }
@@ -94,6 +95,7 @@ mod tests {
             rate: None,
             draw: None,
             phase_us: None,
+            speed: crate::units::Speed::NORMAL,
             clock: ClockKind::Lamport,
             seed: 1,
             run: "test".parse().unwrap(),
@@ -107,7 +109,7 @@ mod tests {
         let mut inspection = Inspection::new("test", &headers());
         let send = Kind::Send {
             to: [MachineId(1)].into_iter().collect(),
-            dropped: [].into_iter().collect(),
+            mishaps: None,
         };
         inspection.record(MachineId(0), WallTime(5), &event(1, 1, Kind::Internal));
         inspection.record(MachineId(0), WallTime(6), &event(2, 2, send));

@@ -121,7 +121,7 @@ fn digest(event: &Event) -> u64 {
     (event.tick, event.clock, &event.vector).hash(&mut hasher);
     match &event.kind {
         Kind::Internal => 0.hash(&mut hasher),
-        Kind::Send { to, dropped } => (1, to, dropped).hash(&mut hasher),
+        Kind::Send { to, mishaps } => (1, to, mishaps).hash(&mut hasher),
         Kind::Receive {
             from, sent, queue, ..
         } => (2, from, sent, queue).hash(&mut hasher),

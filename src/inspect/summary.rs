@@ -2,7 +2,7 @@
 
 use crate::{
     model::theory::{self, Flow},
-    trace::{Event, Header, Kind, Record, WallTime},
+    trace::{Event, Header, Kind, Mishaps, Record, WallTime, copies},
     units::MachineId,
     wire::Reason,
 };
@@ -50,6 +50,10 @@ pub struct MachineSummary {
     pub sent_to: Vec<u64>,
     /// Messages dropped because the link was down.
     pub dropped: u64,
+    /// Messages that injected faults lost.
+    pub lost: u64,
+    /// Messages that injected faults sent twice.
+    pub duplicated: u64,
     /// The clock after the last event: the sum of its jumps.
     pub clock: u64,
     /// How far its clock ends behind that of the fastest machine.
@@ -225,7 +229,14 @@ impl Tally {
                 machine.event(event);
             }
             Record::LinkLost { .. } => machine.links_lost += 1,
-            Record::LinkUp { .. } => {}
+            Record::LinkUp { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Jumped { .. }
+            | Record::Restarted { .. } => {}
             Record::Stall { skipped, .. } => {
                 machine.stalls += 1;
                 machine.skipped = machine.skipped.saturating_add(*skipped);
@@ -275,10 +286,14 @@ impl MachineSummary {
     fn event(&mut self, event: &Event) {
         match &event.kind {
             Kind::Internal => self.internals += 1,
-            Kind::Send { to, dropped } => {
+            Kind::Send { to, mishaps } => {
                 self.sends += 1;
-                self.dropped += dropped.len() as u64;
-                self.count_sent(to, dropped);
+                if let Some(mishaps) = mishaps {
+                    self.dropped += mishaps.dropped.len() as u64;
+                    self.lost += mishaps.lost.len() as u64;
+                    self.duplicated += mishaps.duplicated.len() as u64;
+                }
+                self.count_sent(to, mishaps.as_deref());
             }
             Kind::Receive { queue, .. } => {
                 self.receives += 1;
@@ -297,18 +312,17 @@ impl MachineSummary {
 impl MachineSummary {
     /// Counts what went out to machines of the run; to others a log may say that it did, and breaks a rule.
     #[inline]
-    fn count_sent(&mut self, to: &[MachineId], dropped: &[MachineId]) {
+    fn count_sent(&mut self, to: &[MachineId], mishaps: Option<&Mishaps>) {
         if self.sent_to.is_empty() {
-            self.messages_sent += (to.len() as u64).saturating_sub(dropped.len() as u64);
+            let sent = to.iter().map(|peer| copies(mishaps, *peer));
+            self.messages_sent += sent.sum::<u64>();
             return;
         }
-        for peer in to
-            .iter()
-            .filter(|peer| dropped.is_empty() || !dropped.contains(peer))
-        {
+        for peer in to {
             if let Some(count) = self.sent_to.get_mut(peer.index()) {
-                *count += 1;
-                self.messages_sent += 1;
+                let copies = copies(mishaps, *peer);
+                *count += copies;
+                self.messages_sent += copies;
             }
         }
     }
@@ -329,6 +343,8 @@ fn empty(header: &Header) -> MachineSummary {
             _ => Vec::new(),
         },
         dropped: 0,
+        lost: 0,
+        duplicated: 0,
         clock: 0,
         drift: 0,
         jump_max: 0,

@@ -88,7 +88,7 @@ impl Followed {
                     };
                 }
                 Record::Ended(footer) => (known.ended, known.queue) = (true, footer.queued),
-                Record::LinkUp { .. } | Record::LinkLost { .. } | Record::Stall { .. } => {}
+                _ => {}
             });
         }
         self.known

@@ -13,7 +13,7 @@ use crate::{
     mesh::{self, OnPeerLoss},
     model::{self, ConfigError, Phase},
     trace::Header,
-    units::{MACHINES_MAX, MachineId},
+    units::{MACHINES_MAX, MachineId, Speed},
     wire::{RunId, Standing},
 };
 
@@ -101,6 +101,7 @@ impl Settings {
         let own = own.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         mesh::Config {
             me,
+            incarnation: 1,
             addresses: self.addresses.clone(),
             listen: SocketAddr::new(self.bind.unwrap_or(own.ip()), own.port()),
             run: self.run.clone(),
@@ -188,6 +189,7 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
         rate: Some(config.rate),
         draw: Some(config.draw),
         phase_us: Some(config.phase_us()),
+        speed: Speed::NORMAL,
         clock: config.clock,
         seed: config.seed,
         run,

@@ -171,6 +171,7 @@ impl Simulated {
             latency: self.latency,
             seed: self.seed,
             run: self.run.clone(),
+            epoch: EPOCH,
         };
         let simulation = Simulation::new(config, |me| Machine::new(self.unchecked(me)))
             .map_err(|error| self.failed(error))?;

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use crate::{
     units::MachineId,
-    wire::{Hello, RunId, Standing},
+    wire::{Hello, RunId, Standing, Trust},
 };
 
 /// What a machine does when a peer goes away.
@@ -21,6 +21,8 @@ pub enum OnPeerLoss {
 pub struct Config {
     /// Who this is: an index into `addresses`.
     pub me: MachineId,
+    /// Which life of this machine, from 1.
+    pub incarnation: u32,
     /// Where each machine can be dialled, machine 0 first.
     pub addresses: Vec<SocketAddr>,
     /// Where to listen. Port 0 asks the system for a free one, which only a test has a use for.
@@ -51,6 +53,8 @@ impl Config {
             machines: self.machines(),
             sender: self.me,
             receiver,
+            incarnation: self.incarnation,
+            trust: Trust::Open,
             standing: self.standing,
             run: self.run.clone(),
         }

@@ -257,7 +257,14 @@ fn judge_answer(kind: u8, body: &[u8], mine: &Hello, peer: MachineId) -> Answer 
     match Control::decode(kind, body) {
         Ok(Control::Error { code, text }) if code.is_definite() => Answer::Refused(Refusal::new(code, text)),
         Ok(Control::Error { code, text }) => Answer::Failed(format!("{code}: {text}")),
-        Ok(Control::Ready | Control::Goodbye { .. }) | Err(_) => {
+        Ok(
+            Control::Ready
+            | Control::Goodbye { .. }
+            | Control::Proof(_)
+            | Control::Command(_)
+            | Control::Answer { .. },
+        )
+        | Err(_) => {
             let text = format!("it answered hello with a frame of kind {kind:#04x}");
             Answer::Refused(Refusal::new(ErrorCode::UnexpectedFrame, text))
         }

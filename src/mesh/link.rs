@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) down_since: Time,
     /// The run id that the peer brought.
     pub(super) run: Option<(Standing, RunId)>,
+    /// Which life of the peer the link is, or was last, to.
+    pub(super) incarnation: u32,
     /// The peer's links are all up.
     pub(super) ready: bool,
     /// The peer said goodbye: it sends nothing more.
@@ -74,6 +76,7 @@ impl Link {
             state: State::Ended,
             down_since: Time(0),
             run: None,
+            incarnation: 1,
             ready: false,
             goodbye: None,
             goodbye_sent: false,

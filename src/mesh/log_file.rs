@@ -352,6 +352,7 @@ mod tests {
             rate: None,
             draw: None,
             phase_us: None,
+            speed: crate::units::Speed::NORMAL,
             clock: crate::clock::ClockKind::Lamport,
             seed: 1,
             run: "unknown".parse().unwrap(),

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     node::{DownCause, Input, Node},
     units::{MachineId, Time},
-    wire::{Control, Hello, Reason, RunId, Standing},
+    wire::{Control, ErrorCode, Hello, Reason, Refusal, RunId, Standing},
 };
 
 /// A peer whose time is over does not stop a machine whose own end is at most this far away.
@@ -54,6 +54,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     pub(super) fn link_up(&mut self, peer: MachineId, hello: &Hello, now: Time) -> Result<(), MeshError> {
         if let Some(link) = self.links.get_mut(peer.index()) {
             link.run = Some((hello.standing, hello.run.clone()));
+            link.incarnation = hello.incarnation;
             link.trouble.clear();
         }
         match self.phase {
@@ -112,7 +113,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.phase = Phase::Running {
             end: self.config.duration.map(|duration| now.after(duration)),
         };
-        self.input(now, Input::Start);
+        self.input(now, Input::Start { wall: started });
         Ok(())
     }
 
@@ -136,13 +137,18 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 self.on_goodbye(peer, *reason, *origin, now)
             }
             Control::Error { code, text } => self.lost(peer, format!("it says {code}: {text}"), now),
+            Control::Proof(_) | Control::Command(_) | Control::Answer { .. } => {
+                let text = "proofs, commands and answers have no place on a link";
+                self.break_off(peer, &Refusal::new(ErrorCode::UnexpectedFrame, text), now)
+            }
         }
     }
 
     fn tell_up(&mut self, peer: MachineId, now: Time) {
         if let Some(link) = self.links.get_mut(peer.index()) {
             link.told_up = true;
-            self.input(now, Input::LinkUp { peer });
+            let incarnation = link.incarnation;
+            self.input(now, Input::LinkUp { peer, incarnation });
         }
     }
 

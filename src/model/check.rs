@@ -81,7 +81,15 @@ impl ModelCheck {
         match record {
             Record::Event(event) => self.event(line, at, event, violations),
             Record::Stall { skipped, .. } => self.skipped = self.skipped.saturating_add(*skipped),
-            Record::LinkUp { .. } | Record::LinkLost { .. } => {}
+            Record::LinkUp { .. }
+            | Record::LinkLost { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Jumped { .. }
+            | Record::Restarted { .. } => {}
             Record::Ended(footer) => {
                 let done = self.receives + self.sends + self.internals;
                 if footer.ticks != done {

@@ -11,7 +11,7 @@ use crate::{
     clock::{Lamport, Timestamp},
     dice::{Purpose, Stream},
     node::{DownCause, Effect, Effects, Input, Node},
-    trace::{Event, Footer, Kind, Recipients, Record},
+    trace::{Event, Footer, Kind, Mishaps, Recipients, Record},
     units::{MachineId, MachineSet, Time},
     wire::Reason,
 };
@@ -119,9 +119,14 @@ impl Machine {
         }
         let (dropped, sent): (Recipients, Recipients) =
             to.iter().copied().partition(|peer| self.down.contains(*peer));
-        self.record(clock, Kind::Send { to, dropped }, effects);
         let message = Stamp(Timestamp::Lamport(clock));
         effects.extend(sent.into_iter().map(|to| Effect::Send { to, message }));
+        let mishaps = Mishaps {
+            dropped,
+            ..Mishaps::default()
+        };
+        let mishaps = mishaps.into_event();
+        self.record(clock, Kind::Send { to, mishaps }, effects);
     }
 
     /// The recipient of rolls 1 and 2: the neighbours in a ring of three, else drawn uniformly.
@@ -143,6 +148,7 @@ impl Machine {
             tick: self.ticks,
             clock,
             vector: None,
+            hybrid: None,
             kind,
         })));
     }
@@ -178,16 +184,16 @@ impl Node for Machine {
     fn handle(&mut self, now: Time, input: Input<Stamp>, effects: &mut Effects<Stamp>) {
         match input {
             // A barrier that is passed after the stop starts nothing.
-            Input::Start => {
+            Input::Start { .. } => {
                 if self.stopped.is_none() {
                     self.started = Some(now);
                     self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
                 }
             }
-            Input::LinkUp { peer } => {
+            Input::LinkUp { peer, incarnation } => {
                 if self.down.remove(peer) {
                     self.goodbye.remove(peer);
-                    effects.push(Effect::Record(Record::LinkUp { peer }));
+                    effects.push(Effect::Record(Record::LinkUp { peer, incarnation }));
                 }
             }
             Input::LinkDown { peer, cause } => {
@@ -214,6 +220,8 @@ impl Node for Machine {
                     });
                 }
             }
+            // Each message says all there is to say.
+            Input::Unreliable { .. } | Input::Order(_) => {}
             Input::Timeout => {
                 self.on_timeout(now, Time(u64::MAX), effects);
             }

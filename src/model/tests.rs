@@ -16,6 +16,13 @@ use crate::{
     wire::{FieldError, Message, Reason},
 };
 
+/// The start, at a wall time that Lamport's clock does not look at.
+fn start() -> Input<Stamp> {
+    Input::Start {
+        wall: WallTime::default(),
+    }
+}
+
 fn config(me: u16, machines: u16) -> Config {
     Config {
         me: MachineId(me),
@@ -45,7 +52,7 @@ impl Script {
     /// A machine that has started at time 0.
     fn started(config: Config) -> Self {
         let mut script = Self::new(config);
-        assert_eq!(script.input(0, Input::Start), []);
+        assert_eq!(script.input(0, start()), []);
         script
     }
 
@@ -71,12 +78,13 @@ impl Script {
 
     /// The event of the next tick, and to whom its messages go.
     fn event(&mut self) -> (Event, Recipients) {
-        let mut effects = self.tick().into_iter();
-        let Some(Effect::Record(Record::Event(event))) = effects.next() else {
-            panic!("a tick begins with its event");
+        let mut effects = self.tick();
+        let Some(Effect::Record(Record::Event(event))) = effects.pop() else {
+            panic!("a tick ends with its event");
         };
         let clock = event.clock;
         let to = effects
+            .into_iter()
             .map(|effect| match effect {
                 Effect::Send { to, message } => {
                     assert_eq!(
@@ -133,6 +141,7 @@ mod ticks {
                 script.input(
                     5,
                     Input::LinkUp {
+                        incarnation: 1,
                         peer: MachineId(peer)
                     }
                 ),
@@ -149,7 +158,7 @@ mod ticks {
             rate: 3,
             ..config(0, 3)
         });
-        script.input(1_000, Input::Start);
+        script.input(1_000, start());
         for due in [1_000, 334_333, 667_666, 1_001_000] {
             assert_eq!(script.machine.deadline(), Some(Time(due)));
             script.tick();
@@ -229,7 +238,7 @@ mod ticks {
         let mut script = Script::new(config(0, 3));
         script.message(1, 41);
         script.message(2, 7);
-        script.input(0, Input::Start);
+        script.input(0, start());
         let (event, _) = script.event();
         assert_eq!((event.tick, event.clock), (1, 42));
         let (event, _) = script.event();
@@ -305,7 +314,16 @@ mod links {
     #[test]
     fn the_first_link_up_is_no_record() {
         let mut script = Script::new(config(0, 3));
-        assert_eq!(script.input(0, Input::LinkUp { peer: MachineId(1) }), []);
+        assert_eq!(
+            script.input(
+                0,
+                Input::LinkUp {
+                    peer: MachineId(1),
+                    incarnation: 1
+                }
+            ),
+            []
+        );
     }
 
     #[test]
@@ -318,11 +336,11 @@ mod links {
             [Effect::Record(Record::LinkLost { peer })]
         );
         assert_eq!(
-            script.input(0, Input::LinkUp { peer }),
-            [Effect::Record(Record::LinkUp { peer })]
+            script.input(0, Input::LinkUp { peer, incarnation: 1 }),
+            [Effect::Record(Record::LinkUp { peer, incarnation: 1 })]
         );
         assert_eq!(
-            script.input(0, Input::LinkUp { peer }),
+            script.input(0, Input::LinkUp { peer, incarnation: 1 }),
             [],
             "up again says nothing new"
         );
@@ -337,18 +355,19 @@ mod links {
             let mut only_down = 0;
             for _ in 0..60 {
                 let (event, sent) = script.send();
-                let Kind::Send { to, dropped } = event.kind else {
+                let Kind::Send { to, mishaps } = event.kind else {
                     unreachable!("`send` looks for one")
                 };
+                let dropped = mishaps.map(|mishaps| mishaps.dropped).unwrap_or_default();
                 let (down, up): (Recipients, Recipients) = to.iter().copied().partition(|to| *to == peer);
                 assert_eq!((dropped, sent), (down, up), "to {to:?}");
                 only_down += u32::from(to == machines(&[2]));
             }
             assert!(only_down > 0, "an event with no message at all is among them");
-            script.input(0, Input::LinkUp { peer });
+            script.input(0, Input::LinkUp { peer, incarnation: 1 });
             for _ in 0..60 {
                 let (event, sent) = script.send();
-                assert!(matches!(event.kind, Kind::Send { to, dropped } if to == sent && dropped.is_empty()));
+                assert!(matches!(event.kind, Kind::Send { to, mishaps: None } if to == sent));
             }
         }
     }
@@ -377,7 +396,7 @@ mod links {
         let peer = MachineId(1);
         let cause = DownCause::Goodbye;
         script.input(0, Input::LinkDown { peer, cause });
-        script.input(0, Input::LinkUp { peer });
+        script.input(0, Input::LinkUp { peer, incarnation: 1 });
         assert_eq!(script.footer().goodbye, []);
     }
 }

@@ -34,7 +34,7 @@ mod setup;
 use thiserror::Error;
 
 use crate::{
-    trace::Record,
+    trace::{Record, WallTime},
     units::{MachineId, Time},
     wire::{FieldError, FrameError, Reason, Refusal, RunId},
 };
@@ -70,6 +70,8 @@ pub struct Config {
     pub seed: u64,
     /// The run's id, which the hellos carry.
     pub run: RunId,
+    /// What every machine's physical clock shows at virtual time 0.
+    pub epoch: WallTime,
 }
 
 /// What a simulation comes to.

@@ -107,7 +107,7 @@ impl<N: Node> Simulation<N> {
             match what {
                 What::Enter(me) => {
                     for peer in me.peers(self.config.machines) {
-                        self.input(me, now, Input::LinkUp { peer });
+                        self.input(me, now, Input::LinkUp { peer, incarnation: 1 });
                     }
                     self.apply(me, now, observer)?;
                 }
@@ -264,7 +264,13 @@ impl<N: Node> Simulation<N> {
         }
         // First on the agenda for its moment: a tick that is due at the end is none of this run.
         self.agenda.insert(end, What::Stop(me));
-        self.input(me, now, Input::Start);
+        self.input(
+            me,
+            now,
+            Input::Start {
+                wall: self.config.epoch.carried(Time(0), now),
+            },
+        );
         self.apply(me, now, observer)?;
         self.take_held(me, now, observer)
     }

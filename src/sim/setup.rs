@@ -17,7 +17,8 @@ use super::{CONTROL_MACHINES_MAX, Config, SimError, network::Network};
 use crate::{
     units::{MachineId, Time},
     wire::{
-        Control, Decoder, Expectation, FRAME_LENGTH_MAX, HANDSHAKE_LENGTH_MAX, Hello, Refusal, Standing, kind,
+        Control, Decoder, Expectation, FRAME_LENGTH_MAX, HANDSHAKE_LENGTH_MAX, Hello, Refusal, Standing,
+        Trust, kind,
     },
 };
 
@@ -77,6 +78,8 @@ fn shake_hands(
         machines: config.machines,
         sender,
         receiver,
+        incarnation: 1,
+        trust: Trust::Open,
         standing: Standing::Given,
         run: config.run.clone(),
     };

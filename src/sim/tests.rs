@@ -60,7 +60,7 @@ impl Node for Talker {
 
     fn handle(&mut self, now: Time, input: Input<Number>, effects: &mut Effects<Number>) {
         match &input {
-            Input::Start => self.due = Some(now),
+            Input::Start { .. } => self.due = Some(now),
             Input::Stop { .. } => self.due = None,
             Input::Timeout => {
                 assert_eq!(Some(now), self.due, "deadlines are met exactly");
@@ -77,6 +77,7 @@ impl Node for Talker {
                 tick: self.next,
                 clock: 0,
                 vector: None,
+                hybrid: None,
                 kind: Kind::Internal,
             }))),
             _ => {}
@@ -104,6 +105,7 @@ impl Observer for Said {
 
 fn config(machines: u16, duration_us: u64, latency: &str, seed: u64) -> Config {
     Config {
+        epoch: WallTime(0),
         machines,
         duration_us,
         latency: latency.parse().unwrap(),
@@ -195,7 +197,7 @@ fn a_node_hears_links_start_stop_goodbyes_and_the_end_in_this_order() {
                 [
                     Input::LinkUp { .. },
                     Input::LinkUp { .. },
-                    Input::Start,
+                    Input::Start { .. },
                     Input::Stop {
                         reason: Reason::Duration,
                         ..

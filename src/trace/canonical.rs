@@ -52,15 +52,15 @@ pub(super) fn parse_canonical(line: &[u8], time: &mut TimeText, event: &mut Even
         }
         b" se" => {
             let (to, rest) = leading_machines(rest.strip_prefix(b" to=")?)?;
-            let dropped = Recipients::new();
             if !rest.is_empty() {
                 return None;
             }
-            event.kind = Kind::Send { to, dropped };
+            event.kind = Kind::Send { to, mishaps: None };
         }
         _ => return None,
     }
-    (event.tick, event.clock, event.vector) = (tick, clock, None);
+    (event.tick, event.clock) = (tick, clock);
+    (event.vector, event.hybrid) = (None, None);
     Some(at)
 }
 
@@ -93,6 +93,7 @@ mod tests {
         tick: 0,
         clock: 0,
         vector: None,
+        hybrid: None,
         kind: Kind::Other,
     };
 

@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 
 use super::wall_time::WallTime;
 use crate::{
-    clock::ClockKind,
-    units::MachineId,
+    clock::{ClockKind, HybridTime},
+    units::{MachineId, Speed},
     wire::{Reason, RunId},
 };
 
@@ -28,6 +28,8 @@ pub struct Header {
     pub draw: Option<u32>,
     /// When the first tick is due after the start, in microseconds.
     pub phase_us: Option<u64>,
+    /// How fast its time passes beside real time; 1 unless told otherwise.
+    pub speed: Speed,
     /// The logical clock in use.
     pub clock: ClockKind,
     /// The seed of the run.
@@ -43,10 +45,12 @@ pub struct Header {
 pub struct Event {
     /// The event's number on its machine, from 1 without a gap.
     pub tick: u64,
-    /// The machine's clock after the event.
+    /// The machine's Lamport clock after the event, which every run has: (machine, clock) names the event.
     pub clock: u64,
     /// The vector clock after the event, in vector runs.
     pub vector: Option<Vector>,
+    /// The hybrid logical clock after the event, in hybrid runs.
+    pub hybrid: Option<HybridTime>,
     /// What happened.
     pub kind: Kind,
 }
@@ -60,8 +64,8 @@ pub enum Kind {
     Send {
         /// Whom it was sent to.
         to: Recipients,
-        /// Those of them whose link was down, so that nothing went out.
-        dropped: Recipients,
+        /// What is not ordinary about the messages; `None` if all is.
+        mishaps: Option<Box<Mishaps>>,
     },
     /// One message was taken from the queue.
     Receive {
@@ -76,6 +80,64 @@ pub enum Kind {
     },
     /// A kind that this version does not know; readers skip it.
     Other,
+}
+
+/// What did not go the ordinary way with a send's messages: recipients, smallest id first, each list a part of `to`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mishaps {
+    /// Their link was down: nothing went out.
+    pub dropped: Recipients,
+    /// An injected fault lost the message.
+    pub lost: Recipients,
+    /// An injected fault sent the message twice.
+    pub duplicated: Recipients,
+    /// An injected fault took the message out of its channel's order: it may overtake and be overtaken.
+    pub unordered: Recipients,
+}
+
+impl Mishaps {
+    /// As an event holds it: `None` if nothing happened.
+    #[must_use]
+    pub fn into_event(self) -> Option<Box<Self>> {
+        let Self {
+            dropped,
+            lost,
+            duplicated,
+            unordered,
+        } = &self;
+        let lists = [dropped, lost, duplicated, unordered];
+        (!lists.iter().all(|list| list.is_empty())).then(|| Box::new(self))
+    }
+
+    /// How many copies reach a recipient's link: 0, 1 or 2.
+    #[must_use]
+    pub fn copies(&self, to: MachineId) -> u64 {
+        if self.dropped.contains(&to) || self.lost.contains(&to) {
+            0
+        } else {
+            1 + u64::from(self.duplicated.contains(&to))
+        }
+    }
+}
+
+/// How many copies of a send's message reach a recipient's link: 1, unless something happened to it.
+#[inline]
+#[must_use]
+pub fn copies(mishaps: Option<&Mishaps>, to: MachineId) -> u64 {
+    mishaps.map_or(1, |mishaps| mishaps.copies(to))
+}
+
+/// An injected fault that begins, as far as it is this machine's: on its outgoing links, or on itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultNote {
+    /// Its number, which [`Record::Mended`] names.
+    pub id: u32,
+    /// What kind: a word such as `loss` or `partition`.
+    pub kind: String,
+    /// The peers whose links it is on; none if it is on the machine.
+    pub to: Recipients,
+    /// Its parameters, without spaces; may be empty.
+    pub detail: String,
 }
 
 /// The last line of a complete log.
@@ -105,6 +167,10 @@ pub struct Footer {
     pub stalls: Option<u64>,
     /// Wall time that passed while the monotonic clock stood still, in microseconds.
     pub suspended_us: Option<u64>,
+    /// Frames with messages that were given to links, copies included and lost ones left out; set by the driver.
+    pub frames_sent: Option<u64>,
+    /// Their bytes, headers included; set by the driver.
+    pub bytes_sent: Option<u64>,
 }
 
 /// What a system asks the driver to write.
@@ -116,6 +182,8 @@ pub enum Record {
     LinkUp {
         /// To whom.
         peer: MachineId,
+        /// Which life of the peer, from 1: every restart is a further one.
+        incarnation: u32,
     },
     /// A link went down without goodbye.
     LinkLost {
@@ -128,6 +196,39 @@ pub enum Record {
         late_us: u64,
         /// How many ticks were skipped.
         skipped: u64,
+    },
+    /// A fault begins.
+    Fault(Box<FaultNote>),
+    /// A fault is over.
+    Mended {
+        /// The number that it began with.
+        id: u32,
+    },
+    /// Ticks come no more by time, only as steps.
+    Paused,
+    /// While paused: so many of the next ticks are done on command.
+    Stepped {
+        /// How many.
+        ticks: u64,
+    },
+    /// From now on the schedule of ticks is this one: the start of every schedule but the first.
+    Pace {
+        /// Ticks a second, before the speed.
+        rate: u32,
+        /// Until the next tick is due, in microseconds.
+        next_us: u64,
+    },
+    /// The machine's clocks were moved.
+    Jumped {
+        /// So far was its logical clock moved ahead.
+        ticks: u64,
+        /// So far was its physical clock moved from where it stood, in microseconds.
+        physical_us: i64,
+    },
+    /// The process was started again, and goes on from what this log says.
+    Restarted {
+        /// Which life of the machine begins, from 2.
+        incarnation: u32,
     },
     /// The footer. In a box: it comes once, and events, which come by the million, stay small.
     Ended(Box<Footer>),

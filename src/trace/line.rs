@@ -1,22 +1,23 @@
 //! One line, both ways (protocol.md, section 7).
 
 use super::{
-    event::{Event, Footer, Header, Kind, Recipients, Record},
+    event::{Event, Header, Kind, Mishaps, Recipients, Record},
     fields::{KeyValues, number, numbers, split_word},
+    remark::write_remark,
     wall_time::{TimeText, WallTime},
 };
 use crate::{
-    clock::ClockKind,
-    units::MachineId,
-    wire::{Reason, RunId},
+    clock::{ClockKind, HybridTime},
+    units::{MachineId, Speed},
+    wire::RunId,
 };
 
 /// The first line of every log.
 pub const FORMAT_LINE: &str = "# clocklab-log 1";
 
 /// The keys of a header that this version knows.
-const HEADER_KEYS: [&str; 9] = [
-    "machine", "machines", "rate", "draw", "phase_us", "clock", "seed", "run", "started",
+const HEADER_KEYS: [&str; 10] = [
+    "machine", "machines", "rate", "draw", "phase_us", "speed", "clock", "seed", "run", "started",
 ];
 
 /// Appends lines to a buffer.
@@ -35,6 +36,10 @@ impl LineWriter {
         optional(" rate=", header.rate.map(u64::from), output);
         optional(" draw=", header.draw.map(u64::from), output);
         optional(" phase_us=", header.phase_us, output);
+        if header.speed != Speed::NORMAL {
+            output.extend_from_slice(b" speed=");
+            output.extend_from_slice(header.speed.to_string().as_bytes());
+        }
         output.extend_from_slice(b" clock=");
         output.extend_from_slice(header.clock.name().as_bytes());
         pair(" seed=", header.seed, output);
@@ -50,20 +55,7 @@ impl LineWriter {
     pub fn write(&mut self, at: WallTime, record: &Record, output: &mut Vec<u8>) {
         match record {
             Record::Event(event) => self.write_event(at, event, output),
-            Record::LinkUp { peer } => {
-                self.remark("# link-up=", at, output);
-                pair(" peer=", u64::from(peer.0), output);
-            }
-            Record::LinkLost { peer } => {
-                self.remark("# link-lost=", at, output);
-                pair(" peer=", u64::from(peer.0), output);
-            }
-            Record::Stall { late_us, skipped } => {
-                self.remark("# stall=", at, output);
-                pair(" late_us=", *late_us, output);
-                pair(" skipped=", *skipped, output);
-            }
-            Record::Ended(footer) => self.write_footer(at, footer, output),
+            remark => write_remark(&mut self.time, at, remark, output),
         }
         output.push(b'\n');
     }
@@ -80,14 +72,10 @@ impl LineWriter {
         pair(" clock=", event.clock, output);
         match &event.kind {
             Kind::Internal | Kind::Other => {}
-            Kind::Send { to, dropped } => {
-                list(" to=", to.iter().map(|machine| u64::from(machine.0)), output);
-                if !dropped.is_empty() {
-                    list(
-                        " dropped=",
-                        dropped.iter().map(|machine| u64::from(machine.0)),
-                        output,
-                    );
+            Kind::Send { to, mishaps } => {
+                machine_list(" to=", to, output);
+                if let Some(mishaps) = mishaps {
+                    write_mishaps(mishaps, output);
                 }
             }
             Kind::Receive {
@@ -105,52 +93,50 @@ impl LineWriter {
         if let Some(vector) = &event.vector {
             list(" vector=", vector.iter().copied(), output);
         }
-    }
-
-    fn write_footer(&mut self, at: WallTime, footer: &Footer, output: &mut Vec<u8>) {
-        self.remark("# ended=", at, output);
-        if let Some(reason) = footer.reason {
-            output.extend_from_slice(b" reason=");
-            output.extend_from_slice(reason.name().as_bytes());
+        if let Some(hybrid) = event.hybrid {
+            pair(" hybrid=", hybrid.physical_us, output);
+            output.push(b'.');
+            output.extend_from_slice(itoa::Buffer::new().format(hybrid.logical).as_bytes());
         }
-        optional(" peer=", footer.peer.map(|peer| u64::from(peer.0)), output);
-        pair(" ticks=", footer.ticks, output);
-        pair(" queued=", footer.queued, output);
-        if !footer.waiting.is_empty() {
-            list(" waiting=", footer.waiting.iter().copied(), output);
-        }
-        if !footer.goodbye.is_empty() {
-            list(
-                " goodbye=",
-                footer.goodbye.iter().map(|machine| u64::from(machine.0)),
-                output,
-            );
-        }
-        optional(" ticking_us=", footer.ticking_us, output);
-        optional(" tick_error_us_mean=", footer.tick_error_us_mean, output);
-        optional(" tick_error_us_max=", footer.tick_error_us_max, output);
-        optional(" stalls=", footer.stalls, output);
-        optional(" suspended_us=", footer.suspended_us, output);
-    }
-
-    fn remark(&mut self, start: &str, at: WallTime, output: &mut Vec<u8>) {
-        output.extend_from_slice(start.as_bytes());
-        self.time.write(at, output);
     }
 }
 
-fn pair(key: &str, value: u64, output: &mut Vec<u8>) {
+pub(super) fn pair(key: &str, value: u64, output: &mut Vec<u8>) {
     output.extend_from_slice(key.as_bytes());
     output.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn optional(key: &str, value: Option<u64>, output: &mut Vec<u8>) {
+pub(super) fn optional(key: &str, value: Option<u64>, output: &mut Vec<u8>) {
     if let Some(value) = value {
         pair(key, value, output);
     }
 }
 
-fn list(key: &str, values: impl Iterator<Item = u64>, output: &mut Vec<u8>) {
+/// Recipients of which something is said, each list if it is not empty.
+fn write_mishaps(mishaps: &Mishaps, output: &mut Vec<u8>) {
+    let Mishaps {
+        dropped,
+        lost,
+        duplicated,
+        unordered,
+    } = mishaps;
+    for (key, machines) in [
+        (" dropped=", dropped),
+        (" lost=", lost),
+        (" duplicated=", duplicated),
+        (" unordered=", unordered),
+    ] {
+        if !machines.is_empty() {
+            machine_list(key, machines, output);
+        }
+    }
+}
+
+pub(super) fn machine_list(key: &str, machines: &[MachineId], output: &mut Vec<u8>) {
+    list(key, machines.iter().map(|machine| u64::from(machine.0)), output);
+}
+
+pub(super) fn list(key: &str, values: impl Iterator<Item = u64>, output: &mut Vec<u8>) {
     output.extend_from_slice(key.as_bytes());
     for (place, value) in values.enumerate() {
         if place > 0 {
@@ -195,7 +181,11 @@ struct EventFields {
     waited_us: Option<u64>,
     to: Option<Recipients>,
     dropped: Option<Recipients>,
+    lost: Option<Recipients>,
+    duplicated: Option<Recipients>,
+    unordered: Option<Recipients>,
     vector: Option<Box<[u64]>>,
+    hybrid: Option<HybridTime>,
 }
 
 impl EventFields {
@@ -210,7 +200,11 @@ impl EventFields {
             b"waited_us" => put(&mut self.waited_us, key, number(value), value),
             b"to" => put(&mut self.to, key, machines(value), value),
             b"dropped" => put(&mut self.dropped, key, machines(value), value),
+            b"lost" => put(&mut self.lost, key, machines(value), value),
+            b"duplicated" => put(&mut self.duplicated, key, machines(value), value),
+            b"unordered" => put(&mut self.unordered, key, machines(value), value),
             b"vector" => put(&mut self.vector, key, numbers(value).collect(), value),
+            b"hybrid" => put(&mut self.hybrid, key, hybrid(value), value),
             _ => Ok(()),
         }
     }
@@ -226,7 +220,13 @@ impl EventFields {
                 }
                 Kind::Send {
                     to,
-                    dropped: self.dropped.unwrap_or_default(),
+                    mishaps: Mishaps {
+                        dropped: self.dropped.unwrap_or_default(),
+                        lost: self.lost.unwrap_or_default(),
+                        duplicated: self.duplicated.unwrap_or_default(),
+                        unordered: self.unordered.unwrap_or_default(),
+                    }
+                    .into_event(),
                 }
             }
             b"receive" => Kind::Receive {
@@ -241,6 +241,7 @@ impl EventFields {
                     tick,
                     clock,
                     vector: self.vector,
+                    hybrid: self.hybrid,
                     kind: Kind::Other,
                 });
             }
@@ -249,6 +250,7 @@ impl EventFields {
             tick: need(self.tick, "tick")?,
             clock: need(self.clock, "clock")?,
             vector: self.vector,
+            hybrid: self.hybrid,
             kind,
         })
     }
@@ -265,6 +267,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
         rate: None,
         draw: None,
         phase_us: None,
+        speed: Speed::NORMAL,
         clock: ClockKind::Lamport,
         seed: 0,
         run: "unknown".parse::<RunId>().map_err(|error| error.to_string())?,
@@ -290,6 +293,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
             "rate" => header.rate = Some(small()?),
             "draw" => header.draw = Some(small()?),
             "phase_us" => header.phase_us = Some(whole()?),
+            "speed" => header.speed = String::from_utf8_lossy(value).parse()?,
             "clock" => header.clock = String::from_utf8_lossy(value).parse()?,
             "seed" => header.seed = whole()?,
             "run" => {
@@ -313,87 +317,22 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
     Ok(header)
 }
 
-/// Reads a remark behind the header; `None` for one that this version does not know.
-pub(super) fn parse_remark(
-    line: &[u8],
-    time: &mut TimeText,
-) -> Result<Option<(WallTime, Record)>, LineError> {
-    let rest = line.strip_prefix(b"# ").ok_or("a remark begins with `# `")?;
-    let mut pairs = KeyValues::new(rest);
-    let Some(Ok((name, when))) = pairs.next() else {
-        return Ok(None);
-    };
-    if !matches!(name, b"link-up" | b"link-lost" | b"stall" | b"ended") {
-        return Ok(None);
-    }
-    let at = time.parse(when).ok_or_else(|| no_time(when))?;
-    let (mut peer, mut late_us, mut skipped) = (None, None, None);
-    let mut footer = Footer {
-        ended: at,
-        ..Footer::default()
-    };
-    let (mut ticks, mut queued, mut waiting, mut goodbye) = (None, None, None, None);
-    for pair in pairs {
-        let (key, value) = pair.map_err(|word| format!("`{}` is no key=value", shown(word)))?;
-        match key {
-            b"peer" => put(
-                &mut peer,
-                key,
-                number(value).and_then(|n| u16::try_from(n).ok()).map(MachineId),
-                value,
-            )?,
-            b"late_us" => put(&mut late_us, key, number(value), value)?,
-            b"skipped" => put(&mut skipped, key, number(value), value)?,
-            b"reason" => {
-                put(
-                    &mut footer.reason,
-                    key,
-                    std::str::from_utf8(value).ok().and_then(Reason::from_name),
-                    value,
-                )?;
-            }
-            b"ticks" => put(&mut ticks, key, number(value), value)?,
-            b"queued" => put(&mut queued, key, number(value), value)?,
-            b"waiting" => put(&mut waiting, key, numbers(value).collect(), value)?,
-            b"goodbye" => put(&mut goodbye, key, machines(value), value)?,
-            b"tick_error_us_mean" => put(&mut footer.tick_error_us_mean, key, number(value), value)?,
-            b"tick_error_us_max" => put(&mut footer.tick_error_us_max, key, number(value), value)?,
-            b"stalls" => put(&mut footer.stalls, key, number(value), value)?,
-            b"ticking_us" => put(&mut footer.ticking_us, key, number(value), value)?,
-            b"suspended_us" => put(&mut footer.suspended_us, key, number(value), value)?,
-            _ => {}
-        }
-    }
-    let record = match name {
-        b"link-up" => Record::LinkUp {
-            peer: need(peer, "peer")?,
-        },
-        b"link-lost" => Record::LinkLost {
-            peer: need(peer, "peer")?,
-        },
-        b"stall" => Record::Stall {
-            late_us: need(late_us, "late_us")?,
-            skipped: need(skipped, "skipped")?,
-        },
-        _ => {
-            footer.peer = peer;
-            footer.waiting = waiting.unwrap_or_default();
-            footer.goodbye = goodbye.map(Recipients::into_vec).unwrap_or_default();
-            footer.ticks = need(ticks, "ticks")?;
-            footer.queued = need(queued, "queued")?;
-            need(footer.reason, "reason")?;
-            Record::Ended(Box::new(footer))
-        }
-    };
-    Ok(Some((at, record)))
-}
-
 /// Machines separated by commas, ascending.
-fn machines(value: &[u8]) -> Option<Recipients> {
+pub(super) fn machines(value: &[u8]) -> Option<Recipients> {
     let machines: Recipients = numbers(value)
         .map(|n| n.and_then(|n| u16::try_from(n).ok()).map(MachineId))
         .collect::<Option<_>>()?;
     machines.is_sorted_by(|a, b| a < b).then_some(machines)
+}
+
+/// Microseconds since 1970 and a count, with a point between them.
+fn hybrid(value: &[u8]) -> Option<HybridTime> {
+    let point = value.iter().position(|byte| *byte == b'.')?;
+    let (physical, logical) = value.split_at_checked(point)?;
+    Some(HybridTime {
+        physical_us: number(physical)?,
+        logical: u32::try_from(number(logical.get(1..)?)?).ok()?,
+    })
 }
 
 fn machine(key: &str, number: u64) -> Result<MachineId, LineError> {
@@ -403,7 +342,12 @@ fn machine(key: &str, number: u64) -> Result<MachineId, LineError> {
 }
 
 #[inline]
-fn put<T>(place: &mut Option<T>, key: &[u8], read: Option<T>, value: &[u8]) -> Result<(), LineError> {
+pub(super) fn put<T>(
+    place: &mut Option<T>,
+    key: &[u8],
+    read: Option<T>,
+    value: &[u8],
+) -> Result<(), LineError> {
     if place.is_some() {
         return Err(twice(key));
     }
@@ -412,7 +356,7 @@ fn put<T>(place: &mut Option<T>, key: &[u8], read: Option<T>, value: &[u8]) -> R
 }
 
 #[inline]
-fn need<T>(value: Option<T>, key: &str) -> Result<T, LineError> {
+pub(super) fn need<T>(value: Option<T>, key: &str) -> Result<T, LineError> {
     value.ok_or_else(|| format!("the key `{key}` is missing"))
 }
 
@@ -422,7 +366,7 @@ fn twice(key: &[u8]) -> LineError {
 }
 
 #[cold]
-fn bad_value(key: &[u8], value: &[u8]) -> LineError {
+pub(super) fn bad_value(key: &[u8], value: &[u8]) -> LineError {
     format!(
         "`{}={}` has a value that cannot be read",
         shown(key),
@@ -431,7 +375,7 @@ fn bad_value(key: &[u8], value: &[u8]) -> LineError {
 }
 
 #[cold]
-fn no_time(text: &[u8]) -> LineError {
+pub(super) fn no_time(text: &[u8]) -> LineError {
     format!(
         "`{}` is no time of the form 2026-11-20T23:16:01.373456Z",
         shown(text)
@@ -439,7 +383,7 @@ fn no_time(text: &[u8]) -> LineError {
 }
 
 /// At most 40 characters of what a file holds, safe to print.
-fn shown(text: &[u8]) -> String {
+pub(super) fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .chars()
         .take(40)

@@ -8,11 +8,12 @@ mod event;
 mod fields;
 mod line;
 mod reader;
+mod remark;
 mod tail;
 mod verdict;
 mod wall_time;
 
-pub use event::{Event, Footer, Header, Kind, Recipients, Record, Vector};
+pub use event::{Event, FaultNote, Footer, Header, Kind, Mishaps, Recipients, Record, Vector, copies};
 pub use line::{FORMAT_LINE, LineWriter};
 pub use reader::{Entry, Line, LogReader, ReadError};
 pub use tail::LogTail;

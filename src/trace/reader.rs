@@ -7,7 +7,8 @@ use thiserror::Error;
 use super::{
     canonical::parse_canonical,
     event::{Header, Record},
-    line::{FORMAT_LINE, parse_event, parse_header, parse_remark},
+    line::{FORMAT_LINE, parse_event, parse_header},
+    remark::parse_remark,
     wall_time::{TimeText, WallTime},
 };
 

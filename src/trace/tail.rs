@@ -2,7 +2,8 @@
 
 use super::{
     event::Record,
-    line::{parse_event, parse_remark},
+    line::parse_event,
+    remark::parse_remark,
     wall_time::{TimeText, WallTime},
 };
 

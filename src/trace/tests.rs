@@ -5,8 +5,8 @@ mod times;
 
 use super::*;
 use crate::{
-    clock::ClockKind,
-    units::MachineId,
+    clock::{ClockKind, HybridTime},
+    units::{MachineId, Speed},
     wire::{Reason, RunId},
 };
 
@@ -71,6 +71,7 @@ fn written(records: &[(WallTime, Record)]) -> Vec<u8> {
 
 fn header() -> Header {
     Header {
+        speed: Speed::NORMAL,
         machine: MachineId(0),
         machines: 3,
         rate: Some(4),
@@ -472,9 +473,14 @@ fn a_send_to_many_keeps_its_recipients_in_order() {
         tick: 1,
         clock: 1,
         vector: None,
+        hybrid: None,
         kind: Kind::Send {
             to: machines(&ids),
-            dropped: machines(&[3, 199]),
+            mishaps: Mishaps {
+                dropped: machines(&[3, 199]),
+                ..Mishaps::default()
+            }
+            .into_event(),
         },
     });
     let records = vec![(WallTime(AT_US), record)];

@@ -113,6 +113,10 @@ codes! {
         Overflow = 14, "overflow";
         /// Too many connections are in handshake.
         Busy = 15, "busy";
+        /// A life of the sender that is over.
+        StaleIncarnation = 16, "stale_incarnation";
+        /// No proof of the secret, or a wrong one.
+        NotAuthenticated = 17, "not_authenticated";
     }
 }
 
@@ -135,7 +139,9 @@ impl ErrorCode {
             | ErrorCode::FrameTooLong
             | ErrorCode::UnknownKind
             | ErrorCode::Malformed
-            | ErrorCode::UnexpectedFrame => true,
+            | ErrorCode::UnexpectedFrame
+            | ErrorCode::StaleIncarnation
+            | ErrorCode::NotAuthenticated => true,
         }
     }
 }
@@ -159,6 +165,42 @@ pub enum Control {
         /// The same in words, with the values.
         text: String,
     },
+    /// Behind hello: the sender knows the secret.
+    Proof([u8; PROOF_BYTES]),
+    /// On a control connection: something to do.
+    Command(String),
+    /// What became of a command.
+    Answer {
+        /// Whether it was done, or is under way.
+        accepted: bool,
+        /// What there is to say: a result, or why not.
+        text: String,
+    },
+}
+
+/// Bytes of a proof: an HMAC-SHA-256.
+pub const PROOF_BYTES: usize = 32;
+
+/// Longest command, in bytes.
+pub const COMMAND_BYTES_MAX: usize = 400;
+
+/// Longest answer, in bytes; a longer one is cut by its sender at a character.
+pub const ANSWER_BYTES_MAX: usize = 4000;
+
+/// The beginning of `text` that has at most `bytes_max` bytes and ends with a whole character.
+fn cut(text: &str, bytes_max: usize) -> &[u8] {
+    // `str::floor_char_boundary` is younger than the Rust that Cargo.toml asks for.
+    let end = (0..=text.len().min(bytes_max))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().as_bytes()
+}
+
+fn text_of(bytes: &[u8], bytes_max: usize) -> Result<String, FieldError> {
+    let text = (bytes.len() <= bytes_max)
+        .then(|| std::str::from_utf8(bytes).ok())
+        .flatten();
+    text.map(str::to_owned).ok_or(FieldError::Text { field: "text" })
 }
 
 impl Control {
@@ -172,12 +214,15 @@ impl Control {
             }),
             Control::Error { code, text } => encode_frame(output, kind::ERROR, |body| {
                 body.push(code.code());
-                // `str::floor_char_boundary` is younger than the Rust that Cargo.toml asks for.
-                let end = (0..=text.len().min(ERROR_TEXT_BYTES_MAX))
-                    .rev()
-                    .find(|end| text.is_char_boundary(*end))
-                    .unwrap_or(0);
-                body.extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
+                body.extend_from_slice(cut(text, ERROR_TEXT_BYTES_MAX));
+            }),
+            Control::Proof(proof) => encode_frame(output, kind::PROOF, |body| body.extend_from_slice(proof)),
+            Control::Command(text) => encode_frame(output, kind::COMMAND, |body| {
+                body.extend_from_slice(cut(text, COMMAND_BYTES_MAX));
+            }),
+            Control::Answer { accepted, text } => encode_frame(output, kind::ANSWER, |body| {
+                body.push(u8::from(*accepted));
+                body.extend_from_slice(cut(text, ANSWER_BYTES_MAX));
             }),
         }
     }
@@ -203,6 +248,28 @@ impl Control {
                     code,
                     text: text.to_owned(),
                 })
+            }
+            kind::PROOF => {
+                let bytes = fields.bytes("proof", PROOF_BYTES)?;
+                let proof = bytes.first_chunk().copied();
+                fields.end()?;
+                proof
+                    .map(Control::Proof)
+                    .ok_or(FieldError::Truncated { field: "proof" })
+            }
+            kind::COMMAND => text_of(fields.rest(), COMMAND_BYTES_MAX).map(Control::Command),
+            kind::ANSWER => {
+                let accepted = match fields.u8("accepted")? {
+                    0 => false,
+                    1 => true,
+                    value => {
+                        return Err(FieldError::Value {
+                            field: "accepted",
+                            value: u64::from(value),
+                        });
+                    }
+                };
+                text_of(fields.rest(), ANSWER_BYTES_MAX).map(|text| Control::Answer { accepted, text })
             }
             kind => Err(FieldError::Kind { kind }),
         }

@@ -79,6 +79,12 @@ impl<'a> Fields<'a> {
         self.bytes(field, 2).map(BigEndian::read_u16)
     }
 
+    /// A number of four bytes.
+    #[expect(clippy::missing_errors_doc, reason = "said once, at `bytes`")]
+    pub fn u32(&mut self, field: &'static str) -> Result<u32, FieldError> {
+        self.bytes(field, 4).map(BigEndian::read_u32)
+    }
+
     /// A number of eight bytes.
     #[expect(clippy::missing_errors_doc, reason = "said once, at `bytes`")]
     pub fn u64(&mut self, field: &'static str) -> Result<u64, FieldError> {

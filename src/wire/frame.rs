@@ -34,6 +34,12 @@ pub mod kind {
     pub const GOODBYE: u8 = 0x03;
     /// Last frame of a connection that is refused or broken off.
     pub const ERROR: u8 = 0x04;
+    /// Behind hello, where both sides have a secret: that the sender knows it.
+    pub const PROOF: u8 = 0x05;
+    /// On a control connection: something to do, as text.
+    pub const COMMAND: u8 = 0x06;
+    /// The answer to a command.
+    pub const ANSWER: u8 = 0x07;
     /// The last kind of the control range.
     pub const CONTROL_LAST: u8 = 0x0F;
 }

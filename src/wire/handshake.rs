@@ -19,7 +19,7 @@ use crate::units::MachineId;
 pub const MAGIC: [u8; 4] = *b"CLKL";
 
 /// The version of protocol.md that this code speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The name of a run: 1 to 64 characters of `A–Z a–z 0–9 . _ -`, the first a letter or a digit, so that it
 /// can name a folder.
@@ -37,6 +37,24 @@ pub const RUN_ID_BYTES_MAX: usize = 64;
 pub struct RunIdError {
     /// What was given.
     pub text: String,
+}
+
+/// The sender of a hello that is no machine: a person or a tool that wants to give commands.
+pub const CONTROLLER: MachineId = MachineId(u16::MAX);
+
+/// Bytes of a nonce.
+pub const NONCE_BYTES: usize = 32;
+
+/// How two sides make sure of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Not at all: whoever reaches the port may join.
+    Open,
+    /// By proofs that both know the run's secret; the nonce makes each handshake another one.
+    Secret {
+        /// Random bytes, never used twice.
+        nonce: [u8; NONCE_BYTES],
+    },
 }
 
 /// How firmly a machine holds its run id.
@@ -59,6 +77,10 @@ pub struct Hello {
     pub sender: MachineId,
     /// Who is meant.
     pub receiver: MachineId,
+    /// Which life of the sender, from 1: a machine that is started again in its run has the next.
+    pub incarnation: u32,
+    /// How the sender wants to be sure of the receiver, and offers to be proved.
+    pub trust: Trust,
     /// How firmly `run` is held.
     pub standing: Standing,
     /// The run's id.
@@ -131,7 +153,7 @@ impl fmt::Display for RunId {
 }
 
 impl Hello {
-    /// Appends the frame to `output`: 21 to 84 bytes.
+    /// Appends the frame to `output`: 26 to 121 bytes.
     pub fn encode(&self, output: &mut Vec<u8>) {
         encode_frame(output, kind::HELLO, |body| {
             body.extend_from_slice(&MAGIC);
@@ -140,6 +162,14 @@ impl Hello {
             body.push(self.system);
             for number in [self.machines, self.sender.0, self.receiver.0] {
                 let _ = body.write_u16::<BigEndian>(number);
+            }
+            let _ = body.write_u32::<BigEndian>(self.incarnation);
+            match &self.trust {
+                Trust::Open => body.push(0),
+                Trust::Secret { nonce } => {
+                    body.push(1);
+                    body.extend_from_slice(nonce);
+                }
             }
             body.push(match self.standing {
                 Standing::Proposed => 0,
@@ -180,6 +210,22 @@ impl Hello {
         let machines = fields.u16("machines")?;
         let sender = MachineId(fields.u16("sender")?);
         let receiver = MachineId(fields.u16("receiver")?);
+        let incarnation = fields.u32("incarnation")?;
+        let trust = match fields.u8("trust")? {
+            0 => Trust::Open,
+            1 => Trust::Secret {
+                nonce: *fields
+                    .bytes("nonce", NONCE_BYTES)?
+                    .first_chunk()
+                    .ok_or(FieldError::Truncated { field: "nonce" })?,
+            },
+            value => {
+                return Err(FieldError::Value {
+                    field: "trust",
+                    value: u64::from(value),
+                });
+            }
+        };
         let standing = match fields.u8("run standing")? {
             0 => Standing::Proposed,
             1 => Standing::Given,
@@ -201,6 +247,8 @@ impl Hello {
             machines,
             sender,
             receiver,
+            incarnation,
+            trust,
             standing,
             run,
         })

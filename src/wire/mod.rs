@@ -9,7 +9,7 @@ mod field;
 mod frame;
 mod handshake;
 
-pub use control::{Control, ErrorCode, Reason};
+pub use control::{ANSWER_BYTES_MAX, COMMAND_BYTES_MAX, Control, ErrorCode, PROOF_BYTES, Reason};
 pub use decoder::Decoder;
 pub use field::{FieldError, Fields};
 pub use frame::{
@@ -17,7 +17,8 @@ pub use frame::{
     encode_frame, kind,
 };
 pub use handshake::{
-    Expectation, Hello, MAGIC, RUN_ID_BYTES_MAX, Refusal, RunId, RunIdError, Standing, VERSION,
+    CONTROLLER, Expectation, Hello, MAGIC, NONCE_BYTES, RUN_ID_BYTES_MAX, Refusal, RunId, RunIdError,
+    Standing, Trust, VERSION,
 };
 
 /// A message of one system, and its bytes.

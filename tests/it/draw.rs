@@ -424,6 +424,7 @@ fn data_says_every_event_message_and_moment_of_the_logs() {
                     Fate::Received(_) => 'r',
                     Fate::Waiting => 'w',
                     Fate::Dropped => 'd',
+                    Fate::Lost => 'l',
                     Fate::Unknown => 'u',
                 };
                 assert_eq!(*fate, expected);

@@ -144,7 +144,7 @@ fn nobody_starts_before_everybody_is_connected() {
     assert!(second.heard.try_recv().is_err());
     let third = Running::start(place(2, &addresses), 1);
     for mesh in [&first, &second, &third] {
-        mesh.wait_for(|input| *input == Input::Start);
+        mesh.wait_for(|input| matches!(input, Input::Start { .. }));
     }
     first.handle.stop(Reason::Interrupted);
     for mesh in [first, second, third] {
@@ -166,7 +166,7 @@ fn a_given_run_id_is_taken_over_and_two_that_differ_are_refused() {
         Running::start(named(2, "named"), 0),
     ];
     for mesh in &meshes {
-        mesh.wait_for(|input| *input == Input::Start);
+        mesh.wait_for(|input| matches!(input, Input::Start { .. }));
     }
     meshes[0].handle.stop(Reason::Interrupted);
     assert!(
@@ -269,11 +269,11 @@ fn strangers_are_refused_by_the_protocols_error() {
         ErrorCode::BadMagic
     );
     assert_eq!(
-        refused(&[0, 0, 0, 7, 1, b'C', b'L', b'K', b'L', 0, 2]).0,
+        refused(&[0, 0, 0, 7, 1, b'C', b'L', b'K', b'L', 0, 1]).0,
         ErrorCode::WrongVersion
     );
     assert_eq!(
-        refused(&[0, 0, 0, 8, 1, b'C', b'L', b'K', b'L', 0, 1, 255]).0,
+        refused(&[0, 0, 0, 8, 1, b'C', b'L', b'K', b'L', 0, 2, 255]).0,
         ErrorCode::Malformed
     );
     assert_eq!(refused(&[0, 0, 0, 1, 2]).0, ErrorCode::UnexpectedFrame);
@@ -315,7 +315,7 @@ fn strangers_cost_a_run_nothing() {
     for peer in [&mut first, &mut second] {
         peer.say(&Control::Ready);
     }
-    machine.wait_for(|input| *input == Input::Start);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
     for peer in [&mut first, &mut second] {
         assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready");
         for number in 0..5_u64 {
@@ -360,7 +360,7 @@ fn started_pair(on_peer_loss: OnPeerLoss) -> (Running, Peer, SocketAddr) {
     let mut peer = Peer::connect(addresses[0]);
     peer.join(&hello(1, 2));
     peer.say(&Control::Ready);
-    machine.wait_for(|input| *input == Input::Start);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
     assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready");
     (machine, peer, addresses[0])
 }
@@ -411,7 +411,13 @@ fn a_lost_peer_may_come_back() {
         (Standing::Given, "proposal-0"),
         "the run has begun"
     );
-    machine.wait_for(|input| *input == Input::LinkUp { peer: MachineId(1) });
+    machine.wait_for(|input| {
+        *input
+            == Input::LinkUp {
+                peer: MachineId(1),
+                incarnation: 1,
+            }
+    });
     assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready, at once");
     let mut bytes = Vec::new();
     clocklab::wire::encode_frame(&mut bytes, 0xF1, |body| {
@@ -482,7 +488,7 @@ fn a_peer_whose_time_is_over_stops_only_machines_that_would_go_on() {
     let mut peer = Peer::connect(addresses[0]);
     peer.join(&hello(1, 2));
     peer.say(&Control::Ready);
-    machine.wait_for(|input| *input == Input::Start);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
     peer.say(&goodbye(1, Reason::Duration));
     assert_eq!(machine.end().unwrap().reason, Reason::Duration);
 }
@@ -511,7 +517,7 @@ fn a_peer_that_does_not_read_is_broken_off_at_the_limit() {
     let mut peer = Peer::connect(addresses[0]);
     peer.join(&hello(1, 2));
     peer.say(&Control::Ready);
-    machine.wait_for(|input| *input == Input::Start);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
     machine.wait_for(|input| {
         *input
             == Input::LinkDown {
@@ -551,7 +557,7 @@ fn a_peer_that_stops_before_the_start_may_be_started_again() {
         peer.join(&hello(*sender, 3));
         peer.say(&Control::Ready);
     }
-    machine.wait_for(|input| *input == Input::Start);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
     machine.handle.stop(Reason::Interrupted);
     for (peer, _) in &mut peers {
         peer.say(&goodbye(1, Reason::Duration));

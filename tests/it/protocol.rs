@@ -3,14 +3,17 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use clocklab::{
-    clock::{ClockKind, Timestamp},
+    clock::{ClockKind, HybridTime, Timestamp},
     mesh,
     model::{STAMP, Stamp},
-    trace::{Event, FORMAT_LINE, Footer, Header, Kind, Line, LineWriter, LogReader, Record, WallTime},
-    units::MachineId,
+    trace::{
+        Event, FORMAT_LINE, FaultNote, Footer, Header, Kind, Line, LineWriter, LogReader, Mishaps,
+        Recipients, Record, WallTime,
+    },
+    units::{MachineId, Speed},
     wire::{
         self, Control, Decoder, ErrorCode, HANDSHAKE_LENGTH_MAX, Hello, MAGIC, Message, Reason, Standing,
-        encode_frame, kind,
+        Trust, encode_frame, kind,
     },
 };
 
@@ -22,6 +25,8 @@ const LIMITS: &[(&str, u64)] = &[
     ("FRAME_LENGTH_MAX", wire::FRAME_LENGTH_MAX as u64),
     ("RUN_ID_BYTES_MAX", wire::RUN_ID_BYTES_MAX as u64),
     ("ERROR_TEXT_BYTES_MAX", wire::ERROR_TEXT_BYTES_MAX as u64),
+    ("COMMAND_BYTES_MAX", wire::COMMAND_BYTES_MAX as u64),
+    ("ANSWER_BYTES_MAX", wire::ANSWER_BYTES_MAX as u64),
     ("UNSENT_BYTES_MAX", mesh::UNSENT_BYTES_MAX as u64),
     ("STRANGERS_MAX", mesh::STRANGERS_MAX as u64),
     ("HANDSHAKE_MS_MAX", mesh::HANDSHAKE_MS_MAX),
@@ -177,6 +182,9 @@ mod tables {
             ("ready", kind::READY),
             ("goodbye", kind::GOODBYE),
             ("error", kind::ERROR),
+            ("proof", kind::PROOF),
+            ("command", kind::COMMAND),
+            ("answer", kind::ANSWER),
             ("stamp", STAMP),
         ];
         let document = table(&["kind", "name", "body"]);
@@ -343,6 +351,10 @@ mod log {
             tick: 1,
             clock: 2,
             vector: is_vector.then(|| vec![1, 2].into_boxed_slice()),
+            hybrid: is_vector.then(|| HybridTime {
+                physical_us: 1,
+                logical: 0,
+            }),
             kind,
         })
     }
@@ -353,7 +365,7 @@ mod log {
             None => Some(Kind::Internal),
             Some(Kind::Internal) => Some(Kind::Send {
                 to: machines(&[1]).into(),
-                dropped: machines(&[]).into(),
+                mishaps: None,
             }),
             Some(Kind::Send { .. }) => Some(Kind::Receive {
                 from: MachineId(1),
@@ -378,19 +390,34 @@ mod log {
     fn remark_behind(record: Option<&Record>) -> Option<Record> {
         let peer = MachineId(1);
         match record {
-            None => Some(Record::LinkUp { peer }),
+            None => Some(Record::LinkUp { peer, incarnation: 1 }),
             Some(Record::LinkUp { .. }) => Some(Record::LinkLost { peer }),
             Some(Record::LinkLost { .. }) => Some(Record::Stall {
                 late_us: 1,
                 skipped: 1,
             }),
-            Some(Record::Stall { .. }) => Some(Record::Ended(Box::new(footer()))),
+            Some(Record::Stall { .. }) => Some(Record::Fault(Box::new(FaultNote {
+                id: 1,
+                kind: "loss".to_owned(),
+                to: Recipients::new(),
+                detail: String::new(),
+            }))),
+            Some(Record::Fault(_)) => Some(Record::Mended { id: 1 }),
+            Some(Record::Mended { .. }) => Some(Record::Paused),
+            Some(Record::Paused) => Some(Record::Stepped { ticks: 1 }),
+            Some(Record::Stepped { .. }) => Some(Record::Pace { rate: 1, next_us: 1 }),
+            Some(Record::Pace { .. }) => Some(Record::Jumped {
+                ticks: 1,
+                physical_us: -1,
+            }),
+            Some(Record::Jumped { .. }) => Some(Record::Restarted { incarnation: 2 }),
+            Some(Record::Restarted { .. }) => Some(Record::Ended(Box::new(footer()))),
             Some(Record::Ended(_) | Record::Event(_)) => None,
         }
     }
 
     fn named(row: &Row) -> (String, BTreeSet<String>) {
-        (row[0].clone(), row[1].split(' ').map(str::to_owned).collect())
+        (row[0].clone(), row[1].split_whitespace().map(str::to_owned).collect())
     }
 
     #[test]
@@ -406,7 +433,13 @@ mod log {
     fn optional_keys_are_those_of_the_writer() {
         let send = Kind::Send {
             to: machines(&[1, 2]).into(),
-            dropped: machines(&[2]).into(),
+            mishaps: Mishaps {
+                dropped: machines(&[2]).into(),
+                lost: machines(&[2]).into(),
+                duplicated: machines(&[2]).into(),
+                unordered: machines(&[2]).into(),
+            }
+            .into_event(),
         };
         let receive = Kind::Receive {
             from: MachineId(1),
@@ -448,6 +481,8 @@ mod log {
             stalls: Some(1),
             ticking_us: Some(1),
             suspended_us: Some(1),
+            frames_sent: Some(1),
+            bytes_sent: Some(1),
         };
         let (_, least) = written(&Record::Ended(Box::new(footer())));
         let (_, all) = written(&Record::Ended(Box::new(full)));
@@ -480,6 +515,7 @@ mod log {
         assert_eq!(
             header,
             Header {
+                speed: Speed::NORMAL,
                 machine: MachineId(0),
                 machines: 3,
                 rate: Some(4),
@@ -582,6 +618,16 @@ mod examples {
                 text: text.trim_matches('"').to_owned(),
             }
             .encode(&mut bytes),
+            ["proof", byte] => {
+                let byte = u8::from_str_radix(byte.strip_prefix("all bytes ").unwrap(), 16).unwrap();
+                Control::Proof([byte; wire::PROOF_BYTES]).encode(&mut bytes);
+            }
+            ["command", text] => Control::Command(text.trim_matches('"').to_owned()).encode(&mut bytes),
+            ["answer", accepted, text] => Control::Answer {
+                accepted: *accepted == "accepted",
+                text: text.trim_matches('"').to_owned(),
+            }
+            .encode(&mut bytes),
             ["stamp", clock] => {
                 let stamp = Stamp(Timestamp::Lamport(number(
                     clock.strip_prefix("lamport ").unwrap(),
@@ -599,6 +645,8 @@ mod examples {
                     machines: machines.parse().unwrap(),
                     sender: sender.parse().unwrap(),
                     receiver: receiver.parse().unwrap(),
+                    incarnation: 1,
+                    trust: Trust::Open,
                     standing: Standing::Proposed,
                     run: rest.trim_matches('`').parse().unwrap(),
                 }

@@ -14,7 +14,9 @@ use clocklab::{
     mesh::{Config, OnPeerLoss},
     node::{Effect, Effects, Input, Node},
     units::{MachineId, Time},
-    wire::{Control, Decoder, FRAME_LENGTH_MAX, FieldError, Fields, Hello, Message, Reason, Standing, kind},
+    wire::{
+        Control, Decoder, FRAME_LENGTH_MAX, FieldError, Fields, Hello, Message, Reason, Standing, Trust, kind,
+    },
 };
 
 /// Addresses on loopback that were free a moment ago.
@@ -47,6 +49,7 @@ pub(crate) fn free_base_port(count: u16) -> u16 {
 pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
     Config {
         me: MachineId(me),
+        incarnation: 1,
         addresses: addresses.to_vec(),
         listen: addresses[usize::from(me)],
         run: format!("proposal-{me}").parse().unwrap(),
@@ -115,7 +118,7 @@ impl Node for Teller {
 
     fn handle(&mut self, _now: Time, input: Input<Number>, effects: &mut Effects<Number>) {
         match &input {
-            Input::Start => self.started = true,
+            Input::Start { .. } => self.started = true,
             // Nothing new: what it sends from now on would go nowhere.
             Input::Stop { .. } => self.numbers = 0,
             Input::Timeout => {
@@ -225,6 +228,8 @@ pub(crate) fn hello(sender: u16, machines: u16) -> Hello {
         machines,
         sender: MachineId(sender),
         receiver: MachineId(0),
+        incarnation: 1,
+        trust: Trust::Open,
         standing: Standing::Proposed,
         run: format!("proposal-{sender}").parse().unwrap(),
     }

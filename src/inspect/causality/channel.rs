@@ -98,7 +98,7 @@ impl Causality<'_> {
                 let at_end = all && at.is_none_or(|at| ended.is_none_or(|ended| at >= ended));
                 Some(if at_end { Place::Waiting } else { Place::Unsaid })
             }
-            Fate::Dropped => None,
+            Fate::Dropped | Fate::Lost => None,
             Fate::Unknown => Some(Place::NeverSeen),
         }
     }

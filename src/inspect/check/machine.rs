@@ -8,7 +8,7 @@ use super::{
     wrong_rule::Fits,
 };
 use crate::{
-    trace::{Event, Footer, Header, Kind, Record, Violations, WallTime},
+    trace::{Event, Footer, Header, Kind, Mishaps, Record, Violations, WallTime, copies},
     units::MachineId,
 };
 
@@ -79,7 +79,15 @@ impl MachineCheck {
                 let lines = shared.losses.entry((self.me, *peer)).or_default();
                 lines.push(line);
             }
-            Record::LinkUp { .. } | Record::Stall { .. } => {}
+            Record::LinkUp { .. }
+            | Record::Stall { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Jumped { .. }
+            | Record::Restarted { .. } => {}
             Record::Ended(footer) => self.end(line, footer, shared),
         }
         (self.last_at, self.last_line) = (at, line);
@@ -115,9 +123,9 @@ impl MachineCheck {
         }
         match &event.kind {
             Kind::Internal => self.judge_step(line, before, shared),
-            Kind::Send { to, dropped } => {
+            Kind::Send { to, mishaps } => {
                 self.judge_step(line, before, shared);
-                self.send(line, event, to, dropped, shared);
+                self.send(line, event, to, mishaps.as_deref(), shared);
             }
             Kind::Receive { from, sent, .. } => {
                 self.fits.take(before, *sent, event.clock);
@@ -148,31 +156,52 @@ impl MachineCheck {
         line: u64,
         event: &Event,
         to: &[MachineId],
-        dropped: &[MachineId],
+        mishaps: Option<&Mishaps>,
         shared: &mut Shared,
     ) {
-        for peer in to.iter().chain(dropped) {
+        for peer in to {
             if !self.is_peer(*peer) {
                 self.no_peer(line, *peer, shared);
                 return;
             }
         }
-        if let Some(other) = dropped.iter().find(|peer| !to.contains(peer)) {
-            let text = format!("dropped={other} names a machine that is no recipient of this send");
-            let place = shared.files.place(self.me, line);
-            shared
-                .violations
-                .add(FORMAT, self.me, || (vec![place.clone()], text.clone()));
+        if let Some(mishaps) = mishaps {
+            self.judge_mishaps(line, to, mishaps, shared);
         }
         let (channels, mut context) = shared.split();
         for peer in to {
-            if dropped.is_empty() || !dropped.contains(peer) {
+            if copies(mishaps, *peer) > 0 {
                 let send = Sent {
                     line,
                     clock: event.clock,
                     vector: event.vector.clone(),
                 };
                 channels.send(self.me, *peer, send, &mut context);
+            }
+        }
+    }
+
+    /// Something can only happen to a message that was to be sent.
+    #[cold]
+    fn judge_mishaps(&self, line: u64, to: &[MachineId], mishaps: &Mishaps, shared: &mut Shared) {
+        let Mishaps {
+            dropped,
+            lost,
+            duplicated,
+            unordered,
+        } = mishaps;
+        for (key, machines) in [
+            ("dropped", dropped),
+            ("lost", lost),
+            ("duplicated", duplicated),
+            ("unordered", unordered),
+        ] {
+            if let Some(other) = machines.iter().find(|peer| !to.contains(peer)) {
+                let place = shared.files.place(self.me, line);
+                shared.violations.add(FORMAT, self.me, || {
+                    let text = format!("{key}={other} names a machine that is no recipient of this send");
+                    (vec![place], text)
+                });
             }
         }
     }

@@ -96,7 +96,7 @@ struct Messages {
     send_steps: Vec<i64>,
     /// The row of the recipient.
     to: Vec<usize>,
-    /// A letter a message: received, waiting, dropped, unknown.
+    /// A letter a message: received, waiting, dropped, lost, unknown.
     fates: String,
     /// For each received one, the receive event's number.
     receive_steps: Vec<i64>,
@@ -314,6 +314,7 @@ impl<'a> Making<'a> {
             Fate::Received(_) => 'r',
             Fate::Waiting => 'w',
             Fate::Dropped => 'd',
+            Fate::Lost => 'l',
             Fate::Unknown => 'u',
         });
         if let Some(receive) = receive {

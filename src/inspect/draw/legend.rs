@@ -87,6 +87,7 @@ impl Pen<'_> {
         for (fate, text) in [
             (Fate::Waiting, "still waits at the end (arrival not logged)"),
             (Fate::Dropped, "dropped: the link was down"),
+            (Fate::Lost, "lost by an injected fault"),
             (Fate::Unknown, "unknown: the logs do not say"),
         ] {
             if has_fate(fate) {
@@ -175,7 +176,9 @@ impl Pen<'_> {
                         shape(writer, EventKind::Internal, end, y, 3.5);
                         String::new()
                     }
-                    Fate::Dropped => format!("M{left} {low}L{right} {high}M{left} {high}L{right} {low}"),
+                    Fate::Dropped | Fate::Lost => {
+                        format!("M{left} {low}L{right} {high}M{left} {high}L{right} {low}")
+                    }
                     Fate::Unknown => format!("M{right} {}L{left} {low}L{left} {high}Z", Pixels(y)),
                 };
                 if !path.is_empty() {

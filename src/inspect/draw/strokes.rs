@@ -226,6 +226,7 @@ impl Pen<'_> {
             Fate::Received(receive) => ("received", history.name_of(receive)),
             Fate::Waiting => ("waiting", format!("machine {to}: waits at the end")),
             Fate::Dropped => ("dropped", format!("machine {to}: dropped, the link was down")),
+            Fate::Lost => ("lost", format!("machine {to}: lost by an injected fault")),
             Fate::Unknown => (
                 "unknown",
                 format!("machine {to}: what became of it is not in the logs"),
@@ -369,7 +370,7 @@ impl Pen<'_> {
         let (end, dash) = match message.fate {
             // It did arrive: its ring sits on the line.
             Fate::Waiting | Fate::Received(_) => ((from.0, lane.line_y - way.signum() * radius), "4 2.5"),
-            Fate::Dropped => (lost, "4 2.5"),
+            Fate::Dropped | Fate::Lost => (lost, "4 2.5"),
             Fate::Unknown => (lost, "1.2 3"),
         };
         let path = format!(
@@ -390,7 +391,7 @@ impl Pen<'_> {
                     &[("cx", &x), ("cy", &y), ("r", &Pixels(r)), ("fill", &ground)],
                 );
             }
-            Fate::Dropped => {
+            Fate::Dropped | Fate::Lost => {
                 let path = format!(
                     "M{} {}L{} {}M{} {}L{} {}",
                     Pixels(x - r),

@@ -125,6 +125,7 @@ fn steps(excerpt: &Excerpt<'_>, internals: Internals, notes: &mut Vec<String>) -
                 Fate::Received(_) => continue,
                 Fate::Waiting => "waits at the end",
                 Fate::Dropped => "dropped",
+                Fate::Lost => "lost by a fault",
                 Fate::Unknown => "not received here",
             };
             steps.push(Step {

@@ -148,7 +148,7 @@ impl<'a> Part<'a> {
             };
             let fate = match message.fate {
                 Fate::Received(receive) => inside(receive).map_or(Fate::Unknown, Fate::Received),
-                Fate::Waiting | Fate::Dropped | Fate::Unknown => message.fate,
+                Fate::Waiting | Fate::Dropped | Fate::Lost | Fate::Unknown => message.fate,
             };
             builder.message(Message {
                 send,

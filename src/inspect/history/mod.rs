@@ -98,6 +98,8 @@ pub enum Fate {
     Waiting,
     /// The link was down: it was never on its way.
     Dropped,
+    /// An injected fault lost it.
+    Lost,
     /// The logs do not say: on its way when they ended, or lost with a link.
     Unknown,
 }
@@ -407,7 +409,7 @@ impl Message {
     pub fn receive(&self) -> Option<EventId> {
         match self.fate {
             Fate::Received(event) => Some(event),
-            Fate::Waiting | Fate::Dropped | Fate::Unknown => None,
+            Fate::Waiting | Fate::Dropped | Fate::Lost | Fate::Unknown => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Event, EventKind, Fate, History, HistoryBuilder, Message, Process, Receipt, Sender, Stray};
 use crate::{
     inspect::run::{InspectError, Item, RunReader},
-    trace::{self, Kind, Record, WallTime},
+    trace::{self, Kind, Mishaps, Record, WallTime},
     units::MachineId,
 };
 
@@ -103,7 +103,16 @@ impl Reading {
                     }
                 }
             }
-            Record::LinkUp { .. } | Record::LinkLost { .. } | Record::Stall { .. } => {}
+            Record::LinkUp { .. }
+            | Record::LinkLost { .. }
+            | Record::Stall { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Jumped { .. }
+            | Record::Restarted { .. } => {}
         }
     }
 
@@ -128,13 +137,20 @@ impl Reading {
         );
         let Some(id) = added else { return };
         match &event.kind {
-            Kind::Send { to, dropped } => {
+            Kind::Send { to, mishaps } => {
                 for recipient in to {
                     let Some(to) = self.process(*recipient) else {
                         continue;
                     };
-                    let fate = if dropped.contains(recipient) {
+                    let happened = |list: fn(&Mishaps) -> &[MachineId]| {
+                        mishaps
+                            .as_deref()
+                            .is_some_and(|mishaps| list(mishaps).contains(recipient))
+                    };
+                    let fate = if happened(|mishaps| &mishaps.dropped) {
                         Fate::Dropped
+                    } else if happened(|mishaps| &mishaps.lost) {
+                        Fate::Lost
                     } else {
                         Fate::Unknown
                     };

@@ -15,7 +15,7 @@ pub use thinned::{POINTS_MAX, Thinned};
 use self::{lateness::Deadlines, sends::SendTimes};
 use super::run::{InspectError, Item, RunReader};
 use crate::{
-    trace::{Event, Header, Kind, Record, WallTime},
+    trace::{Event, Header, Kind, Record, WallTime, copies},
     units::MachineId,
 };
 
@@ -132,11 +132,11 @@ impl RunSeries {
         match record {
             Record::Event(event) => {
                 self.seconds = self.seconds.max(seconds);
-                if let Kind::Send { to, dropped } = &event.kind {
+                if let Kind::Send { to, mishaps } = &event.kind {
                     // Nobody asks for the ages of messages to machines without lines.
                     for to in to
                         .iter()
-                        .filter(|to| place(**to).is_some() && !dropped.contains(to))
+                        .filter(|to| place(**to).is_some() && copies(mishaps.as_deref(), **to) > 0)
                     {
                         reading.sends.sent(from, *to, event.clock, at);
                     }
@@ -162,7 +162,15 @@ impl RunSeries {
                         .push(seconds.min(self.seconds), approximate(footer.queued));
                 }
             }
-            Record::LinkUp { .. } | Record::LinkLost { .. } => {}
+            Record::LinkUp { .. }
+            | Record::LinkLost { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Jumped { .. }
+            | Record::Restarted { .. } => {}
         }
     }
 

@@ -16,8 +16,8 @@ fn counts(me: u16, machines: u16, draw: u32) -> std::collections::BTreeMap<Vec<u
             let (event, sent) = script.event();
             let to = match event.kind {
                 Kind::Internal => Recipients::new(),
-                Kind::Send { to, dropped } => {
-                    assert!(dropped.is_empty() && !to.is_empty());
+                Kind::Send { to, mishaps } => {
+                    assert!(mishaps.is_none() && !to.is_empty());
                     to
                 }
                 other => panic!("{other:?} with an empty queue"),

@@ -19,7 +19,7 @@ fn nothing_is_due_after_the_stop_and_messages_still_join_the_queue() {
 fn a_start_after_the_stop_starts_nothing() {
     let mut script = Script::new(config(0, 3));
     script.input(0, stop(Reason::Interrupted, None));
-    script.input(1_000, Input::Start);
+    script.input(1_000, super::start());
     assert_eq!(script.machine.deadline(), None);
     assert_eq!(script.input(1_000, Input::Timeout), []);
     assert_eq!(script.footer().ticks, 0);

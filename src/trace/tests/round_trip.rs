@@ -21,9 +21,9 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         Just(Kind::Internal),
         Just(Kind::Other),
-        (any_machines(1), any_machines(0)).prop_map(|(to, dropped)| Kind::Send {
+        (any_machines(1), any_mishaps()).prop_map(|(to, mishaps)| Kind::Send {
             to: to.into(),
-            dropped: dropped.into(),
+            mishaps: mishaps.into_event(),
         }),
         any::<(u16, u64, u64, Option<u64>)>().prop_map(|(from, sent, queue, waited_us)| Kind::Receive {
             from: MachineId(from),
@@ -34,16 +34,28 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
+fn any_mishaps() -> impl Strategy<Value = Mishaps> {
+    let lists = [any_machines(0), any_machines(0), any_machines(0), any_machines(0)];
+    lists.prop_map(|[dropped, lost, duplicated, unordered]| Mishaps {
+        dropped: dropped.into(),
+        lost: lost.into(),
+        duplicated: duplicated.into(),
+        unordered: unordered.into(),
+    })
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     (
         any::<(u64, u64)>(),
         option::of(vec(any::<u64>(), 0..5)),
+        option::of(any::<(u64, u32)>()),
         any_kind(),
     )
-        .prop_map(|((tick, clock), vector, kind)| Event {
+        .prop_map(|((tick, clock), vector, hybrid, kind)| Event {
             tick,
             clock,
             vector: vector.map(Vec::into_boxed_slice),
+            hybrid: hybrid.map(|(physical_us, logical)| HybridTime { physical_us, logical }),
             kind,
         })
 }
@@ -71,14 +83,37 @@ fn any_footer() -> impl Strategy<Value = Footer> {
                 stalls,
                 ticking_us: suspended.map(|us| us / 2),
                 suspended_us: suspended,
+                frames_sent: mean,
+                bytes_sent: max,
             },
         )
+}
+
+fn any_fault() -> impl Strategy<Value = FaultNote> {
+    (any::<u32>(), "[a-z-]{1,12}", any_machines(0), "[a-z0-9.:-]{0,20}").prop_map(|(id, kind, to, detail)| {
+        FaultNote {
+            id,
+            kind,
+            to: to.into(),
+            detail,
+        }
+    })
 }
 
 fn any_record() -> impl Strategy<Value = (WallTime, Record)> {
     let record = prop_oneof![
         6 => any_event().prop_map(Record::Event),
-        1 => any::<u16>().prop_map(|peer| Record::LinkUp { peer: MachineId(peer) }),
+        1 => any::<(u16, u32)>().prop_map(|(peer, incarnation)| Record::LinkUp {
+            peer: MachineId(peer),
+            incarnation: incarnation.max(1),
+        }),
+        1 => any_fault().prop_map(|fault| Record::Fault(Box::new(fault))),
+        1 => any::<u32>().prop_map(|id| Record::Mended { id }),
+        1 => Just(Record::Paused),
+        1 => any::<u64>().prop_map(|ticks| Record::Stepped { ticks }),
+        1 => any::<(u32, u64)>().prop_map(|(rate, next_us)| Record::Pace { rate, next_us }),
+        1 => any::<(u64, i64)>().prop_map(|(ticks, physical_us)| Record::Jumped { ticks, physical_us }),
+        1 => any::<u32>().prop_map(|incarnation| Record::Restarted { incarnation }),
         1 => any::<u16>().prop_map(|peer| Record::LinkLost { peer: MachineId(peer) }),
         1 => any::<(u64, u64)>().prop_map(|(late_us, skipped)| Record::Stall { late_us, skipped }),
         1 => any_footer().prop_map(|footer| Record::Ended(Box::new(footer))),
@@ -93,16 +128,18 @@ fn any_header() -> impl Strategy<Value = Header> {
     (
         (0_u16..u16::MAX, any::<u16>()),
         any::<(Option<u32>, Option<u32>, Option<u64>, u64)>(),
+        (1_u32..=1_000_000).prop_map(|permille| format!("{}", f64::from(permille) / 1000.0)),
         "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         any_time(),
     )
         .prop_map(
-            |((machine, more), (rate, draw, phase_us, seed), run, started)| Header {
+            |((machine, more), (rate, draw, phase_us, seed), speed, run, started)| Header {
                 machine: MachineId(machine),
                 machines: (machine + 1).saturating_add(more),
                 rate,
                 draw,
                 phase_us,
+                speed: speed.parse().unwrap(),
                 clock: ClockKind::Lamport,
                 seed,
                 run: run.parse::<RunId>().unwrap(),

@@ -13,6 +13,8 @@ fn hello(sender: u16, receiver: u16) -> Hello {
         machines: 3,
         sender: MachineId(sender),
         receiver: MachineId(receiver),
+        incarnation: 1,
+        trust: Trust::Open,
         standing: Standing::Proposed,
         run: run("20261120-231601"),
     }
@@ -54,11 +56,15 @@ fn judged_as_dialler(hello: &Hello) -> Result<(), ErrorCode> {
 }
 
 #[test]
-fn the_shortest_and_the_longest_hello_have_21_and_84_bytes() {
-    for (text, length) in [("a".to_owned(), 21), ("a".repeat(64), 84)] {
+fn the_shortest_and_the_longest_hello_have_26_and_121_bytes() {
+    let secret = Trust::Secret {
+        nonce: [7; NONCE_BYTES],
+    };
+    for (text, trust, length) in [("a".to_owned(), Trust::Open, 26), ("a".repeat(64), secret, 121)] {
         let mut bytes = Vec::new();
         Hello {
             run: run(&text),
+            trust,
             ..hello(1, 0)
         }
         .encode(&mut bytes);
@@ -98,7 +104,7 @@ fn a_stranger_is_told_that_this_is_a_clocklab_port() {
 
 #[test]
 fn other_versions_are_refused_whatever_follows() {
-    for version in [0_u16, 2, 256, 65_535] {
+    for version in [0_u16, 1, 3, 256, 65_535] {
         let mut body = body_of(&hello(1, 0));
         body[4..6].copy_from_slice(&version.to_be_bytes());
         let refusal = Hello::decode(&body).unwrap_err();
@@ -121,7 +127,7 @@ fn the_magic_is_judged_before_the_version() {
 
 #[test]
 fn standings_other_than_two_are_malformed() {
-    let place = 13;
+    let place = 18;
     let mut body = body_of(&hello(1, 0));
     assert_eq!(body[place], 0);
     for (value, accepted) in [(0, true), (1, true), (2, false), (255, false)] {
@@ -132,7 +138,7 @@ fn standings_other_than_two_are_malformed() {
 
 #[test]
 fn a_run_id_that_breaks_its_rule_is_malformed() {
-    let head = &body_of(&hello(1, 0))[..14];
+    let head = &body_of(&hello(1, 0))[..19];
     for (id, accepted) in [
         (b"".to_vec(), false),
         (b"a".to_vec(), true),
@@ -398,20 +404,25 @@ fn a_given_run_wins_over_smaller_machines_and_else_the_smallest_machine() {
 fn any_hello() -> impl Strategy<Value = Hello> {
     (
         any::<(u8, u16, u16, u16, bool)>(),
+        any::<(u32, Option<[u8; NONCE_BYTES]>)>(),
         "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
     )
-        .prop_map(|((system, machines, sender, receiver, is_given), id)| Hello {
-            system,
-            machines,
-            sender: MachineId(sender),
-            receiver: MachineId(receiver),
-            standing: if is_given {
-                Standing::Given
-            } else {
-                Standing::Proposed
+        .prop_map(
+            |((system, machines, sender, receiver, is_given), (incarnation, nonce), id)| Hello {
+                system,
+                machines,
+                sender: MachineId(sender),
+                receiver: MachineId(receiver),
+                incarnation,
+                trust: nonce.map_or(Trust::Open, |nonce| Trust::Secret { nonce }),
+                standing: if is_given {
+                    Standing::Given
+                } else {
+                    Standing::Proposed
+                },
+                run: run(&id),
             },
-            run: run(&id),
-        })
+        )
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use clocklab::{
     model::{self, Machine, Phase},
     sim::{self, Latency, Observer, Simulation},
     trace::{Header, LineWriter, Record, WallTime},
-    units::{MachineId, Time},
+    units::{MachineId, Speed, Time},
 };
 
 const STARTED: WallTime = WallTime(1_795_216_561_123_456);
@@ -48,6 +48,7 @@ pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
         latency: Latency::Constant { us: 0 },
         seed: plan.seed,
         run: "generated".parse().unwrap(),
+        epoch: WallTime(0),
     };
     let mut texts = Texts(MachineId::all(machines).map(|me| begin(plan, me)).collect());
     let simulation = Simulation::new(config, |me| Machine::new(model(plan, me))).unwrap();
@@ -74,6 +75,7 @@ fn begin(plan: &Plan<'_>, me: MachineId) -> Text {
     let config = model(plan, me);
     let skew = plan.skew_us.get(me.index()).copied().unwrap_or(0);
     let header = Header {
+        speed: Speed::NORMAL,
         machine: me,
         machines: config.machines,
         rate: Some(config.rate),

@@ -200,6 +200,7 @@ impl<'a> Scene<'a> {
             .take(RECIPIENTS_SHOWN_MAX)
             .map(|message| match message.fate {
                 Fate::Dropped => format!("{} (link down)", self.machine(message.to)),
+                Fate::Lost => format!("{} (lost by a fault)", self.machine(message.to)),
                 Fate::Received(_) | Fate::Waiting | Fate::Unknown => self.machine(message.to),
             })
             .collect();

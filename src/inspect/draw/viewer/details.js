@@ -68,6 +68,7 @@ function messageRow(table, model, message, head, go) {
     const became = {
       w: "waits in the queue at the end; its arrival is not logged",
       d: "dropped: the link was down",
+      l: "lost by an injected fault",
       u: "what became of it is not in the logs",
     }[String.fromCharCode(messages.fate[message])];
     tableRow(table, head, `to ${to.label}: ${became}`);
@@ -140,6 +141,7 @@ function legend(model) {
     [model.rows.some((row) => row.queueMax > 0), "▟", "messages waiting"],
     [hasFate("w"), "╌○", "still waits at the end"],
     [hasFate("d"), "╌✕", "dropped"],
+    [hasFate("l"), "╌✕", "lost"],
     [hasFate("u"), "┈▸", "unknown"],
     [true, "━", "causal past", "cl-past"],
     [true, "┅", "causal future", "cl-future"],

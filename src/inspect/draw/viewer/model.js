@@ -4,7 +4,7 @@
 const FORMAT = "clocklab-diagram 1";
 
 const KIND_WORDS = { i: "internal", s: "send", r: "receive", x: "exchange", o: "other" };
-const FATE_WORDS = { r: "received", w: "waiting", d: "dropped", u: "unknown" };
+const FATE_WORDS = { r: "received", w: "waiting", d: "dropped", l: "lost", u: "unknown" };
 const [INTERNAL, SEND, RECEIVE, EXCHANGE, OTHER] = [..."isrxo"].map((letter) => letter.charCodeAt(0));
 const [RECEIVED, WAITING, DROPPED] = [..."rwd"].map((letter) => letter.charCodeAt(0));
 

@@ -2,7 +2,7 @@
 
 const SEARCH_HELP =
   "0:17, send, receive, internal, queue>5, clock>=100, machine=2, line=40, time<3 (seconds), waited>0.5 (seconds), " +
-  "waiting, dropped, unknown; several words must all hold";
+  "waiting, dropped, lost, unknown; several words must all hold";
 
 const COMPARE = {
   "<": (a, b) => a < b,
