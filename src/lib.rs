@@ -8,15 +8,19 @@
 //! |---|---|
 //! | [`units`] | machine ids and time |
 //! | [`dice`] | seeded random numbers, the same everywhere |
+//! | [`latency`] | how long a message is under way, drawn from a seeded stream |
 //! | [`wire`] | frames, decoder, handshake, error codes; no system's meaning |
 //! | [`clock`] | logical clocks as plain values |
 //! | [`trace`] | the event log's line, both ways |
 //! | [`node`] | a system as a value: inputs in, effects out |
+//! | [`faults`] | injected faults: what there is, how it is written, what it does to messages |
+//! | [`control`] | commands to a running machine, as text |
 //! | [`model`] | the scale model of machines that run at different speeds |
 //! | [`mesh`] | the mio driver: real TCP, real time |
 //! | [`sim`] | the virtual-time driver: one thread, everything from a seed |
 //! | [`lab`] | launches machines, watches over them, runs experiments |
 //! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
+//! | [`watch`] | a run as it happens: in a terminal, in a browser |
 //! | [`cli`] | arguments, validated, and the commands |
 //!
 //! Imports go only upwards in this table: a module uses those above it. Systems import no driver, drivers no
@@ -24,13 +28,17 @@
 
 pub mod cli;
 pub mod clock;
+pub mod control;
 pub mod dice;
+pub mod faults;
 pub mod inspect;
 pub mod lab;
+pub mod latency;
 pub mod mesh;
 pub mod model;
 pub mod node;
 pub mod sim;
 pub mod trace;
 pub mod units;
+pub mod watch;
 pub mod wire;

@@ -78,7 +78,7 @@ impl Followed {
         if matches!(read, Some(Ok(_))) {
             self.known.started = true;
             let known = &mut self.known;
-            self.tail.take(&bytes, |_, record| match record {
+            self.tail.take(&bytes, |_, _, record| match record {
                 Record::Event(event) => {
                     (known.ticks, known.clock) = (event.tick, event.clock);
                     known.queue = if let Kind::Receive { queue, .. } = event.kind {

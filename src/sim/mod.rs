@@ -25,7 +25,6 @@
 //! The same seed gives the same records at the same times on every machine: all arithmetic is in integers.
 
 mod agenda;
-mod latency;
 mod network;
 mod parting;
 mod run;
@@ -39,7 +38,7 @@ use crate::{
     wire::{FieldError, FrameError, Reason, Refusal, RunId},
 };
 
-pub use latency::{LATENCY_US_MAX, Latency, LatencyError};
+pub use crate::latency::{LATENCY_US_MAX, Latency, LatencyError};
 pub use run::Simulation;
 
 /// Machines up to which set-up and goodbye are real frames on cut streams.

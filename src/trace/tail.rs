@@ -15,12 +15,14 @@ const UNFINISHED_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct LogTail {
     unfinished: Vec<u8>,
+    /// Whole lines so far.
+    lines: u64,
     time: TimeText,
 }
 
 impl LogTail {
-    /// Adds `bytes` and gives every record whose line they finish.
-    pub fn take(&mut self, bytes: &[u8], mut give: impl FnMut(WallTime, Record)) {
+    /// Adds `bytes` and gives every record whose line they finish, with the line's number among those taken, from 1.
+    pub fn take(&mut self, bytes: &[u8], mut give: impl FnMut(u64, WallTime, Record)) {
         self.unfinished.extend_from_slice(bytes);
         let whole = self
             .unfinished
@@ -31,8 +33,10 @@ impl LogTail {
             .unfinished
             .get(..whole)
             .unwrap_or_default()
-            .split(|byte| *byte == b'\n')
+            .split_inclusive(|byte| *byte == b'\n')
         {
+            self.lines += 1;
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
             let record = match line.first() {
                 None => None,
                 Some(b'#') => parse_remark(line, &mut self.time).ok().flatten(),
@@ -41,7 +45,7 @@ impl LogTail {
                     .map(|(at, event)| (at, Record::Event(event))),
             };
             if let Some((at, record)) = record {
-                give(at, record);
+                give(self.lines, at, record);
             }
         }
         self.unfinished.drain(..whole);

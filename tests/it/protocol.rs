@@ -417,7 +417,10 @@ mod log {
     }
 
     fn named(row: &Row) -> (String, BTreeSet<String>) {
-        (row[0].clone(), row[1].split_whitespace().map(str::to_owned).collect())
+        (
+            row[0].clone(),
+            row[1].split_whitespace().map(str::to_owned).collect(),
+        )
     }
 
     #[test]

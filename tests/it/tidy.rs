@@ -10,12 +10,14 @@ use std::{
 /// The layers, lower ones first. A module imports from its own layer and from lower ones; the row of a module
 /// that is not here is the first thing to write when it is made.
 const LAYERS: &[&[&str]] = &[
-    &["units", "dice", "wire"],
+    &["units", "dice", "latency", "wire"],
     &["clock", "trace"],
-    &["node"],
+    &["node", "faults"],
+    &["control"],
     &["model"],
     &["mesh", "sim"],
     &["lab", "inspect"],
+    &["watch"],
     &["cli"],
 ];
 
@@ -43,7 +45,7 @@ const WORLD: &[&str] = &[
 ];
 
 /// The modules that are drivers: sockets, threads, files, environment and clocks are their business.
-const DRIVERS: &[&str] = &["mesh", "lab", "cli", "main"];
+const DRIVERS: &[&str] = &["mesh", "lab", "watch", "cli", "main"];
 
 /// The exceptions: a module and the one thing of the world that it needs.
 const WORLD_EXCEPTIONS: &[(&str, &str)] = &[

@@ -1,0 +1,215 @@
+//! Faults that are injected on purpose: what there is, how it is written, and what it does to messages.
+//!
+//! A fault is text, the same in a fault file, on the command line, on a control connection and in a log:
+//!
+//! ```text
+//!   delay 0 / 1,2 uniform:5ms-50ms            both ways between machine 0 and machines 1 and 2
+//!   delay all exponential:20ms reorder        every link; messages overtake each other
+//!   loss 0 to 1 30%                           one way
+//!   duplicate all 10%
+//!   bandwidth 0 / 2 1000                      bytes a second
+//!   partition 0,1 / 2                         what is sent across is lost
+//!   partition 0 to 1 hold                     what is sent across waits until it is over
+//!   kill 1        pause 1        restart 1    the process: SIGKILL, SIGSTOP, SIGKILL and started again
+//!   rate 1 3                                  ticks a second
+//!   jump 1 250ms  jump 1 -2s   jump 1 100     the physical clock, either way; the logical clock, ahead
+//! ```
+//!
+//! Faults of links work on whole message frames at their sender, in front of the link: control frames pass, and an
+//! end in order stays one. Nothing here knows a socket or a clock, so the mesh and the simulator break in the very same
+//! way.
+
+mod text;
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::{
+    latency::Latency,
+    trace::Recipients,
+    units::{MachineId, Time},
+};
+
+/// Parts of a million: a probability without floating point.
+pub const CERTAIN: u32 = 1_000_000;
+
+/// One fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Of the messages on some links.
+    Link {
+        /// Which.
+        links: Links,
+        /// What happens to them.
+        effect: LinkEffect,
+    },
+    /// Of a machine.
+    Machine {
+        /// Which.
+        machine: MachineId,
+        /// What happens to it.
+        effect: MachineEffect,
+    },
+}
+
+/// Links by their ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Every link of the run, both ways.
+    All,
+    /// From each of some machines to each of others.
+    Between {
+        /// The senders, smallest id first.
+        from: Recipients,
+        /// The receivers, smallest id first; no sender is among them.
+        to: Recipients,
+        /// Also from the receivers to the senders.
+        both_ways: bool,
+    },
+}
+
+/// What happens to messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEffect {
+    /// They are under way longer.
+    Delay {
+        /// By how much.
+        latency: Latency,
+        /// They may overtake each other.
+        reorder: bool,
+    },
+    /// Some are lost.
+    Loss {
+        /// With this probability, in parts of [`CERTAIN`].
+        probability: u32,
+    },
+    /// Some are sent twice.
+    Duplicate {
+        /// With this probability, in parts of [`CERTAIN`].
+        probability: u32,
+    },
+    /// Nothing gets through.
+    Partition {
+        /// What is sent waits until it is over, instead of being lost.
+        hold: bool,
+    },
+    /// Bytes take their time.
+    Bandwidth {
+        /// Bytes a second, at least 1.
+        bytes_per_second: u64,
+    },
+}
+
+/// What happens to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineEffect {
+    /// Its process dies at once (SIGKILL). With an end, it is started again then.
+    Kill,
+    /// Its process stands still (SIGSTOP) until the end.
+    Pause,
+    /// Its process dies and is started again at once.
+    Restart,
+    /// It has another rate until the end.
+    Rate {
+        /// Ticks a second.
+        per_second: u32,
+    },
+    /// Its clocks are moved, once.
+    Jump {
+        /// The logical clock, ahead.
+        ticks: u64,
+        /// The physical clock, either way, in microseconds.
+        physical_us: i64,
+    },
+}
+
+/// A fault, for how long, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timed {
+    /// The number by which the log and a person name it.
+    pub id: u32,
+    /// When it begins, after the start of the run.
+    pub at: Time,
+    /// How long it lasts; `None` until it is mended.
+    pub lasts: Option<Duration>,
+    /// What it is.
+    pub fault: Fault,
+}
+
+/// A text that says no fault.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("`{text}` is no fault: {what}")]
+pub struct FaultError {
+    /// What was given.
+    pub text: String,
+    /// What is wrong with it, and the mend.
+    pub what: String,
+}
+
+impl Links {
+    /// Whether they hold the direction `from` → `to`.
+    #[must_use]
+    pub fn has(&self, from: MachineId, to: MachineId) -> bool {
+        match self {
+            Links::All => from != to,
+            Links::Between {
+                from: senders,
+                to: receivers,
+                both_ways,
+            } => {
+                (senders.contains(&from) && receivers.contains(&to))
+                    || (*both_ways && senders.contains(&to) && receivers.contains(&from))
+            }
+        }
+    }
+
+    /// The greatest machine that they name.
+    fn greatest(&self) -> Option<MachineId> {
+        match self {
+            Links::All => None,
+            Links::Between { from, to, .. } => from.iter().chain(to).max().copied(),
+        }
+    }
+}
+
+impl Fault {
+    /// The word that its log line has for its kind.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::Link { effect, .. } => match effect {
+                LinkEffect::Delay { .. } => "delay",
+                LinkEffect::Loss { .. } => "loss",
+                LinkEffect::Duplicate { .. } => "duplicate",
+                LinkEffect::Partition { .. } => "partition",
+                LinkEffect::Bandwidth { .. } => "bandwidth",
+            },
+            Fault::Machine { effect, .. } => match effect {
+                MachineEffect::Kill => "kill",
+                MachineEffect::Pause => "pause",
+                MachineEffect::Restart => "restart",
+                MachineEffect::Rate { .. } => "rate",
+                MachineEffect::Jump { .. } => "jump",
+            },
+        }
+    }
+
+    /// Checks it against a run's number of machines.
+    ///
+    /// # Errors
+    /// [`FaultError`] if it names a machine that is none of the run.
+    pub fn validate(&self, machines: u16) -> Result<(), FaultError> {
+        let greatest = match self {
+            Fault::Link { links, .. } => links.greatest(),
+            Fault::Machine { machine, .. } => Some(*machine),
+        };
+        match greatest.filter(|greatest| greatest.0 >= machines) {
+            Some(machine) => Err(FaultError {
+                text: self.to_string(),
+                what: format!("there is no machine {machine}; the run has 0 to {}", machines - 1),
+            }),
+            None => Ok(()),
+        }
+    }
+}

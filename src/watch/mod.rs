@@ -1,0 +1,5 @@
+//! A run as it happens, from its logs alone: whoever started it, and whether it still goes on.
+
+mod follow;
+
+pub use follow::{Follower, News, What};
