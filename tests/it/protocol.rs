@@ -351,7 +351,7 @@ mod log {
             tick: 1,
             clock: 2,
             vector: is_vector.then(|| vec![1, 2].into_boxed_slice()),
-            hybrid: is_vector.then(|| HybridTime {
+            hybrid: is_vector.then_some(HybridTime {
                 physical_us: 1,
                 logical: 0,
             }),
