@@ -24,7 +24,7 @@ use super::{
 use crate::{
     dice::{Purpose, Stream},
     node::Order,
-    trace::Record,
+    trace::{Kind, Mishaps, Record},
     units::{MachineId, Time},
 };
 
@@ -68,6 +68,8 @@ pub struct Gate {
     held: Held,
     /// One a machine; our own is never used.
     links: Vec<Link>,
+    /// What became of the messages since the last record: those of the event whose record comes next.
+    mishaps: Mishaps,
 }
 
 /// What is on one outgoing link.
@@ -116,6 +118,7 @@ impl Gate {
             faults: Faults::new(plan, me, machines, started, run_age),
             held: Held::default(),
             links: links.collect(),
+            mishaps: Mishaps::default(),
         }
     }
 
@@ -162,8 +165,36 @@ impl Gate {
         self.faults.texts()
     }
 
-    /// Decides what becomes of a message, and keeps the copies that do not go on to their link at once.
+    /// Decides what becomes of a message, and keeps the copies that do not go on to their link at once. What is not
+    /// ordinary about it is for [`annotate`](Self::annotate).
     pub fn send(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
+        let fate = self.decide(to, now, frame);
+        for (happened, machines) in [
+            (fate.lost, &mut self.mishaps.lost),
+            (fate.duplicated, &mut self.mishaps.duplicated),
+            (fate.unordered, &mut self.mishaps.unordered),
+        ] {
+            if happened {
+                machines.push(to);
+            }
+        }
+        fate
+    }
+
+    /// Says in the record of a send event, which comes behind its messages, what became of them.
+    #[inline]
+    pub fn annotate(&mut self, record: &mut Record) {
+        if let Record::Event(event) = record
+            && let Kind::Send { mishaps, .. } = &mut event.kind
+        {
+            let happened = std::mem::take(&mut self.mishaps);
+            let dropped = mishaps.take().map(|mishaps| mishaps.dropped);
+            let dropped = dropped.unwrap_or_default();
+            *mishaps = Mishaps { dropped, ..happened }.into_event();
+        }
+    }
+
+    fn decide(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
         let Some(link) = self.links.get_mut(to.index()) else {
             return Fate::default();
         };
