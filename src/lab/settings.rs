@@ -12,7 +12,7 @@ use crate::{
     clock::ClockKind,
     mesh::{self, OnPeerLoss},
     model::{self, ConfigError, Phase},
-    trace::Header,
+    trace::{Header, Traffic},
     units::{MACHINES_MAX, MachineId, Speed},
     wire::{RunId, Standing},
 };
@@ -33,6 +33,8 @@ pub struct Settings {
     pub rates: Vec<u32>,
     /// Sides of the die.
     pub draw: u32,
+    /// Whom sends go to.
+    pub traffic: Traffic,
     /// Where the first tick falls.
     pub phase: Phase,
     /// The logical clock.
@@ -86,6 +88,7 @@ impl Settings {
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
             draw: self.draw,
+            traffic: self.traffic,
             phase: self.phase,
             clock: self.clock,
             seed: self.seed,
@@ -146,6 +149,7 @@ impl Settings {
                 .join(","),
         );
         add("draw", self.draw.to_string());
+        add("traffic", self.traffic.to_string());
         add("phase", self.phase.to_string());
         add("clock", self.clock.to_string());
         if let Some(duration) = self.duration {
@@ -188,6 +192,7 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
         machines: config.machines,
         rate: Some(config.rate),
         draw: Some(config.draw),
+        traffic: config.traffic,
         phase_us: Some(config.phase_us()),
         speed: Speed::NORMAL,
         clock: config.clock,

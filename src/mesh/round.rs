@@ -65,6 +65,14 @@ pub struct Mesh<N: Node, L> {
     pub(super) started: Option<WallTime>,
     pub(super) stopped: Option<(Reason, Option<MachineId>)>,
     pub(super) effects: Effects<N::Message>,
+    given: Given,
+}
+
+/// Message frames that links were given, headers included.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    frames: u64,
+    bytes: u64,
 }
 
 /// The signals being caught.
@@ -119,6 +127,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             started: None,
             stopped: None,
             effects: Vec::new(),
+            given: Given::default(),
         })
     }
 
@@ -301,15 +310,19 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Does what the node asked for.
     pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
         let mut effects = std::mem::take(&mut self.effects);
-        let mut stop = None;
+        let (mut stop, mut refused) = (None, None);
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { to, message } => self.send(to, &message),
                 Effect::Record(record) => self.record(now, record),
+                Effect::Refuse { peer, error } => refused = Some((peer, error)),
                 Effect::Stop { reason } => stop = Some(reason),
             }
         }
         self.effects = effects;
+        if let Some((peer, error)) = refused {
+            self.break_off(peer, &Refusal::malformed(error), now)?;
+        }
         match stop {
             Some(reason) => self.stop(reason, None, now),
             None => Ok(()),
@@ -330,6 +343,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         if let Record::Ended(footer) = &mut record {
             footer.ended = at;
             footer.suspended_us = Some(self.clock.suspended_us());
+            (footer.frames_sent, footer.bytes_sent) = (Some(self.given.frames), Some(self.given.bytes));
         }
         self.log.record(at, &record);
     }
@@ -340,7 +354,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             && !link.goodbye_sent
             && let Some(connection) = link.connection()
         {
+            let before = connection.output().len();
             encode_frame(connection.output(), message.kind(), |body| message.encode(body));
+            let bytes = connection.output().len().saturating_sub(before) as u64;
+            self.given.frames += 1;
+            self.given.bytes += bytes;
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Machine<N> {
     /// The entry on the agenda for its node's deadline.
     wake: Option<Place>,
     pub(super) heard: Heard,
+    /// Message frames that links were given, and their bytes.
+    given: (u64, u64),
 }
 
 /// A whole run in virtual time.
@@ -67,6 +69,7 @@ impl<N: Node> Simulation<N> {
             goodbye_said: false,
             wake: None,
             heard: Heard::default(),
+            given: (0, 0),
         });
         let mut agenda = Agenda::default();
         for (machine, at) in MachineId::all(config.machines).zip(&barrier.entered) {
@@ -169,8 +172,17 @@ impl<N: Node> Simulation<N> {
                     if let Record::Ended(footer) = &mut record {
                         // Virtual time never stands still.
                         footer.suspended_us = Some(0);
+                        let given = self.machines.get(me.index()).map(|machine| machine.given);
+                        (footer.frames_sent, footer.bytes_sent) = given.unzip();
                     }
                     observer.record(me, now, &record);
+                }
+                Effect::Refuse { peer, error } => {
+                    return Err(SimError::Field {
+                        from: peer,
+                        to: me,
+                        error,
+                    });
                 }
                 Effect::Stop { reason } => stop = Some(reason),
             }
@@ -214,6 +226,10 @@ impl<N: Node> Simulation<N> {
         }
         self.frame.clear();
         encode_frame(&mut self.frame, message.kind(), |body| message.encode(body));
+        if let Some(machine) = self.machines.get_mut(from.index()) {
+            machine.given.0 += 1;
+            machine.given.1 += self.frame.len() as u64;
+        }
         self.network.send(from, to, now, &self.frame, &mut self.agenda)
     }
 
