@@ -24,7 +24,7 @@ use std::{
 use clocklab::{
     clock::ClockKind,
     mesh::{EventLog, LogFile},
-    trace::{Event, Footer, Header, Kind, Line, LogReader, Recipients, Record, WallTime},
+    trace::{Event, Footer, Header, Kind, Line, LogReader, Recipients, Record, Traffic, WallTime},
     units::MachineId,
     wire::Reason,
 };
@@ -93,6 +93,7 @@ fn write(folder: &Path, events: u64, events_a_round: u64) -> (std::path::PathBuf
         machines: MACHINES,
         rate: Some(1000),
         draw: Some(10),
+        traffic: Traffic::Assignment,
         phase_us: Some(0),
         clock: ClockKind::Lamport,
         seed: 7,

@@ -23,7 +23,7 @@ use clocklab::{
     model::{Phase, Rates},
     node::Node,
     sim::{self, Latency, Observer, Simulation},
-    trace::Record,
+    trace::{Record, Traffic},
     units::{MachineId, Time},
 };
 use support::{Options, Spread};
@@ -90,6 +90,7 @@ fn run(rates: Vec<u32>, seconds: u64, seed: u64) -> Simulated {
     Simulated {
         rates,
         draw: 10,
+        traffic: Traffic::Assignment,
         phase: Phase::Random,
         clock: ClockKind::Lamport,
         duration_us: seconds * 1_000_000,

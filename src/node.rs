@@ -7,7 +7,7 @@
 use crate::{
     trace::{Record, WallTime},
     units::{MachineId, Time},
-    wire::{self, Reason},
+    wire::{self, FieldError, Reason},
 };
 
 /// What can happen to a node.
@@ -112,6 +112,14 @@ pub enum Effect<M> {
     /// Write a record to the event log, at the time of the input. The sends of an event come before its record,
     /// so that the driver can say in the record what became of them.
     Record(Record),
+    /// A peer's message has no meaning here, and the node has not taken it: break the link off as for a body that
+    /// does not follow its layout.
+    Refuse {
+        /// Who sent it.
+        peer: MachineId,
+        /// What is wrong with it.
+        error: FieldError,
+    },
     /// Stop this machine in order.
     Stop {
         /// Why.

@@ -11,6 +11,7 @@ use clocklab::{
     lab::{RunFile, Simulated},
     model::{Phase, RATE_MAX},
     sim::Latency,
+    trace::Traffic,
 };
 
 /// Three machines as fast as they can be.
@@ -22,6 +23,7 @@ pub fn write_run(logs: &Path, rates: &[u32], events: u64) -> (PathBuf, u64) {
     let run = Simulated {
         rates: rates.to_vec(),
         draw: 10,
+        traffic: Traffic::Assignment,
         phase: Phase::Random,
         clock: ClockKind::Lamport,
         duration_us: events * 1_000_000 / rates.iter().copied().map(u64::from).sum::<u64>(),

@@ -16,6 +16,7 @@ use crate::{
     mesh::OnPeerLoss,
     model::{Phase, Rates},
     sim::Latency,
+    trace::Traffic,
     units::MachineId,
     wire::RunId,
 };
@@ -175,11 +176,15 @@ pub(super) struct SystemArguments {
     /// Instead of --draw: the probability that an idle tick is an internal event; 0.7 is a die of ten
     #[arg(long, value_name = "P")]
     pub(super) internal: Option<f64>,
+    /// Whom sends go to: rolls 1 and 2 to one peer and 3 to all, or in a ring all three to the next machine
+    #[arg(long, value_name = "TRAFFIC", default_value_t, value_parser = one_of::<Traffic>(["assignment", "ring"]))]
+    pub(super) traffic: Traffic,
     /// Where in its first period a machine's first tick falls
     #[arg(long, default_value_t = Phase::Random, value_parser = one_of::<Phase>(["random", "aligned"]))]
     pub(super) phase: Phase,
-    /// Logical clock
-    #[arg(long, default_value_t = ClockKind::Lamport, value_parser = one_of::<ClockKind>(["lamport"]))]
+    /// Logical clock: every run has Lamport's; vector and hybrid come beside it
+    #[arg(long, value_name = "CLOCK", default_value_t = ClockKind::Lamport,
+        value_parser = one_of::<ClockKind>(["lamport", "vector", "hybrid"]))]
     pub(super) clock: ClockKind,
     /// Seed of rates, phases and dice: the same seed gives the same, machine by machine [default: drawn; machines
     /// started by hand then draw one each]

@@ -28,6 +28,7 @@ use crate::{
     inspect::{self, RunSeries, RunSummary, Style, Verdict, figure, palette::Theme, table},
     lab::{Experiment, Group, Plan, RunJob, Settings},
     mesh::OnPeerLoss,
+    trace::Traffic,
     wire::{RunId, Standing},
 };
 
@@ -174,6 +175,7 @@ fn settings(
         hosts: None,
         rates,
         draw,
+        traffic: Traffic::Assignment,
         phase: group.phase,
         clock: ClockKind::Lamport,
         duration: Some(duration),

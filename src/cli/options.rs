@@ -65,6 +65,7 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             .resolve(machines, seed)
             .map_err(|error| usage(&error))?,
         draw: draw(system)?,
+        traffic: system.traffic,
         phase: system.phase,
         clock: system.clock,
         duration,
@@ -111,6 +112,7 @@ pub(super) fn simulated(
     let run = Simulated {
         rates: rates.map_err(|error| usage(&error))?,
         draw: draw(system)?,
+        traffic: system.traffic,
         phase: system.phase,
         clock: system.clock,
         duration_us: duration_us.max(1),

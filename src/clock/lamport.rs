@@ -6,6 +6,12 @@
 pub struct Lamport(u64);
 
 impl Lamport {
+    /// A clock whose last event had this value.
+    #[must_use]
+    pub fn at(value: u64) -> Self {
+        Self(value)
+    }
+
     /// The clock's value: that of the last event, 0 before the first.
     #[must_use]
     pub fn value(self) -> u64 {

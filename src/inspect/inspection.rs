@@ -94,6 +94,7 @@ mod tests {
             machines: 2,
             rate: None,
             draw: None,
+            traffic: crate::trace::Traffic::Assignment,
             phase_us: None,
             speed: crate::units::Speed::NORMAL,
             clock: ClockKind::Lamport,

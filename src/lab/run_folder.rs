@@ -14,7 +14,7 @@ use super::{settings::Settings, simulated::Simulated};
 use crate::{
     faults::Plan,
     mesh::{EventLog, LogError, LogFile},
-    trace::{Record, WallTime},
+    trace::{Record, Traffic, WallTime},
     units::MachineId,
     wire::RunId,
 };
@@ -39,6 +39,8 @@ pub struct RunFile {
     /// Each machine's rate; of a machine by hand its own alone.
     rates: BTreeMap<u16, u32>,
     draw: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic: Option<String>,
     phase: String,
     clock: String,
     seed: u64,
@@ -92,6 +94,11 @@ impl PlannedFaults {
     }
 }
 
+/// Whom sends go to, if it is not as the assignment says.
+fn shown_traffic(traffic: Traffic) -> Option<String> {
+    (traffic != Traffic::Assignment).then(|| traffic.to_string())
+}
+
 impl RunFile {
     /// What the launcher knows: `settings`, and its command line.
     #[must_use]
@@ -106,6 +113,7 @@ impl RunFile {
             simulated: None,
             rates: (0..).zip(settings.rates.iter().copied()).collect(),
             draw: settings.draw,
+            traffic: shown_traffic(settings.traffic),
             phase: settings.phase.to_string(),
             clock: settings.clock.to_string(),
             seed: settings.seed,
@@ -143,6 +151,7 @@ impl RunFile {
             }),
             rates: (0..).zip(run.rates.iter().copied()).collect(),
             draw: run.draw,
+            traffic: shown_traffic(run.traffic),
             phase: run.phase.to_string(),
             clock: run.clock.to_string(),
             seed: run.seed,

@@ -13,7 +13,7 @@ use crate::{
     faults::Plan,
     mesh::{self, OnPeerLoss},
     model::{self, ConfigError, Phase},
-    trace::Header,
+    trace::{Header, Traffic},
     units::{MACHINES_MAX, MachineId, Speed},
     wire::{RunId, Standing},
 };
@@ -34,6 +34,8 @@ pub struct Settings {
     pub rates: Vec<u32>,
     /// Sides of the die.
     pub draw: u32,
+    /// Whom sends go to.
+    pub traffic: Traffic,
     /// Where the first tick falls.
     pub phase: Phase,
     /// The logical clock.
@@ -89,6 +91,7 @@ impl Settings {
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
             draw: self.draw,
+            traffic: self.traffic,
             phase: self.phase,
             clock: self.clock,
             seed: self.seed,
@@ -155,6 +158,7 @@ impl Settings {
                 .join(","),
         );
         add("draw", self.draw.to_string());
+        add("traffic", self.traffic.to_string());
         add("phase", self.phase.to_string());
         add("clock", self.clock.to_string());
         if let Some(duration) = self.duration {
@@ -200,6 +204,7 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
         machines: config.machines,
         rate: Some(config.rate),
         draw: Some(config.draw),
+        traffic: config.traffic,
         phase_us: Some(config.phase_us()),
         speed: Speed::NORMAL,
         clock: config.clock,

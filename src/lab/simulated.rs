@@ -20,7 +20,7 @@ use crate::{
     mesh::LogError,
     model::{self, ConfigError, Machine, Phase},
     sim::{self, Latency, Observer, SimError, Simulation, Totals},
-    trace::{Header, LineWriter, Record, WallTime},
+    trace::{Header, LineWriter, Record, Traffic, WallTime},
     units::{MachineId, Time},
     wire::RunId,
 };
@@ -41,6 +41,8 @@ pub struct Simulated {
     pub rates: Vec<u32>,
     /// Sides of the die.
     pub draw: u32,
+    /// Whom sends go to.
+    pub traffic: Traffic,
     /// Where the first tick falls.
     pub phase: Phase,
     /// The logical clock.
@@ -157,6 +159,7 @@ impl Simulated {
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
             draw: self.draw,
+            traffic: self.traffic,
             phase: self.phase,
             clock: self.clock,
             seed: self.seed,

@@ -7,7 +7,9 @@
 use rayon::prelude::*;
 
 use super::simulated::{Simulated, SimulatedError};
-use crate::{clock::ClockKind, inspect::phase::Cell, model::Phase, sim::Latency, wire::RunId};
+use crate::{
+    clock::ClockKind, inspect::phase::Cell, model::Phase, sim::Latency, trace::Traffic, wire::RunId,
+};
 
 /// The shorter runs are one in this of the longer ones.
 const PART: u64 = 4;
@@ -76,6 +78,7 @@ impl Sweep {
                 let end = Simulated {
                     rates,
                     draw,
+                    traffic: Traffic::Assignment,
                     phase: self.phase,
                     clock: ClockKind::Lamport,
                     duration_us,

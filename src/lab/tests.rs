@@ -7,6 +7,7 @@ use crate::{
     clock::ClockKind,
     mesh::OnPeerLoss,
     model::{Phase, Rates},
+    trace::Traffic,
     units::MachineId,
     wire::Standing,
 };
@@ -121,6 +122,7 @@ fn a_machines_arguments_say_everything() {
         hosts: None,
         rates: vec![6, 4],
         draw: 4,
+        traffic: Traffic::Assignment,
         phase: Phase::Aligned,
         clock: ClockKind::Lamport,
         duration: Some(Duration::from_millis(1500)),
@@ -132,7 +134,7 @@ fn a_machines_arguments_say_everything() {
         run: "named".parse().unwrap(),
         standing: Standing::Given,
     };
-    let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --draw 4 --phase aligned --clock lamport \
+    let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --draw 4 --traffic assignment --phase aligned --clock lamport \
                     --duration 1500000us --seed 7 --on-peer-loss continue --connect-timeout 3000000us --logs some where --run named";
     assert_eq!(settings.arguments(MachineId(1)).join(" "), expected);
     assert_eq!(

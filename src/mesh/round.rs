@@ -312,7 +312,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Does what the node asked for.
     pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
         let mut effects = std::mem::take(&mut self.effects);
-        let mut stop = None;
+        let (mut stop, mut refused) = (None, None);
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { to, message } => self.send(now, to, &message),
@@ -322,10 +322,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     }
                     self.record(now, record);
                 }
+                Effect::Refuse { peer, error } => refused = Some((peer, error)),
                 Effect::Stop { reason } => stop = Some(reason),
             }
         }
         self.effects = effects;
+        if let Some((peer, error)) = refused {
+            self.break_off(peer, &Refusal::malformed(error), now)?;
+        }
         match stop {
             Some(reason) => self.stop(reason, None, now),
             None => Ok(()),

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::waits::Waits;
+use super::{config::next_in_ring, waits::Waits};
 use crate::{
-    trace::{Event, Footer, Header, Kind, Place, Record, Violations, WallTime},
+    trace::{Event, Footer, Header, Kind, Place, Record, Traffic, Violations, WallTime},
     units::MachineId,
 };
 
@@ -35,6 +35,8 @@ pub struct ModelCheck {
     file: Arc<str>,
     me: MachineId,
     peers: usize,
+    /// The one machine that sends go to, in a ring.
+    next: Option<MachineId>,
     rate: u32,
     phase_us: u64,
     started: WallTime,
@@ -61,6 +63,10 @@ impl ModelCheck {
             file,
             me: header.machine,
             peers: usize::from(header.machines).saturating_sub(1),
+            next: match header.traffic {
+                Traffic::Assignment => None,
+                Traffic::Ring => Some(next_in_ring(header.machine, header.machines)),
+            },
             rate: rate.max(1),
             phase_us: header.phase_us.unwrap_or(0),
             started: header.started,
@@ -126,7 +132,13 @@ impl ModelCheck {
             Kind::Internal => self.internals += 1,
             Kind::Send { to, .. } => {
                 self.sends += 1;
-                if to.len() != 1 && to.len() != self.peers {
+                if let Some(next) = self.next {
+                    if to.as_slice() != [next] {
+                        let text =
+                            format!("a send to another than machine {next}: in a ring each goes to the next");
+                        self.report(DIE_OBEYED, &[line], text, violations);
+                    }
+                } else if to.len() != 1 && to.len() != self.peers {
                     let text = format!(
                         "a send to {} machines: the die says one peer, or all {}",
                         to.len(),

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     clock::ClockKind,
     dice::{Purpose, Stream},
+    trace::Traffic,
     units::{MACHINES_MAX, MachineId},
 };
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub rate: u32,
     /// Sides of the die: [`DRAW_MIN`] to [`DRAW_MAX`].
     pub draw: u32,
+    /// Whom its sends go to.
+    pub traffic: Traffic,
     /// The first tick's place in its period.
     pub phase: Phase,
     /// The logical clock.
@@ -119,6 +122,12 @@ impl Config {
         Ok(())
     }
 
+    /// The machine behind this one in the ring of all.
+    #[must_use]
+    pub fn next_in_ring(&self) -> MachineId {
+        next_in_ring(self.me, self.machines)
+    }
+
     /// The first tick's place, in microseconds after the start: 0 to one period − 1.
     #[must_use]
     pub fn phase_us(&self) -> u64 {
@@ -127,6 +136,14 @@ impl Config {
             Phase::Aligned => 0,
             Phase::Random => Stream::new(self.seed, self.me, Purpose::Phase).below(period_us),
         }
+    }
+}
+
+/// The machine behind `me` in the ring of all.
+pub(super) fn next_in_ring(me: MachineId, machines: u16) -> MachineId {
+    match me.0.checked_add(1) {
+        Some(next) if next < machines => MachineId(next),
+        _ => MachineId(0),
     }
 }
 

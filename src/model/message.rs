@@ -1,4 +1,4 @@
-//! What the machines say: the clock of a send event.
+//! What the machines say: the clocks of a send event.
 
 use crate::{
     clock::Timestamp,
@@ -9,7 +9,7 @@ use crate::{
 pub const STAMP: u8 = 0x10;
 
 /// A message of the scale model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp(pub Timestamp);
 
 impl Message for Stamp {

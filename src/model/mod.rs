@@ -1,4 +1,5 @@
-//! The scale model: machines of different speeds on one computer, and Lamport's clock in each.
+//! The scale model: machines of different speeds on one computer, and Lamport's clock in each, beside it a vector clock
+//! or a hybrid one if the run asks for it.
 //!
 //! Source: the assignment "scale models and logical clocks" (CS 262), with its ambiguities decided in
 //! protocol.md, section 6. Each tick a machine does one thing: it takes a waiting message, or rolls a die
@@ -6,7 +7,7 @@
 //!
 //! | message | kind | meaning |
 //! |---|---|---|
-//! | stamp | 0x10 | the sender's clock at the send event |
+//! | stamp | 0x10 | the sender's clocks at the send event |
 //!
 //! Invariants, checked from the logs alone by [`check`]:
 //!
@@ -14,9 +15,10 @@
 //! - *queue first*: while a message waits, the next event is a receive; `length_n >= length_(n-1) - 1`;
 //! - *queue counted*: the queue behind a receive is what had arrived by then and was not taken;
 //! - *rate kept*: ticks lie within 2 of rate × seconds;
-//! - *die obeyed*: a send goes to one peer or to all.
+//! - *die obeyed*: a send goes to one peer or to all; in a ring to the next machine.
 
 pub mod check;
+mod clocks;
 mod config;
 mod message;
 mod node;

@@ -3,17 +3,18 @@
 use std::collections::VecDeque;
 
 use super::{
+    clocks::{Clocks, Reading},
     config::Config,
     message::Stamp,
     pace::{Due, Pace},
 };
 use crate::{
-    clock::{Lamport, Timestamp},
+    clock::Timestamp,
     dice::{Purpose, Stream},
-    node::{DownCause, Effect, Effects, Input, Node},
-    trace::{Event, Footer, Kind, Mishaps, Recipients, Record},
+    node::{DownCause, Effect, Effects, Input, Node, Order},
+    trace::{Event, Footer, Kind, Mishaps, Recipients, Record, Traffic},
     units::{MachineId, MachineSet, Time},
-    wire::Reason,
+    wire::{FieldError, Reason},
 };
 
 /// Messages that may wait. At the limit the machine stops with reason `limit`: at the assignment's rates
@@ -24,7 +25,7 @@ pub const QUEUE_MESSAGES_MAX: usize = 10_000_000;
 #[derive(Debug)]
 pub struct Machine {
     config: Config,
-    clock: Lamport,
+    clocks: Clocks,
     die: Stream,
     /// `None` before the start and after the stop: no ticks then.
     pace: Option<Pace>,
@@ -43,10 +44,10 @@ pub struct Machine {
 }
 
 /// A message in the queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     from: MachineId,
-    sent: u64,
+    sent: Timestamp,
     /// When it arrived.
     since: Time,
 }
@@ -56,7 +57,7 @@ impl Machine {
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
-            clock: Lamport::default(),
+            clocks: Clocks::new(config.clock, config.me, config.machines),
             die: Stream::new(config.seed, config.me, Purpose::Die),
             pace: None,
             paced: None,
@@ -68,6 +69,17 @@ impl Machine {
             goodbye: MachineSet::default(),
             stopped: None,
             config,
+        }
+    }
+
+    /// A machine that was started again, before its start. Its ticks and clocks go on from the last event of its
+    /// log; its queue is lost, and its physical clock is the computer's.
+    #[must_use]
+    pub fn recovered(config: Config, last: &Event) -> Self {
+        Self {
+            clocks: Clocks::recovered(config.clock, config.me, config.machines, last),
+            ticks: last.tick,
+            ..Self::new(config)
         }
     }
 
@@ -83,21 +95,43 @@ impl Machine {
                 effects.push(Effect::Record(Record::Stall { late_us, skipped }));
             }
             Due::Tick => match self.queue.pop_front() {
-                Some(message) => self.receive(now, message, effects),
-                None => self.roll(effects),
+                Some(message) => self.receive(now, &message, effects),
+                None => self.roll(now, effects),
             },
         }
         due
     }
 
-    fn receive(&mut self, now: Time, message: Waiting, effects: &mut Effects<Stamp>) {
-        let clock = self.clock.merge(message.sent);
+    /// Whether a message's clocks are those of this run: anything else would be a hole in every clock behind it.
+    #[inline]
+    fn judge(&self, sent: &Timestamp) -> Result<(), FieldError> {
+        let kind = sent.kind();
+        if kind != self.config.clock {
+            return Err(FieldError::Value {
+                field: "clock kind",
+                value: u64::from(kind.code()),
+            });
+        }
+        match sent {
+            Timestamp::Vector { vector, .. } if !vector.fits(self.config.machines) => {
+                let last = vector.entries().last();
+                Err(FieldError::Value {
+                    field: "machine",
+                    value: last.map_or(0, |(machine, _)| u64::from(machine.0)),
+                })
+            }
+            Timestamp::Lamport(_) | Timestamp::Vector { .. } | Timestamp::Hybrid { .. } => Ok(()),
+        }
+    }
+
+    fn receive(&mut self, now: Time, message: &Waiting, effects: &mut Effects<Stamp>) {
+        let reading = self.clocks.merge(&message.sent, now);
         let queue = self.queue.len() as u64;
         self.record(
-            clock,
+            reading,
             Kind::Receive {
                 from: message.from,
-                sent: message.sent,
+                sent: message.sent.lamport(),
                 queue,
                 waited_us: Some(now.0.saturating_sub(message.since.0)),
             },
@@ -106,27 +140,31 @@ impl Machine {
     }
 
     /// An idle tick: the die decides.
-    fn roll(&mut self, effects: &mut Effects<Stamp>) {
-        let to = match self.die.below(u64::from(self.config.draw)) + 1 {
-            roll @ (1 | 2) => Recipients::from_slice(&[self.one_peer(roll)]),
-            3 => self.config.me.peers(self.config.machines).collect(),
+    fn roll(&mut self, now: Time, effects: &mut Effects<Stamp>) {
+        let roll = self.die.below(u64::from(self.config.draw)) + 1;
+        let to = match (roll, self.config.traffic) {
+            (1..=3, Traffic::Ring) => Recipients::from_slice(&[self.config.next_in_ring()]),
+            (1 | 2, Traffic::Assignment) => Recipients::from_slice(&[self.one_peer(roll)]),
+            (3, Traffic::Assignment) => self.config.me.peers(self.config.machines).collect(),
             _ => Recipients::new(),
         };
-        let clock = self.clock.tick();
+        let reading = self.clocks.tick(now);
         if to.is_empty() {
-            self.record(clock, Kind::Internal, effects);
+            self.record(reading, Kind::Internal, effects);
             return;
         }
         let (dropped, sent): (Recipients, Recipients) =
             to.iter().copied().partition(|peer| self.down.contains(*peer));
-        let message = Stamp(Timestamp::Lamport(clock));
-        effects.extend(sent.into_iter().map(|to| Effect::Send { to, message }));
+        for to in sent {
+            let message = Stamp(self.clocks.stamp(to));
+            effects.push(Effect::Send { to, message });
+        }
         let mishaps = Mishaps {
             dropped,
             ..Mishaps::default()
         };
         let mishaps = mishaps.into_event();
-        self.record(clock, Kind::Send { to, mishaps }, effects);
+        self.record(reading, Kind::Send { to, mishaps }, effects);
     }
 
     /// The recipient of rolls 1 and 2: the neighbours in a ring of three, else drawn uniformly.
@@ -142,13 +180,13 @@ impl Machine {
         MachineId(u16::try_from(peer).unwrap_or(me))
     }
 
-    fn record(&mut self, clock: u64, kind: Kind, effects: &mut Effects<Stamp>) {
+    fn record(&mut self, reading: Reading, kind: Kind, effects: &mut Effects<Stamp>) {
         self.ticks += 1;
         effects.push(Effect::Record(Record::Event(Event {
             tick: self.ticks,
-            clock,
-            vector: None,
-            hybrid: None,
+            clock: reading.lamport,
+            vector: reading.vector,
+            hybrid: reading.hybrid,
             kind,
         })));
     }
@@ -184,13 +222,15 @@ impl Node for Machine {
     fn handle(&mut self, now: Time, input: Input<Stamp>, effects: &mut Effects<Stamp>) {
         match input {
             // A barrier that is passed after the stop starts nothing.
-            Input::Start { .. } => {
+            Input::Start { wall } => {
                 if self.stopped.is_none() {
+                    self.clocks.start(wall, now);
                     self.started = Some(now);
                     self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
                 }
             }
             Input::LinkUp { peer, incarnation } => {
+                self.clocks.link_up(peer);
                 if self.down.remove(peer) {
                     self.goodbye.remove(peer);
                     effects.push(Effect::Record(Record::LinkUp { peer, incarnation }));
@@ -207,8 +247,12 @@ impl Node for Machine {
             }
             Input::Message {
                 from,
-                message: Stamp(Timestamp::Lamport(sent)),
+                message: Stamp(sent),
             } => {
+                if let Err(error) = self.judge(&sent) {
+                    effects.push(Effect::Refuse { peer: from, error });
+                    return;
+                }
                 self.queue.push_back(Waiting {
                     from,
                     sent,
@@ -220,8 +264,17 @@ impl Node for Machine {
                     });
                 }
             }
-            // Each message says all there is to say.
-            Input::Unreliable { .. } | Input::Order(_) => {}
+            Input::Unreliable { peer } => self.clocks.unreliable(peer),
+            Input::Order(Order::Jump { physical_us, .. }) => {
+                self.clocks.jump_physical(physical_us);
+                effects.push(Effect::Record(Record::Jumped {
+                    ticks: 0,
+                    physical_us,
+                }));
+            }
+            Input::Order(
+                Order::Pause | Order::Step { .. } | Order::Resume | Order::Rate { .. } | Order::OwnRate,
+            ) => {}
             Input::Timeout => {
                 self.on_timeout(now, Time(u64::MAX), effects);
             }

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     clock::{ClockKind, Timestamp},
     node::{DownCause, Effect, Effects, Input, Node},
-    trace::{Event, Footer, Kind, LineWriter, Recipients, Record, WallTime},
+    trace::{Event, Footer, Kind, LineWriter, Recipients, Record, Traffic, WallTime},
     units::{MachineId, Time},
     wire::{FieldError, Message, Reason},
 };
@@ -29,6 +29,7 @@ fn config(me: u16, machines: u16) -> Config {
         machines,
         rate: 4,
         draw: 10,
+        traffic: Traffic::Assignment,
         phase: Phase::Aligned,
         clock: ClockKind::Lamport,
         seed: 7,

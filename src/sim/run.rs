@@ -186,6 +186,13 @@ impl<N: Node> Simulation<N> {
                     self.complete(me, &mut record);
                     observer.record(me, now, &record);
                 }
+                Effect::Refuse { peer, error } => {
+                    return Err(SimError::Field {
+                        from: peer,
+                        to: me,
+                        error,
+                    });
+                }
                 Effect::Stop { reason } => stop = Some(reason),
             }
         }

@@ -1,5 +1,7 @@
 //! The event and the remarks around it.
 
+use std::{fmt, str::FromStr};
+
 use smallvec::SmallVec;
 
 use super::wall_time::WallTime;
@@ -26,6 +28,8 @@ pub struct Header {
     pub rate: Option<u32>,
     /// Sides of the die, if the system has one.
     pub draw: Option<u32>,
+    /// Whom its sends go to, if the system is the scale model.
+    pub traffic: Traffic,
     /// When the first tick is due after the start, in microseconds.
     pub phase_us: Option<u64>,
     /// How fast its time passes beside real time; 1 unless told otherwise.
@@ -38,6 +42,16 @@ pub struct Header {
     pub run: RunId,
     /// When the machine passed the start barrier.
     pub started: WallTime,
+}
+
+/// Whom the machines of the scale model send to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Traffic {
+    /// As the assignment says: rolls 1 and 2 to one peer, roll 3 to all.
+    #[default]
+    Assignment,
+    /// Rolls 1 to 3 to the next machine, the last machine's to the first.
+    Ring,
 }
 
 /// One event of a machine.
@@ -93,6 +107,35 @@ pub struct Mishaps {
     pub duplicated: Recipients,
     /// An injected fault took the message out of its channel's order: it may overtake and be overtaken.
     pub unordered: Recipients,
+}
+
+impl Traffic {
+    /// The name in options and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Assignment => "assignment",
+            Self::Ring => "ring",
+        }
+    }
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Traffic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "assignment" => Ok(Self::Assignment),
+            "ring" => Ok(Self::Ring),
+            _ => Err(format!("`{text}` is no traffic: assignment or ring")),
+        }
+    }
 }
 
 impl Mishaps {

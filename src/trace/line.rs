@@ -1,7 +1,7 @@
 //! One line, both ways (protocol.md, section 7).
 
 use super::{
-    event::{Event, Header, Kind, Mishaps, Recipients, Record},
+    event::{Event, Header, Kind, Mishaps, Recipients, Record, Traffic},
     fields::{KeyValues, number, numbers, split_word},
     remark::write_remark,
     wall_time::{TimeText, WallTime},
@@ -16,8 +16,8 @@ use crate::{
 pub const FORMAT_LINE: &str = "# clocklab-log 1";
 
 /// The keys of a header that this version knows.
-const HEADER_KEYS: [&str; 10] = [
-    "machine", "machines", "rate", "draw", "phase_us", "speed", "clock", "seed", "run", "started",
+const HEADER_KEYS: [&str; 11] = [
+    "machine", "machines", "rate", "draw", "traffic", "phase_us", "speed", "clock", "seed", "run", "started",
 ];
 
 /// Appends lines to a buffer.
@@ -35,6 +35,10 @@ impl LineWriter {
         pair(" machines=", u64::from(header.machines), output);
         optional(" rate=", header.rate.map(u64::from), output);
         optional(" draw=", header.draw.map(u64::from), output);
+        if header.traffic != Traffic::Assignment {
+            output.extend_from_slice(b" traffic=");
+            output.extend_from_slice(header.traffic.name().as_bytes());
+        }
         optional(" phase_us=", header.phase_us, output);
         if header.speed != Speed::NORMAL {
             output.extend_from_slice(b" speed=");
@@ -266,6 +270,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
         machines: 0,
         rate: None,
         draw: None,
+        traffic: Traffic::Assignment,
         phase_us: None,
         speed: Speed::NORMAL,
         clock: ClockKind::Lamport,
@@ -292,6 +297,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
             "machines" => header.machines = machine(key, whole()?)?.0,
             "rate" => header.rate = Some(small()?),
             "draw" => header.draw = Some(small()?),
+            "traffic" => header.traffic = String::from_utf8_lossy(value).parse()?,
             "phase_us" => header.phase_us = Some(whole()?),
             "speed" => header.speed = String::from_utf8_lossy(value).parse()?,
             "clock" => header.clock = String::from_utf8_lossy(value).parse()?,

@@ -13,7 +13,9 @@ mod tail;
 mod verdict;
 mod wall_time;
 
-pub use event::{Event, FaultNote, Footer, Header, Kind, Mishaps, Recipients, Record, Vector, copies};
+pub use event::{
+    Event, FaultNote, Footer, Header, Kind, Mishaps, Recipients, Record, Traffic, Vector, copies,
+};
 pub use line::{FORMAT_LINE, LineWriter};
 pub use reader::{Entry, Line, LogReader, ReadError};
 pub use tail::LogTail;

@@ -76,6 +76,7 @@ fn header() -> Header {
         machines: 3,
         rate: Some(4),
         draw: Some(10),
+        traffic: Traffic::Assignment,
         phase_us: None,
         clock: ClockKind::Lamport,
         seed: 7,

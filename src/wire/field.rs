@@ -32,6 +32,12 @@ pub enum FieldError {
         /// The field's name in protocol.md.
         field: &'static str,
     },
+    /// A number of variable length that is not in its shortest form, or beyond 64 bits.
+    #[error("the field `{field}` is no number in its shortest form of at most 64 bits")]
+    Number {
+        /// The field's name in protocol.md.
+        field: &'static str,
+    },
     /// The system has no such kind.
     #[error("the kind {kind:#04x} is unknown")]
     Kind {
@@ -91,6 +97,29 @@ impl<'a> Fields<'a> {
         self.bytes(field, 8).map(BigEndian::read_u64)
     }
 
+    /// A number of one to ten bytes: see [`write_varint`].
+    ///
+    /// # Errors
+    /// [`FieldError::Truncated`] if the body ends inside it, [`FieldError::Number`] if it could be shorter or has
+    /// more than 64 bits.
+    #[inline]
+    pub fn varint(&mut self, field: &'static str) -> Result<u64, FieldError> {
+        let mut value: u64 = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.u8(field)?;
+            let bits = u64::from(byte & 0x7F);
+            // The tenth byte has room for one bit, and a last byte of zero says nothing.
+            if (bits << shift) >> shift != bits || (byte == 0 && shift > 0) {
+                return Err(FieldError::Number { field });
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(FieldError::Number { field })
+    }
+
     /// Everything that is left.
     #[must_use]
     pub fn rest(self) -> &'a [u8] {
@@ -106,5 +135,83 @@ impl<'a> Fields<'a> {
             0 => Ok(()),
             bytes => Err(FieldError::Trailing { bytes }),
         }
+    }
+}
+
+/// Appends a number in as few bytes as it needs: seven bits a byte, the lowest first; the highest bit of a byte says
+/// that another follows.
+#[inline]
+pub fn write_varint(mut value: u64, body: &mut Vec<u8>) {
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            body.push(low);
+            return;
+        }
+        body.push(low | 0x80);
+    }
+}
+
+/// How many bytes [`write_varint`] appends: 1 to 10.
+#[inline]
+#[must_use]
+pub fn varint_bytes(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(value: u64) -> Vec<u8> {
+        let mut body = Vec::new();
+        write_varint(value, &mut body);
+        body
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_of_variable_length_survive(value in any::<u64>(), shift in 0_u32..64) {
+            let value = value >> shift;
+            let body = written(value);
+            prop_assert_eq!(body.len(), varint_bytes(value));
+            let mut fields = Fields::new(&body);
+            prop_assert_eq!(fields.varint("n"), Ok(value));
+            prop_assert_eq!(fields.end(), Ok(()));
+            for cut in 0..body.len() {
+                let read = Fields::new(&body[..cut]).varint("n");
+                prop_assert_eq!(read, Err(FieldError::Truncated { field: "n" }));
+            }
+        }
+
+        #[test]
+        fn what_is_read_is_what_would_be_written(body in prop::collection::vec(any::<u8>(), 0..12)) {
+            let mut fields = Fields::new(&body);
+            if let Ok(value) = fields.varint("n") {
+                prop_assert!(body.starts_with(&written(value)));
+                prop_assert_eq!(fields.rest().len() + varint_bytes(value), body.len());
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_could_be_shorter_or_are_too_long_are_refused() {
+        let longest = written(u64::MAX);
+        assert_eq!(longest.len(), 10);
+        let mut beyond = longest.clone();
+        beyond[9] = 2;
+        let mut endless = longest;
+        endless[9] = 0x81;
+        endless.push(0);
+        for wrong in [vec![0x80, 0], vec![0xFF, 0x80, 0], beyond, endless] {
+            let read = Fields::new(&wrong).varint("n");
+            assert_eq!(read, Err(FieldError::Number { field: "n" }), "{wrong:02x?}");
+        }
+        assert_eq!(written(0), [0]);
+        assert_eq!(written(300), [0xAC, 0x02]);
     }
 }

@@ -330,7 +330,8 @@ impl Refusal {
             FieldError::Truncated { .. }
             | FieldError::Trailing { .. }
             | FieldError::Value { .. }
-            | FieldError::Text { .. } => ErrorCode::Malformed,
+            | FieldError::Text { .. }
+            | FieldError::Number { .. } => ErrorCode::Malformed,
         };
         Self::new(code, error.to_string())
     }

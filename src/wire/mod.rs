@@ -11,7 +11,7 @@ mod handshake;
 
 pub use control::{ANSWER_BYTES_MAX, COMMAND_BYTES_MAX, Control, ErrorCode, PROOF_BYTES, Reason};
 pub use decoder::Decoder;
-pub use field::{FieldError, Fields};
+pub use field::{FieldError, Fields, varint_bytes, write_varint};
 pub use frame::{
     ERROR_TEXT_BYTES_MAX, FRAME_LENGTH_MAX, Frame, FrameError, HANDSHAKE_LENGTH_MAX, HEADER_BYTES,
     encode_frame, kind,

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use clocklab::{
-    clock::{ClockKind, HybridTime, Timestamp},
+    clock::{ClockKind, HybridTime, Timestamp, VectorStamp},
     mesh,
     model::{STAMP, Stamp},
     trace::{
         Event, FORMAT_LINE, FaultNote, Footer, Header, Kind, Line, LineWriter, LogReader, Mishaps,
-        Recipients, Record, WallTime,
+        Recipients, Record, Traffic, WallTime,
     },
     units::{MachineId, Speed},
     wire::{
@@ -523,6 +523,7 @@ mod log {
                 machines: 3,
                 rate: Some(4),
                 draw: Some(10),
+                traffic: Traffic::Assignment,
                 phase_us: None,
                 clock: ClockKind::Lamport,
                 seed: 7,
@@ -601,6 +602,41 @@ mod examples {
         examples
     }
 
+    /// `lamport 17`; `vector 17` and `full 4 9 300` or `changes 2=17 5=1`; `hybrid 17` and `1795216561373456.2`.
+    fn timestamp(words: &[&str]) -> Timestamp {
+        let (kind, lamport) = words[0].split_once(' ').unwrap();
+        let lamport = number(lamport);
+        match kind {
+            "lamport" => Timestamp::Lamport(lamport),
+            "vector" => {
+                let (form, entries) = words[1].split_once(' ').unwrap();
+                let entries = entries.split(' ');
+                let vector = match form {
+                    "full" => VectorStamp::Full(entries.map(number).collect()),
+                    "changes" => {
+                        let change = |text: &str| {
+                            let (machine, entry) = text.split_once('=').unwrap();
+                            (machine.parse().unwrap(), number(entry))
+                        };
+                        VectorStamp::Changes(entries.map(change).collect())
+                    }
+                    form => panic!("{form}"),
+                };
+                let vector = Box::new(vector);
+                Timestamp::Vector { lamport, vector }
+            }
+            "hybrid" => {
+                let (physical_us, logical) = words[1].split_once('.').unwrap();
+                let hybrid = HybridTime {
+                    physical_us: number(physical_us),
+                    logical: logical.parse().unwrap(),
+                };
+                Timestamp::Hybrid { lamport, hybrid }
+            }
+            kind => panic!("{kind}"),
+        }
+    }
+
     /// What the words in front of an example mean, encoded.
     fn meaning(words: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -631,10 +667,8 @@ mod examples {
                 text: text.trim_matches('"').to_owned(),
             }
             .encode(&mut bytes),
-            ["stamp", clock] => {
-                let stamp = Stamp(Timestamp::Lamport(number(
-                    clock.strip_prefix("lamport ").unwrap(),
-                )));
+            ["stamp", ..] => {
+                let stamp = Stamp(timestamp(&parts[1..]));
                 encode_frame(&mut bytes, stamp.kind(), |body| stamp.encode(body));
             }
             // Machine 1 of 3 dials machine 0 and proposes run `20261120-231601`
@@ -662,14 +696,27 @@ mod examples {
 
     #[test]
     fn there_is_one_of_each_kind() {
-        let kinds: Vec<u64> = examples()
-            .iter()
-            .map(|example| u64::from(example.bytes[4]))
-            .collect();
+        let all = examples();
+        let (stamps, others): (Vec<&Example>, Vec<_>) =
+            all.iter().partition(|example| example.bytes[4] == STAMP);
+        let kinds = others.iter().map(|example| u64::from(example.bytes[4]));
         assert_same(
             table(&["kind", "name", "body"]).iter().map(|row| number(&row[0])),
-            kinds,
+            kinds.chain([u64::from(STAMP)]),
         );
+        // Of stamps one a clock kind and form; the form of a vector stands behind Lamport's clock, here one byte or two.
+        let form = |bytes: &[u8]| bytes[if bytes[6] < 0x80 { 7 } else { 8 }];
+        let shown = stamps.iter().map(|stamp| match stamp.bytes[5] {
+            2 => (2, Some(u64::from(form(&stamp.bytes)))),
+            kind => (u64::from(kind), None),
+        });
+        let kinds = table(&["clock kind", "name", "timestamp"]);
+        let forms = table(&["form", "name", "behind it"]);
+        let listed = kinds.iter().flat_map(|row| match number(&row[0]) {
+            2 => forms.iter().map(|row| (2, Some(number(&row[0])))).collect(),
+            kind => vec![(kind, None)],
+        });
+        assert_same(listed, shown);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use clocklab::{
     lab::{RunFile, Simulated},
     model::Phase,
     sim::CONTROL_MACHINES_MAX,
+    trace::Traffic,
     wire::Reason,
 };
 use expect_test::expect_file;
@@ -57,6 +58,7 @@ fn run(rates: &[u32], seconds: f64, latency: &str, seed: u64) -> Simulated {
     Simulated {
         rates: rates.to_vec(),
         draw: 10,
+        traffic: Traffic::Assignment,
         phase: Phase::Random,
         clock: ClockKind::Lamport,
         duration_us: std::time::Duration::from_secs_f64(seconds)

@@ -16,15 +16,20 @@
 //! So a receive whose send was not read yet may belong to a message that overtakes: what waits before it is judged
 //! when the sender's log has come so far.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
+    hybrid::HybridReceive,
     judge::{Context, Pair},
     loose::{Broken, Loose},
     stamp::Stamps,
 };
 use crate::{
-    trace::{Mishaps, Vector},
+    clock::HybridTime,
+    trace::{Mishaps, Vector, WallTime},
     units::MachineId,
 };
 
@@ -36,7 +41,16 @@ const SKIPPED_MAX: usize = 256;
 pub(super) struct Sent {
     pub(super) line: u64,
     pub(super) clock: u64,
-    pub(super) vector: Option<Vector>,
+    /// The clock beside Lamport's, shared by the messages of one event.
+    pub(super) other: Option<Arc<SentOther>>,
+}
+
+/// The clock of a send event beside Lamport's.
+#[derive(Clone, Debug)]
+pub(super) enum SentOther {
+    Vector(Vector),
+    /// And the time of the event's line.
+    Hybrid(HybridTime, WallTime),
 }
 
 /// A receive event.
@@ -49,8 +63,16 @@ pub(super) struct Received {
     pub(super) before: u64,
     /// The receiver's clock after the event.
     pub(super) clock: u64,
-    /// The receiver's vector clock before, where it is known, and after, in vector runs.
-    pub(super) vectors: Option<Box<(Option<Vector>, Vector)>>,
+    /// The clock beside Lamport's.
+    pub(super) other: Option<Box<ReceivedOther>>,
+}
+
+/// The clock of a receive event beside Lamport's.
+#[derive(Clone, Debug)]
+pub(super) enum ReceivedOther {
+    /// Before, where it is known, and after.
+    Vector(Option<Vector>, Vector),
+    Hybrid(HybridReceive),
 }
 
 /// What is known of one channel.
@@ -424,8 +446,8 @@ impl Channel {
             self.unordered += 1;
             context.unordered(pair, send, receive);
         }
-        if let Some(vectors) = &receive.vectors {
-            context.judge_vectors(pair, send, receive, vectors);
+        if let (Some(sent), Some(taken)) = (&send.other, &receive.other) {
+            context.judge_other(pair, (send, sent), (receive, taken));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can be judged only when all logs are at their end: missing logs, conservation, wrong clock rules by name.
 
 use super::{
+    hybrid,
     loose::Broken,
     machine::{MachineCheck, Shared},
     rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, STAMP},
@@ -56,6 +57,15 @@ pub(super) fn finish(
             }
         }
     }
+    let hybrids = ids(machines).filter_map(|(me, machine)| Some((me, &machine?.hybrid)));
+    let events = machines.iter().flatten().map(|machine| machine.events).sum();
+    let Shared {
+        files,
+        fastest,
+        violations,
+        ..
+    } = shared;
+    hybrid::judge_bounds(hybrids, events, fastest, files, violations);
     name_wrong_rules(machines, shared);
     notes
 }

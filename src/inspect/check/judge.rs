@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    channel::{Gap, Received, Sent},
+    channel::{Gap, Received, ReceivedOther, Sent, SentOther},
+    hybrid::{self, Fastest},
     rules::{CLOCK, CONDITION, ORDER},
     vector,
     wrong_rule::merged,
 };
 use crate::{
-    trace::{Place, Vector, Violations},
+    trace::{Place, Violations},
     units::MachineId,
 };
 
@@ -29,6 +30,7 @@ pub(super) struct Files(pub(super) Vec<Arc<str>>);
 pub(super) struct Context<'a> {
     pub(super) files: &'a Files,
     pub(super) losses: &'a Losses,
+    pub(super) fastest: &'a mut Fastest,
     pub(super) violations: &'a mut Violations,
 }
 
@@ -189,16 +191,24 @@ impl Context<'_> {
         });
     }
 
-    /// The vector clock of a receive.
+    /// The clock beside Lamport's, of a receive.
     #[cold]
-    pub(super) fn judge_vectors(
+    pub(super) fn judge_other(
         &mut self,
         pair: Pair,
-        send: &Sent,
-        receive: &Received,
-        vectors: &(Option<Vector>, Vector),
+        (send, sent): (&Sent, &SentOther),
+        (receive, taken): (&Received, &ReceivedOther),
     ) {
-        vector::judge_receive(pair, send, receive, vectors, self);
+        match (sent, taken) {
+            (SentOther::Vector(sent), ReceivedOther::Vector(Some(before), after)) => {
+                vector::judge_receive(pair, (send, sent), receive, (before, after), self);
+            }
+            (SentOther::Hybrid(sent, at), ReceivedOther::Hybrid(taken)) => {
+                hybrid::judge_receive(pair, send, (*sent, *at), receive, taken, self);
+            }
+            // Before is not known, or the machines' clocks differ in kind, which is told of the events without one.
+            (SentOther::Vector(_) | SentOther::Hybrid(..), _) => {}
+        }
     }
 }
 

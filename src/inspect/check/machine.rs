@@ -1,13 +1,17 @@
-//! The rules of one log by itself: its time, its ticks, its clock, its footer.
+//! The rules of one log by itself: its time, its ticks, its clocks, its footer.
+
+use std::sync::Arc;
 
 use super::{
-    channel::{Channels, Received, Sent},
+    channel::{Channels, Received, ReceivedOther, Sent, SentOther},
+    hybrid::{self, Fastest, HybridReceive, HybridTrack},
     judge::{Context, Files, Losses},
-    rules::{CLOCK, FOOTER, FORMAT, TICK, TIME},
-    vector::{Claims, Step, VectorTrack},
+    rules::{CLOCK, FOOTER, FORMAT, HYBRID, TICK, TIME, VECTOR},
+    vector::{self, Claims, VectorTrack},
     wrong_rule::Fits,
 };
 use crate::{
+    clock::ClockKind,
     trace::{Event, Footer, Header, Kind, Mishaps, Record, Violations, WallTime},
     units::MachineId,
 };
@@ -26,7 +30,9 @@ pub(super) struct MachineCheck {
     pub(super) events: u64,
     pub(super) records: u64,
     pub(super) fits: Fits,
+    kind: ClockKind,
     pub(super) vector: VectorTrack,
+    pub(super) hybrid: HybridTrack,
     pub(super) footer: Option<(u64, Footer)>,
 }
 
@@ -37,6 +43,7 @@ pub(super) struct Shared {
     pub(super) channels: Channels,
     pub(super) losses: Losses,
     pub(super) claims: Claims,
+    pub(super) fastest: Fastest,
     pub(super) violations: Violations,
 }
 
@@ -52,7 +59,9 @@ impl MachineCheck {
             events: 0,
             records: 0,
             fits: Fits::default(),
+            kind: header.clock,
             vector: VectorTrack::default(),
+            hybrid: HybridTrack::default(),
             footer: None,
         }
     }
@@ -74,7 +83,7 @@ impl MachineCheck {
             });
         }
         match record {
-            Record::Event(event) => self.event(line, event, shared),
+            Record::Event(event) => self.event(line, at, event, shared),
             Record::LinkLost { peer } => {
                 let lines = shared.losses.entry((self.me, *peer)).or_default();
                 lines.push(line);
@@ -85,16 +94,16 @@ impl MachineCheck {
             | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
-            | Record::Pace { .. }
-            | Record::Jumped { .. }
-            | Record::Restarted { .. } => {}
+            | Record::Pace { .. } => {}
+            Record::Jumped { physical_us, .. } => self.hybrid.jump(*physical_us),
+            Record::Restarted { .. } => self.hybrid.restart(),
             Record::Ended(footer) => self.end(line, footer, shared),
         }
         (self.last_at, self.last_line) = (at, line);
     }
 
     #[inline]
-    fn event(&mut self, line: u64, event: &Event, shared: &mut Shared) {
+    fn event(&mut self, line: u64, at: WallTime, event: &Event, shared: &mut Shared) {
         let before = self.clock;
         if matches!(event.kind, Kind::Other) && event.tick == 0 {
             // A kind of a later version, which is no event of this clock.
@@ -105,27 +114,12 @@ impl MachineCheck {
         }
         self.events += 1;
         (self.tick, self.clock) = (event.tick, event.clock);
-        let mut vector_before = None;
-        if let Some(vector) = &event.vector {
-            let step = Step {
-                line,
-                tick: event.tick,
-                vector,
-                merges: !matches!(event.kind, Kind::Internal | Kind::Send { .. }),
-            };
-            let Shared {
-                files,
-                claims,
-                violations,
-                ..
-            } = shared;
-            vector_before = self.vector.take(self.me, step, claims, files, violations);
-        }
+        let other = self.other_clock(line, at, event, shared);
         match &event.kind {
             Kind::Internal => self.judge_step(line, before, shared),
-            Kind::Send { to, mishaps } => {
+            Kind::Send { .. } => {
                 self.judge_step(line, before, shared);
-                self.send(line, event, to, mishaps.as_deref(), shared);
+                self.send(line, at, event, shared);
             }
             Kind::Receive { from, sent, .. } => {
                 self.fits.take(before, *sent, event.clock);
@@ -138,10 +132,7 @@ impl MachineCheck {
                     sent: *sent,
                     before,
                     clock: event.clock,
-                    vectors: event
-                        .vector
-                        .as_ref()
-                        .map(|after| Box::new((vector_before, after.clone()))),
+                    other,
                 };
                 let (channels, mut context) = shared.split();
                 channels.receive(*from, self.me, receive, &mut context);
@@ -150,15 +141,89 @@ impl MachineCheck {
         }
     }
 
+    /// Follows the clock beside Lamport's, if there is one. Of a receive, returns what its send is to be compared with.
     #[inline]
-    fn send(
+    fn other_clock(
         &mut self,
         line: u64,
+        at: WallTime,
         event: &Event,
-        to: &[MachineId],
-        mishaps: Option<&Mishaps>,
         shared: &mut Shared,
-    ) {
+    ) -> Option<Box<ReceivedOther>> {
+        if self.kind == ClockKind::Lamport && event.vector.is_none() && event.hybrid.is_none() {
+            return None;
+        }
+        self.follow_other(line, at, event, shared)
+    }
+
+    #[cold]
+    fn follow_other(
+        &mut self,
+        line: u64,
+        at: WallTime,
+        event: &Event,
+        shared: &mut Shared,
+    ) -> Option<Box<ReceivedOther>> {
+        let Shared {
+            files,
+            claims,
+            violations,
+            ..
+        } = shared;
+        let merges = !matches!(event.kind, Kind::Internal | Kind::Send { .. });
+        let tick = event.tick;
+        let is_receive = matches!(event.kind, Kind::Receive { .. });
+        let mut taken = None;
+        if let Some(vector) = &event.vector {
+            let step = vector::Step {
+                line,
+                tick,
+                vector,
+                merges,
+            };
+            let before = self.vector.take(self.me, step, claims, files, violations);
+            taken = is_receive.then(|| ReceivedOther::Vector(before, vector.clone()));
+        }
+        if let Some(after) = event.hybrid {
+            let step = hybrid::Step {
+                line,
+                at,
+                tick,
+                hybrid: after,
+                merges,
+            };
+            let (before, physical_us) = self.hybrid.take(self.me, step, files, violations);
+            let waited_us = match event.kind {
+                Kind::Receive { waited_us, .. } => waited_us.and_then(|us| i64::try_from(us).ok()),
+                Kind::Internal | Kind::Send { .. } | Kind::Other => None,
+            };
+            taken = is_receive.then_some(ReceivedOther::Hybrid(HybridReceive {
+                before,
+                after,
+                physical_us,
+                arrived: WallTime(at.0.saturating_sub(waited_us.unwrap_or(0))),
+            }));
+        }
+        let missing = match self.kind {
+            ClockKind::Vector if event.vector.is_none() => Some((VECTOR, "vector")),
+            ClockKind::Hybrid if event.hybrid.is_none() => Some((HYBRID, "hybrid")),
+            ClockKind::Lamport | ClockKind::Vector | ClockKind::Hybrid => None,
+        };
+        if let Some((rule, key)) = missing.filter(|_| !matches!(event.kind, Kind::Other)) {
+            violations.add(rule, self.me, || {
+                let text = format!("the event has no `{key}`, but the header says clock={key}");
+                (vec![files.place(self.me, line)], text)
+            });
+        }
+        taken.map(Box::new)
+    }
+
+    #[inline]
+    fn send(&mut self, line: u64, at: WallTime, event: &Event, shared: &mut Shared) {
+        let Kind::Send { to, mishaps } = &event.kind else {
+            return;
+        };
+        let mishaps = mishaps.as_deref();
         for peer in to {
             if !self.is_peer(*peer) {
                 self.no_peer(line, *peer, shared);
@@ -168,12 +233,15 @@ impl MachineCheck {
         if let Some(mishaps) = mishaps {
             self.judge_mishaps(line, to, mishaps, shared);
         }
+        let vector = event.vector.clone().map(SentOther::Vector);
+        let hybrid = || event.hybrid.map(|hybrid| SentOther::Hybrid(hybrid, at));
+        let other = vector.or_else(hybrid).map(Arc::new);
         let (channels, mut context) = shared.split();
         for peer in to {
             let send = Sent {
                 line,
                 clock: event.clock,
-                vector: event.vector.clone(),
+                other: other.clone(),
             };
             match mishaps {
                 None => channels.send(self.me, *peer, send, &mut context),
@@ -315,6 +383,7 @@ impl Shared {
         let context = Context {
             files: &self.files,
             losses: &self.losses,
+            fastest: &mut self.fastest,
             violations: &mut self.violations,
         };
         (&mut self.channels, context)

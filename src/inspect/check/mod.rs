@@ -7,6 +7,7 @@
 
 mod channel;
 mod end;
+mod hybrid;
 mod judge;
 mod loose;
 mod machine;
@@ -23,7 +24,8 @@ use self::{
     judge::Files,
     machine::{MachineCheck, Shared},
     rules::{
-        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
+        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, HYBRID, HYBRID_BOUND, HYBRID_ORDER, ORDER,
+        RULES, STAMP, TICK, TIME, VECTOR,
     },
 };
 use super::run::Item;
@@ -78,6 +80,7 @@ impl Check {
                 channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
                 losses: BTreeMap::new(),
                 claims: vec![None; files.len()],
+                fastest: BTreeMap::new(),
                 violations: Violations::default(),
                 files: Files(files),
             },
@@ -152,6 +155,7 @@ impl Check {
         let matched = self.shared.channels.matched;
         let channels = self.machines.len() as u64 * (self.machines.len() as u64).saturating_sub(1);
         let vectors = machines().map(|machine| machine.vector.judged).sum();
+        let hybrids = machines().map(|machine| machine.hybrid.judged).sum();
         let judged = |rule| match rule {
             FORMAT => records + self.problems,
             COMPLETE => self.machines.len() as u64,
@@ -161,6 +165,9 @@ impl Check {
             CONSERVATION => channels,
             FOOTER => footers,
             VECTOR => vectors,
+            HYBRID | HYBRID_BOUND => hybrids,
+            // Messages whose ends both have one.
+            HYBRID_ORDER if hybrids > 0 => matched,
             _ => 0,
         };
         let mut counts: Vec<(&'static str, u64)> = RULES.iter().map(|rule| (*rule, judged(*rule))).collect();

@@ -23,9 +23,15 @@ pub(super) const CONSERVATION: &str = "conservation";
 pub(super) const FOOTER: &str = "footer";
 /// Own entry by 1, receives by entrywise maximum, nobody ahead of the owner.
 pub(super) const VECTOR: &str = "vector clock";
+/// Figure 5 of the paper, with equality.
+pub(super) const HYBRID: &str = "hybrid rule";
+/// `(l, c)` of a send is less than that of its receive.
+pub(super) const HYBRID_ORDER: &str = "hybrid order";
+/// l is not behind the physical clock, nor further ahead than clocks differ.
+pub(super) const HYBRID_BOUND: &str = "hybrid bound";
 
 /// All of them, in the order of reports.
-pub(super) const RULES: [&str; 11] = [
+pub(super) const RULES: [&str; 14] = [
     FORMAT,
     COMPLETE,
     TIME,
@@ -37,4 +43,7 @@ pub(super) const RULES: [&str; 11] = [
     CONSERVATION,
     FOOTER,
     VECTOR,
+    HYBRID,
+    HYBRID_ORDER,
+    HYBRID_BOUND,
 ];

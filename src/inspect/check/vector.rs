@@ -71,6 +71,11 @@ impl VectorTrack {
                         "the own entry goes from {old} to {new}: it rises by 1 with every event"
                     ));
                 }
+                if machine != me && merges && new < old {
+                    wrong(format!(
+                        "the entry of machine {machine} falls from {old} to {new}"
+                    ));
+                }
                 if machine != me && !merges && new != old {
                     wrong(format!(
                         "the entry of machine {machine} goes from {old} to {new} without a receive"
@@ -99,18 +104,17 @@ pub(super) struct Step<'a> {
 /// A receive beside its send: entrywise maximum, own entry apart.
 pub(super) fn judge_receive(
     pair: Pair,
-    send: &Sent,
+    (send, sent): (&Sent, &Vector),
     receive: &Received,
-    vectors: &(Option<Vector>, Vector),
+    (before, after): (&Vector, &Vector),
     context: &mut Context<'_>,
 ) {
-    let (Some(before), after) = vectors else { return };
-    let Some(sent) = &send.vector else { return };
     let entries = before.iter().zip(sent).zip(after);
     let wrong = (0..)
         .map(MachineId)
         .zip(entries)
-        .find(|(machine, ((old, sent), new))| *machine != pair.to && **new != **old.max(sent));
+        // An entry that falls was told of already.
+        .find(|(machine, ((old, sent), new))| *machine != pair.to && new >= old && **new != **old.max(sent));
     let Some((machine, ((old, sent), new))) = wrong else {
         return;
     };

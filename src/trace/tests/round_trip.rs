@@ -127,17 +127,18 @@ fn any_record() -> impl Strategy<Value = (WallTime, Record)> {
 fn any_header() -> impl Strategy<Value = Header> {
     (
         (0_u16..u16::MAX, any::<u16>()),
-        any::<(Option<u32>, Option<u32>, Option<u64>, u64)>(),
+        any::<(Option<u32>, Option<u32>, Option<u64>, u64, bool)>(),
         (1_u32..=1_000_000).prop_map(|permille| format!("{}", f64::from(permille) / 1000.0)),
         "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         any_time(),
     )
         .prop_map(
-            |((machine, more), (rate, draw, phase_us, seed), speed, run, started)| Header {
+            |((machine, more), (rate, draw, phase_us, seed, ring), speed, run, started)| Header {
                 machine: MachineId(machine),
                 machines: (machine + 1).saturating_add(more),
                 rate,
                 draw,
+                traffic: if ring { Traffic::Ring } else { Traffic::Assignment },
                 phase_us,
                 speed: speed.parse().unwrap(),
                 clock: ClockKind::Lamport,

@@ -7,7 +7,7 @@ use clocklab::{
     clock::ClockKind,
     model::{self, Machine, Phase},
     sim::{self, Latency, Observer, Simulation},
-    trace::{Header, LineWriter, Record, WallTime},
+    trace::{Header, LineWriter, Record, Traffic, WallTime},
     units::{MachineId, Speed, Time},
 };
 
@@ -65,6 +65,7 @@ fn model(plan: &Plan<'_>, me: MachineId) -> model::Config {
         machines: u16::try_from(plan.rates.len()).unwrap(),
         rate: plan.rates[me.index()],
         draw: plan.draw,
+        traffic: Traffic::Assignment,
         phase: Phase::Random,
         clock: ClockKind::Lamport,
         seed: plan.seed,
@@ -81,6 +82,7 @@ fn begin(plan: &Plan<'_>, me: MachineId) -> Text {
         machines: config.machines,
         rate: Some(config.rate),
         draw: Some(config.draw),
+        traffic: config.traffic,
         phase_us: Some(config.phase_us()),
         clock: ClockKind::Lamport,
         seed: plan.seed,
