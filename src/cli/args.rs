@@ -121,6 +121,7 @@ Examples:
   clocklab draw --output run.svg --window 10s-14s       four seconds, for a slide
   clocklab draw --output run.svg --highlight 0:17       what happened before and after that event
   clocklab draw --output run.svg --axis clock           against logical time
+  clocklab draw merged --align                          machines of computers whose wall clocks differ
 
 An arrow goes from the send to the arrival; a dotted line leads on to where the message is taken.
 A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000

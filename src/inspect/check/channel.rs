@@ -17,7 +17,11 @@ use super::{
     judge::{Context, Pair},
     stamp::Stamps,
 };
-use crate::{trace::Vector, units::MachineId};
+use crate::{
+    inspect::skew::Delay,
+    trace::{Vector, WallTime},
+    units::MachineId,
+};
 
 /// Skipped sends that are remembered on a channel, so that a late arrival is known to be one.
 const SKIPPED_MAX: usize = 256;
@@ -27,6 +31,7 @@ const SKIPPED_MAX: usize = 256;
 pub(super) struct Sent {
     pub(super) line: u64,
     pub(super) clock: u64,
+    pub(super) at: WallTime,
     pub(super) vector: Option<Vector>,
 }
 
@@ -36,6 +41,8 @@ pub(super) struct Received {
     pub(super) line: u64,
     /// The clock that the message carried.
     pub(super) sent: u64,
+    /// When it arrived, or was taken if the log does not say.
+    pub(super) arrived: WallTime,
     /// The receiver's clock before the event.
     pub(super) before: u64,
     /// The receiver's clock after the event.
@@ -57,6 +64,8 @@ pub(super) struct Channel {
     newest: u64,
     sends: VecDeque<Sent>,
     receives: VecDeque<Received>,
+    /// The least time that a message seems to have taken, in microseconds, if one was matched.
+    pub(super) least_us: Option<i64>,
     /// The last message matched: its send's clock and line, and its receive's line.
     last: Option<(u64, u64, u64)>,
     odd: Option<Box<Odd>>,
@@ -98,6 +107,8 @@ pub(super) struct Channels {
     /// By sender.
     pub(super) stamps: Vec<Stamps>,
     pub(super) matched: u64,
+    /// Whether a log does not say when messages arrived.
+    pub(super) lacks_arrivals: bool,
 }
 
 /// What a receive at the head of a channel is.
@@ -120,6 +131,7 @@ impl Channels {
             rows: vec![Vec::new(); machines],
             stamps: vec![Stamps::default(); machines],
             matched: 0,
+            lacks_arrivals: false,
         }
     }
 
@@ -132,6 +144,17 @@ impl Channels {
         }
         let channel = row.get_mut(to.index())?.get_or_insert_default();
         Some((channel, self.stamps.get_mut(from.index())?))
+    }
+
+    /// The least time that the messages of each channel seem to have taken.
+    pub(super) fn delays(&self) -> impl Iterator<Item = Delay> {
+        (0..).zip(&self.rows).flat_map(|(from, row)| {
+            let used = (0..).zip(row);
+            used.filter_map(move |(to, channel)| {
+                let us = channel.as_deref()?.least_us?;
+                Some(Delay { from, to, us })
+            })
+        })
     }
 
     /// What is known of a channel, if anything was ever seen on it.
@@ -317,6 +340,8 @@ impl Channel {
     #[inline]
     fn settle(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         self.last = Some((send.clock, send.line, receive.line));
+        let us = receive.arrived.us_since(send.at);
+        self.least_us = Some(self.least_us.map_or(us, |least| least.min(us)));
         if let Some(odd) = &mut self.odd
             && let Some(gap) = odd.gap.take()
             && context.breaks_order(pair, gap, send, receive)

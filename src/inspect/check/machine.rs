@@ -74,7 +74,7 @@ impl MachineCheck {
             });
         }
         match record {
-            Record::Event(event) => self.event(line, event, shared),
+            Record::Event(event) => self.event(line, at, event, shared),
             Record::LinkLost { peer } => {
                 let lines = shared.losses.entry((self.me, *peer)).or_default();
                 lines.push(line);
@@ -94,7 +94,7 @@ impl MachineCheck {
     }
 
     #[inline]
-    fn event(&mut self, line: u64, event: &Event, shared: &mut Shared) {
+    fn event(&mut self, line: u64, at: WallTime, event: &Event, shared: &mut Shared) {
         let before = self.clock;
         if matches!(event.kind, Kind::Other) && event.tick == 0 {
             // A kind of a later version, which is no event of this clock.
@@ -125,9 +125,14 @@ impl MachineCheck {
             Kind::Internal => self.judge_step(line, before, shared),
             Kind::Send { to, mishaps } => {
                 self.judge_step(line, before, shared);
-                self.send(line, event, to, mishaps.as_deref(), shared);
+                self.send(line, at, event, to, mishaps.as_deref(), shared);
             }
-            Kind::Receive { from, sent, .. } => {
+            Kind::Receive {
+                from,
+                sent,
+                waited_us,
+                ..
+            } => {
                 self.fits.take(before, *sent, event.clock);
                 if !self.is_peer(*from) {
                     self.no_peer(line, *from, shared);
@@ -136,6 +141,7 @@ impl MachineCheck {
                 let receive = Received {
                     line,
                     sent: *sent,
+                    arrived: at.before_us(waited_us.unwrap_or(0)),
                     before,
                     clock: event.clock,
                     vectors: event
@@ -144,6 +150,7 @@ impl MachineCheck {
                         .map(|after| Box::new((vector_before, after.clone()))),
                 };
                 let (channels, mut context) = shared.split();
+                channels.lacks_arrivals |= waited_us.is_none();
                 channels.receive(*from, self.me, receive, &mut context);
             }
             Kind::Other => {}
@@ -154,6 +161,7 @@ impl MachineCheck {
     fn send(
         &mut self,
         line: u64,
+        at: WallTime,
         event: &Event,
         to: &[MachineId],
         mishaps: Option<&Mishaps>,
@@ -174,6 +182,7 @@ impl MachineCheck {
                 let send = Sent {
                     line,
                     clock: event.clock,
+                    at,
                     vector: event.vector.clone(),
                 };
                 channels.send(self.me, *peer, send, &mut context);
