@@ -6,6 +6,7 @@
 mod experiment;
 mod fleet;
 mod follow;
+mod gather;
 mod plan;
 mod run_folder;
 mod settings;
@@ -16,6 +17,7 @@ mod trials;
 pub use experiment::{Experiment, Finished, RunJob};
 pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
 pub use follow::{Live, LiveMachine};
+pub use gather::{GatherError, Gathering};
 pub use plan::{Group, Plan, PlanError};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
