@@ -124,6 +124,7 @@ Examples:
   clocklab draw --output run.svg --window 10s-14s       four seconds, for a slide
   clocklab draw --output run.svg --highlight 0:17       what happened before and after that event
   clocklab draw --output run.svg --axis clock           against logical time
+  clocklab draw merged --align                          machines of computers whose wall clocks differ
 
 An arrow goes from the send to the arrival; a dotted line leads on to where the message is taken.
 A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000
@@ -144,6 +145,9 @@ machines and 400,000 events; what is left out is said in it.")]
     /// Count how much of a run is concurrent, what was overtaken, and find the longest causal chain
     #[command(after_help = concurrency::EXAMPLES)]
     Concurrency(concurrency::ConcurrencyArguments),
+    /// Merge the run folders of several computers into one, and say how far their wall clocks are apart
+    #[command(after_help = super::gather::EXAMPLES)]
+    Gather(super::gather::GatherArguments),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and

@@ -34,6 +34,10 @@ pub(super) struct DrawArguments {
     /// What the horizontal axis shows [default: time, or clock where the logs have no times]
     #[arg(long, value_enum)]
     axis: Option<AxisWord>,
+    /// Move each machine's line by how far its wall clock is from the first one's, as the messages say: for runs of several
+    /// computers
+    #[arg(long)]
+    align: bool,
     /// An event, such as 0:17 (machine 0, clock 17), whose causal past and future stand out
     #[arg(long, value_name = "EVENT")]
     highlight: Option<EventName>,
@@ -62,7 +66,7 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
     let format = format_of(output)?;
     let existing = Existing::from_force(arguments.force);
     output::check(output, existing)?;
-    let history = History::read(&arguments.folder).map_err(unreadable)?;
+    let mut history = History::read(&arguments.folder).map_err(unreadable)?;
     if history.is_empty() {
         let text = format!(
             "{}: no event in these logs, so there is nothing to draw",
@@ -70,6 +74,7 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
         );
         return Err(Usage(text).into());
     }
+    let aligned = align(arguments, &mut history)?;
     let positions = Positions::new(&history);
     let limits = match format {
         Format::Svg => Limits::SVG,
@@ -85,7 +90,11 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
             .map(|last| usize::try_from(last).unwrap_or(usize::MAX)),
         axis,
     };
-    let selection = choice.of(&history, &positions, &limits).map_err(usage)?;
+    let mut selection = choice.of(&history, &positions, &limits).map_err(usage)?;
+    selection.told.extend(aligned);
+    if axis == Axis::Time {
+        selection.told.extend(draw::backward(&history, &selection));
+    }
     let highlight = highlighted(arguments, &history, &selection)?;
     let theme = arguments.theme;
     let text = match format {
@@ -147,6 +156,20 @@ fn highlighted(
         )));
     }
     Ok(Some(event))
+}
+
+/// Aligns wall clocks if that was asked for, and says what was done.
+fn align(arguments: &DrawArguments, history: &mut History) -> anyhow::Result<Vec<String>> {
+    if !arguments.align {
+        return Ok(Vec::new());
+    }
+    if !history.has_times() {
+        return Err(usage(format!(
+            "--align: {} has events without a time, so there are no wall clocks to align",
+            history.source
+        )));
+    }
+    Ok(draw::align(history))
 }
 
 fn axis(arguments: &DrawArguments, history: &History) -> anyhow::Result<Axis> {

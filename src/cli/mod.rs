@@ -13,6 +13,7 @@ mod cut;
 mod draw;
 mod experiment;
 mod export;
+mod gather;
 mod machine;
 mod options;
 mod order;
@@ -80,6 +81,7 @@ pub fn run() -> anyhow::Result<Exit> {
             tell(&verbosity, LevelFilter::WARN);
             export::run(&arguments)
         }
+        Command::Gather(arguments) => gather::run(&arguments),
         Command::Order(arguments) => order::run(&arguments),
         Command::Past(arguments) => cone::run(&arguments, Side::Past),
         Command::Future(arguments) => cone::run(&arguments, Side::Future),

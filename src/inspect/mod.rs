@@ -24,6 +24,7 @@ pub mod report;
 mod run;
 mod same;
 mod series;
+pub mod skew;
 mod summary;
 pub mod table;
 pub mod trials;

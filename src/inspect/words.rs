@@ -1,4 +1,4 @@
-//! Small things in words: counts with their thousands set apart, and names that are all different.
+//! Small things in words: counts with their thousands set apart, durations, and names that are all different.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,17 @@ pub(super) fn thousands(count: impl itoa::Integer) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Microseconds as a person reads them.
+pub(super) fn duration(us: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let value = us as f64;
+    match us.unsigned_abs() {
+        0..1_000 => format!("{us} us"),
+        1_000..1_000_000 => format!("{:.1} ms", value / 1e3),
+        _ => format!("{:.2} s", value / 1e6),
+    }
 }
 
 /// Names given so far, each once: a second `a` becomes `a_2`.

@@ -34,6 +34,12 @@ impl WallTime {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// So many microseconds before this; the beginning of time if that is before it.
+    #[must_use]
+    pub fn before_us(self, us: u64) -> WallTime {
+        WallTime(self.0.saturating_sub(i64::try_from(us).unwrap_or(i64::MAX)))
+    }
+
     /// Seconds from `earlier` to this.
     #[must_use]
     #[expect(

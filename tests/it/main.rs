@@ -13,6 +13,7 @@ mod compare;
 mod draw;
 mod export;
 mod foreign;
+mod hosts;
 mod mesh;
 mod protocol;
 mod report;

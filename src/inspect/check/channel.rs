@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     clock::HybridTime,
+    inspect::skew::Delay,
     trace::{Mishaps, Vector, WallTime},
     units::MachineId,
 };
@@ -41,6 +42,7 @@ const SKIPPED_MAX: usize = 256;
 pub(super) struct Sent {
     pub(super) line: u64,
     pub(super) clock: u64,
+    pub(super) at: WallTime,
     /// The clock beside Lamport's, shared by the messages of one event.
     pub(super) other: Option<Arc<SentOther>>,
 }
@@ -59,6 +61,8 @@ pub(super) struct Received {
     pub(super) line: u64,
     /// The clock that the message carried.
     pub(super) sent: u64,
+    /// When it arrived, or was taken if the log does not say.
+    pub(super) arrived: WallTime,
     /// The receiver's clock before the event.
     pub(super) before: u64,
     /// The receiver's clock after the event.
@@ -88,6 +92,8 @@ pub(super) struct Channel {
     newest: u64,
     sends: VecDeque<Sent>,
     receives: VecDeque<Received>,
+    /// The least time that a message seems to have taken, in microseconds, if one was matched.
+    pub(super) least_us: Option<i64>,
     /// The last message matched: its send's clock and line, and its receive's line.
     last: Option<(u64, u64, u64)>,
     odd: Option<Box<Odd>>,
@@ -138,6 +144,8 @@ pub(super) struct Channels {
     /// By sender.
     pub(super) stamps: Vec<Stamps>,
     pub(super) matched: u64,
+    /// Whether a log does not say when messages arrived.
+    pub(super) lacks_arrivals: bool,
 }
 
 /// What a receive at the head of a channel is.
@@ -164,6 +172,7 @@ impl Channels {
             rows: vec![Vec::new(); machines],
             stamps: vec![Stamps::default(); machines],
             matched: 0,
+            lacks_arrivals: false,
         }
     }
 
@@ -176,6 +185,17 @@ impl Channels {
         }
         let channel = row.get_mut(to.index())?.get_or_insert_default();
         Some((channel, self.stamps.get_mut(from.index())?))
+    }
+
+    /// The least time that the messages of each channel seem to have taken.
+    pub(super) fn delays(&self) -> impl Iterator<Item = Delay> {
+        (0..).zip(&self.rows).flat_map(|(from, row)| {
+            let used = (0..).zip(row);
+            used.filter_map(move |(to, channel)| {
+                let us = channel.as_deref()?.least_us?;
+                Some(Delay { from, to, us })
+            })
+        })
     }
 
     /// What is known of a channel, if anything was ever seen on it.
@@ -429,6 +449,8 @@ impl Channel {
     #[inline]
     fn settle(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         self.last = Some((send.clock, send.line, receive.line));
+        let us = receive.arrived.us_since(send.at);
+        self.least_us = Some(self.least_us.map_or(us, |least| least.min(us)));
         if let Some(odd) = &mut self.odd
             && let Some(gap) = odd.gap.take()
             && context.breaks_order(pair, gap, send, receive)

@@ -121,7 +121,12 @@ impl MachineCheck {
                 self.judge_step(line, before, shared);
                 self.send(line, at, event, shared);
             }
-            Kind::Receive { from, sent, .. } => {
+            Kind::Receive {
+                from,
+                sent,
+                waited_us,
+                ..
+            } => {
                 self.fits.take(before, *sent, event.clock);
                 if !self.is_peer(*from) {
                     self.no_peer(line, *from, shared);
@@ -130,11 +135,13 @@ impl MachineCheck {
                 let receive = Received {
                     line,
                     sent: *sent,
+                    arrived: at.before_us(waited_us.unwrap_or(0)),
                     before,
                     clock: event.clock,
                     other,
                 };
                 let (channels, mut context) = shared.split();
+                channels.lacks_arrivals |= waited_us.is_none();
                 channels.receive(*from, self.me, receive, &mut context);
             }
             Kind::Other => {}
@@ -241,6 +248,7 @@ impl MachineCheck {
             let send = Sent {
                 line,
                 clock: event.clock,
+                at,
                 other: other.clone(),
             };
             match mishaps {

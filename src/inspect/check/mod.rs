@@ -28,7 +28,7 @@ use self::{
         RULES, STAMP, TICK, TIME, VECTOR,
     },
 };
-use super::run::Item;
+use super::{run::Item, skew::Skew};
 use crate::{
     model::check::{self as model_check, ModelCheck},
     trace::{Header, Record, Violations, WallTime},
@@ -136,6 +136,8 @@ impl Check {
         cut: impl Iterator<Item = (MachineId, usize)>,
     ) -> Verdict {
         let mut notes = end::finish(&self.machines, headless, &mut self.shared);
+        let (skew, endless) = (self.skew(), self.endless(headless));
+        notes.extend(skew.iter().flat_map(Skew::notes));
         let apart = self.last_start.seconds_since(self.first);
         if apart > STARTS_APART_SECONDS_MAX {
             notes.push(format!(
@@ -191,13 +193,6 @@ impl Check {
             .filter(|count| count.judged > 0 || count.broken > 0)
             .collect();
         let order: Vec<&'static str> = rules.iter().map(|count| count.rule).collect();
-        let endless = (0..).map(MachineId).zip(&self.machines);
-        let endless =
-            endless.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
-        let endless = endless
-            .map(|(id, _)| id)
-            .chain(headless.iter().copied())
-            .collect();
         Verdict {
             endless,
             dir: dir.to_owned(),
@@ -208,6 +203,31 @@ impl Check {
             rules,
             violations: violations.into_kept(&order),
             notes,
+            skew,
         }
+    }
+
+    /// Machines whose log is there but has no end.
+    fn endless(&self, headless: &[MachineId]) -> Vec<MachineId> {
+        let machines = (0..).map(MachineId).zip(&self.machines);
+        let lacks_end =
+            |machine: &Option<MachineCheck>| machine.as_ref().is_some_and(|it| it.footer.is_none());
+        let endless = machines
+            .filter(|(_, machine)| lacks_end(machine))
+            .map(|(id, _)| id);
+        endless.chain(headless.iter().copied()).collect()
+    }
+
+    /// The wall clocks beside that of the first machine that has a log.
+    fn skew(&self) -> Option<Skew> {
+        let names = (0..self.machines.len()).map(|machine| machine.to_string());
+        let reference = self.machines.iter().position(Option::is_some)?;
+        let channels = &self.shared.channels;
+        Skew::new(
+            names.collect(),
+            u32::try_from(reference).ok()?,
+            channels.delays(),
+            channels.lacks_arrivals,
+        )
     }
 }

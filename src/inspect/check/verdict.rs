@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{trace::Violation, units::MachineId};
+use crate::{inspect::skew::Skew, trace::Violation, units::MachineId};
 
 /// How often a rule was judged, and broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub struct Verdict {
     pub endless: Vec<MachineId>,
     /// What limits the judgement, such as a log without a footer.
     pub notes: Vec<String>,
+    /// How far the machines' wall clocks are apart, as messages say; `None` without messages, and for logs of other
+    /// programs.
+    pub skew: Option<Skew>,
 }
 
 impl Verdict {

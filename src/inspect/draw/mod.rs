@@ -7,11 +7,13 @@
 //! | what | where |
 //! |---|---|
 //! | which part is shown, and what that leaves out | [`Selection`] |
+//! | lines moved by how far wall clocks are apart | [`align`] |
 //! | a static picture | [`svg`] |
 //! | a page to look around in: data, script and style | [`page`], [`data`], [`viewer_script`], [`viewer_style`] |
 //!
 //! The form goes back to L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System", 1978.
 
+mod align;
 mod data;
 mod element;
 mod legend;
@@ -26,6 +28,7 @@ mod strokes;
 mod svg;
 mod ticks;
 
+pub use align::{align, backward};
 pub use data::{FORMAT, TEXT_CHARACTERS_MAX, VIA_MAX, data};
 pub use page::{PageOptions, page, viewer_script, viewer_style};
 pub use plan::Axis;

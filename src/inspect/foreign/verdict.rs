@@ -77,6 +77,7 @@ pub(super) fn verdict(source: String, parts: Vec<Judged>) -> Verdict {
         violations: Vec::new(),
         endless: Vec::new(),
         notes: Vec::new(),
+        skew: None,
     };
     for part in parts {
         let hosts = u16::try_from(part.hosts).unwrap_or(u16::MAX);

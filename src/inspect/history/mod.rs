@@ -349,6 +349,21 @@ impl History {
         Some(WallTime(at.0.saturating_sub(i64::try_from(us?).ok()?)))
     }
 
+    /// Takes so many microseconds from the times of each process, as [`Skew::aligned_us`] has them.
+    ///
+    /// [`Skew::aligned_us`]: super::skew::Skew::aligned_us
+    pub fn align(&mut self, offsets_us: &[i64]) {
+        let earlier = |at: WallTime, us: i64| WallTime(at.0.saturating_sub(us));
+        for ((process, rows), us) in self.processes.iter_mut().zip(&mut self.rows).zip(offsets_us) {
+            for moment in [&mut process.started, &mut process.ended] {
+                *moment = moment.map(|at| earlier(at, *us));
+            }
+            for row in rows.iter_mut().filter(|row| row.at != NO_TIME) {
+                row.at = earlier(WallTime(row.at), *us).0;
+            }
+        }
+    }
+
     /// The messages of each channel that matter for reachability.
     #[must_use]
     pub fn fronts(&self) -> &Fronts {

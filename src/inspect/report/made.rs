@@ -57,6 +57,9 @@ impl Made {
                         ("addresses", Value::Array(all)) => {
                             made.facts.push((name.clone(), ends(all)));
                         }
+                        ("gathered", Value::Array(all)) => {
+                            made.facts.push((name.clone(), gathered(all)));
+                        }
                         _ => made.facts.push((name.clone(), shown(value))),
                     }
                 }
@@ -80,6 +83,15 @@ fn command(words: &[Value]) -> String {
         }
     });
     quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// Which folder's logs are whose; what each folder's own description says is left to the file.
+fn gathered(all: &[Value]) -> String {
+    let one = |source: &Value| {
+        let said = |name| source.get(name).map_or_else(|| "?".to_owned(), shown);
+        format!("{} (machines {})", said("folder"), said("machines"))
+    };
+    all.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn shown(value: &Value) -> String {
@@ -117,6 +129,15 @@ mod tests {
             Some(r"clocklab run --logs 'my logs' 'it'\''s'")
         );
         assert_eq!(made.facts, [("seed".to_owned(), "7".to_owned())]);
+    }
+
+    #[test]
+    fn a_gathered_run_names_its_folders() {
+        let made = Made::parse(
+            r#"{"gathered":[{"folder":"a","machines":[0,2],"run_json":{"seed":7}},{"folder":"b","machines":[1]}]}"#,
+        );
+        let text = "a (machines 0, 2); b (machines 1)".to_owned();
+        assert_eq!(made.facts, [("gathered".to_owned(), text)]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! The page's scripts read the figures' data (`data.rs` says how it looks) and draw with uPlot, which lies in
 //! `vendor/`. The page forbids itself every connection (Content-Security-Policy).
 
+mod clocks;
 mod data;
 mod diagram;
 mod made;
@@ -84,6 +85,7 @@ pub fn sections(report: &Report<'_>) -> Vec<Section> {
     list.push(sections::figures(report));
     list.push(diagram::section(report.history));
     list.push(sections::messages(report));
+    list.extend(clocks::section(report));
     list.push(sections::rules(report));
     list.push(sections::made(report));
     list.push(sections::limits(report));

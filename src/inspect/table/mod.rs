@@ -75,6 +75,9 @@ fn report(verdict: &Verdict, summary: &RunSummary, style: Style, rows: &str, leg
             Style::Markdown => "  \n",
         };
     }
+    if let Some(skew) = verdict.skew.as_ref().filter(|skew| skew.is_told()) {
+        output += &format!("\n{}", skew.table(style));
+    }
     let findings = findings(summary);
     if !findings.is_empty() {
         output.push('\n');

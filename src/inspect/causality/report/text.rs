@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use super::{ChainView, EventView, RunView, StepView};
 
+pub(super) use crate::inspect::words::duration;
+
 /// Columns of a wide terminal.
 pub(super) const COLUMNS_MAX: usize = 100;
 
@@ -99,17 +101,6 @@ pub(super) fn shortened(text: &str, characters: usize) -> String {
     let mut start: String = text.chars().take(characters.saturating_sub(1)).collect();
     start.push('…');
     start
-}
-
-/// Microseconds as a person reads them.
-pub(super) fn duration(us: i64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let value = us as f64;
-    match us.unsigned_abs() {
-        0..1_000 => format!("{us} us"),
-        1_000..1_000_000 => format!("{:.1} ms", value / 1e3),
-        _ => format!("{:.2} s", value / 1e6),
-    }
 }
 
 /// Seconds with microseconds, or a dash.
