@@ -92,5 +92,6 @@ fn config(me: MachineId, parent_port: u16) -> Config {
         connect_timeout: Duration::from_secs(10),
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
+        secret: None,
     }
 }

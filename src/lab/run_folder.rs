@@ -46,6 +46,9 @@ pub struct RunFile {
     on_peer_loss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect_timeout_seconds: Option<f64>,
+    /// Where the secret stands, for those who give commands on this computer; never the secret itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_file: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -73,6 +76,10 @@ impl RunFile {
             duration_seconds: settings.duration.map(|duration| duration.as_secs_f64()),
             on_peer_loss: Some(settings.on_peer_loss.to_string()),
             connect_timeout_seconds: Some(settings.connect_timeout.as_secs_f64()),
+            secret_file: settings
+                .secret
+                .as_ref()
+                .map(|file| file.absolute().display().to_string()),
         }
     }
 
@@ -106,6 +113,7 @@ impl RunFile {
             duration_seconds: Some(Duration::from_micros(run.duration_us).as_secs_f64()),
             on_peer_loss: None,
             connect_timeout_seconds: None,
+            secret_file: None,
         }
     }
 

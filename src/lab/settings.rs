@@ -8,6 +8,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::secret_file::SecretFile;
 use crate::{
     clock::ClockKind,
     mesh::{self, OnPeerLoss},
@@ -51,6 +52,8 @@ pub struct Settings {
     pub run: RunId,
     /// Whether a person named the run, or its start time did.
     pub standing: Standing,
+    /// What all machines of the run know; `None` trusts everybody who reaches a port.
+    pub secret: Option<SecretFile>,
 }
 
 /// A hosts file: where each machine can be dialled.
@@ -109,6 +112,7 @@ impl Settings {
             connect_timeout: self.connect_timeout,
             on_peer_loss: self.on_peer_loss,
             duration: self.duration,
+            secret: self.secret.as_ref().map(|file| file.secret.clone()),
         }
     }
 
@@ -157,6 +161,9 @@ impl Settings {
             "connect-timeout",
             format!("{}us", self.connect_timeout.as_micros()),
         );
+        if let Some(file) = &self.secret {
+            add("secret-file", file.path.display().to_string());
+        }
         add("logs", self.logs.display().to_string());
         add("run", self.run.to_string());
         arguments

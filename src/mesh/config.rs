@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use crate::{
     units::MachineId,
-    wire::{Hello, RunId, Standing, Trust},
+    wire::{Hello, RunId, Secret, Standing, Trust},
 };
 
 /// What a machine does when a peer goes away.
@@ -37,6 +37,8 @@ pub struct Config {
     pub on_peer_loss: OnPeerLoss,
     /// When to stop after the start; `None` means never by itself.
     pub duration: Option<Duration>,
+    /// What whoever joins or commands has to know; `None` trusts everybody who reaches the port.
+    pub secret: Option<Secret>,
 }
 
 impl Config {
@@ -46,15 +48,15 @@ impl Config {
         u16::try_from(self.addresses.len()).unwrap_or(u16::MAX)
     }
 
-    /// The hello to a peer.
-    pub(super) fn hello(&self, system: u8, receiver: MachineId) -> Hello {
+    /// The hello to a peer, or to a controller.
+    pub(super) fn hello(&self, system: u8, receiver: MachineId, trust: Trust) -> Hello {
         Hello {
             system,
             machines: self.machines(),
             sender: self.me,
             receiver,
             incarnation: self.incarnation,
-            trust: Trust::Open,
+            trust,
             standing: self.standing,
             run: self.run.clone(),
         }

@@ -57,6 +57,7 @@ pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
         connect_timeout: Duration::from_secs(20),
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
+        secret: None,
     }
 }
 
@@ -154,16 +155,19 @@ impl Peer {
         let until = std::time::Instant::now() + Duration::from_secs(10);
         loop {
             match TcpStream::connect(address) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-                    return Self {
-                        stream,
-                        decoder: Decoder::new(FRAME_LENGTH_MAX),
-                    };
-                }
+                Ok(stream) => return Self::of(stream),
                 Err(error) if std::time::Instant::now() > until => panic!("{address}: {error}"),
                 Err(_) => std::thread::yield_now(),
             }
+        }
+    }
+
+    /// The other side of a connection that was accepted.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Self {
+            stream,
+            decoder: Decoder::new(FRAME_LENGTH_MAX),
         }
     }
 
