@@ -95,5 +95,6 @@ fn config(me: MachineId, parent_port: u16) -> Config {
         duration: None,
         faults: Plan::default(),
         run_age: Duration::ZERO,
+        secret: None,
     }
 }

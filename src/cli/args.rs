@@ -9,7 +9,7 @@ use clap::{
 
 use super::export::{self, ExportArguments};
 use super::report::ReportArguments;
-use super::{concurrency, cone, cut, order};
+use super::{concurrency, cone, control, cut, fault, order, secret};
 use crate::{
     clock::ClockKind,
     lab::BASE_PORT_DEFAULT,
@@ -156,6 +156,15 @@ five with a smaller probability of internal events. `--print-plan` prints it as 
     /// Map where a slow machine keeps up and where not: the phase diagram, by simulation
     #[command(after_help = super::sweep::EXAMPLES)]
     Sweep(super::sweep::SweepArguments),
+    /// Ask the machines of a running run how they are; pause, step and resume them
+    #[command(after_help = control::EXAMPLES, allow_missing_positional = true)]
+    Control(control::ControlArguments),
+    /// Break a running run on purpose, and mend it
+    #[command(after_help = fault::EXAMPLES)]
+    Fault(fault::FaultArguments),
+    /// Make the secret of a run on several computers
+    #[command(after_help = secret::EXAMPLES)]
+    Secret(secret::SecretArguments),
     /// Print completions for a shell, to be sourced by it
     Completions {
         /// The shell
@@ -210,6 +219,10 @@ pub(super) struct ModelArguments {
     /// File that says where each machine is: lines of the form `id host:port`
     #[arg(long, value_name = "FILE", conflicts_with = "base_port")]
     pub(super) hosts: Option<PathBuf>,
+    /// File with the run's secret, the same for every machine: only who knows it may join or command. Required beyond
+    /// this computer; `clocklab secret` makes one
+    #[arg(long, value_name = "FILE")]
+    pub(super) secret_file: Option<PathBuf>,
     /// What a machine does when a peer goes away [default: stop; with --faults: continue]
     #[arg(long, value_name = "REACTION", value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
     pub(super) on_peer_loss: Option<OnPeerLoss>,

@@ -186,6 +186,7 @@ fn settings(
         logs: folder.to_owned(),
         run,
         standing: Standing::Given,
+        secret: None,
     };
     for machine in crate::units::MachineId::all(settings.machines()) {
         settings.model(machine).map_err(|error| options::usage(&error))?;

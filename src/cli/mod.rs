@@ -9,10 +9,12 @@ mod check;
 mod compare;
 mod concurrency;
 mod cone;
+mod control;
 mod cut;
 mod draw;
 mod experiment;
 mod export;
+mod fault;
 mod gather;
 mod machine;
 mod options;
@@ -21,6 +23,7 @@ mod output;
 mod progress;
 mod report;
 mod run;
+mod secret;
 mod selection;
 mod shell;
 mod simulate;
@@ -92,6 +95,9 @@ pub fn run() -> anyhow::Result<Exit> {
             experiment::run(&arguments)
         }
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Control(arguments) => control::run(&arguments),
+        Command::Fault(arguments) => fault::run(&arguments),
+        Command::Secret(arguments) => secret::run(&arguments),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }

@@ -16,6 +16,7 @@ use rand::{TryRng, rngs::SysRng};
 use super::{
     Usage,
     args::{ModelArguments, SimulateArguments, SystemArguments},
+    secret,
 };
 use crate::{
     faults::Plan,
@@ -86,7 +87,9 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
         } else {
             Standing::Proposed
         },
+        secret: secret::read(arguments.secret_file.as_deref())?,
     };
+    check_exposure(&settings)?;
     for machine in MachineId::all(machines) {
         settings.model(machine).map_err(|error| usage(&error))?;
     }
@@ -162,6 +165,23 @@ fn check_run_name(run: Option<&RunId>) -> anyhow::Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses machines that other computers can reach and that trust everybody.
+fn check_exposure(settings: &Settings) -> anyhow::Result<()> {
+    let exposed = settings.bind.filter(|bind| !bind.is_loopback());
+    let mut elsewhere = settings.addresses.iter().map(SocketAddr::ip);
+    let Some(address) = exposed.or_else(|| elsewhere.find(|address| !address.is_loopback())) else {
+        return Ok(());
+    };
+    if settings.secret.is_some() {
+        return Ok(());
+    }
+    Err(Usage(format!(
+        "at {address} other computers can reach this run, and without a secret whoever does may join and command it: \
+         make one with `clocklab secret`, copy the file to every host, and give it to every machine with --secret-file"
+    ))
+    .into())
 }
 
 /// A configuration error as an error of usage.

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process,
 };
@@ -74,11 +75,30 @@ pub(super) fn write(file: &Path, text: &str, existing: Existing) -> anyhow::Resu
     })
 }
 
+/// Writes a text that nobody but its owner may read, as [`write_with`] does.
+pub(super) fn write_private(file: &Path, text: &str, existing: Existing) -> anyhow::Result<()> {
+    write_mode(file, existing, 0o600, |output| {
+        output
+            .write_all(text.as_bytes())
+            .map_err(|error| failed(file, error))
+    })
+}
+
 /// Writes a file beside its place and then moves it there. A link stays one, and what it leads to is replaced; a
 /// device or a pipe is written to as it is.
 pub(super) fn write_with<T>(
     file: &Path,
     existing: Existing,
+    content: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    // What the system takes away from by the umask, as for every file.
+    write_mode(file, existing, 0o666, content)
+}
+
+fn write_mode<T>(
+    file: &Path,
+    existing: Existing,
+    mode: u32,
     content: impl FnOnce(&mut BufWriter<File>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     check(file, existing)?;
@@ -95,7 +115,11 @@ pub(super) fn write_with<T>(
     let place = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let end = place.file_name().unwrap_or_default().to_string_lossy();
     let fresh = folder_of(&place).join(format!(".{end}.{}", process::id()));
-    let open = OpenOptions::new().write(true).create_new(true).open(&fresh);
+    let open = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&fresh);
     let written = fill(open.map_err(|error| failed(file, error))?)
         .and_then(|said| settle(&fresh, &place, existing).map(|()| said));
     if written.is_err() {

@@ -76,6 +76,12 @@ pub enum ControlError {
         /// Why.
         refusal: Refusal,
     },
+    /// Only one side has a secret, or they have different ones.
+    #[error("{target} and this command do not have the same secret: name the run's with --secret-file")]
+    NotTrusted {
+        /// Who was called.
+        target: Target,
+    },
     /// It heard the command, and does not carry it out.
     #[error("machine {machine} did not accept `{command}`: {text}")]
     NotAccepted {
@@ -316,9 +322,10 @@ impl Controller {
     }
 
     fn refused(&self, refusal: Refusal) -> ControlError {
-        ControlError::Refused {
-            target: self.target.clone(),
-            refusal,
+        let target = self.target.clone();
+        match refusal.code {
+            ErrorCode::NotAuthenticated => ControlError::NotTrusted { target },
+            _ => ControlError::Refused { target, refusal },
         }
     }
 

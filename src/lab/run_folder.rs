@@ -52,6 +52,9 @@ pub struct RunFile {
     on_peer_loss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect_timeout_seconds: Option<f64>,
+    /// Where the secret stands, for those who give commands on this computer; never the secret itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_file: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -124,6 +127,10 @@ impl RunFile {
                 .map(|(_, plan)| PlannedFaults::new(plan, settings.seed)),
             on_peer_loss: Some(settings.on_peer_loss.to_string()),
             connect_timeout_seconds: Some(settings.connect_timeout.as_secs_f64()),
+            secret_file: settings
+                .secret
+                .as_ref()
+                .map(|file| file.absolute().display().to_string()),
         }
     }
 
@@ -159,6 +166,7 @@ impl RunFile {
             faults: run.faults.as_ref().map(|plan| PlannedFaults::new(plan, run.seed)),
             on_peer_loss: None,
             connect_timeout_seconds: None,
+            secret_file: None,
         }
     }
 

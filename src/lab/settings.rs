@@ -8,6 +8,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::secret_file::SecretFile;
 use crate::{
     clock::ClockKind,
     faults::Plan,
@@ -56,6 +57,8 @@ pub struct Settings {
     pub run: RunId,
     /// Whether a person named the run, or its start time did.
     pub standing: Standing,
+    /// What all machines of the run know; `None` trusts everybody who reaches a port.
+    pub secret: Option<SecretFile>,
 }
 
 /// A hosts file: where each machine can be dialled.
@@ -121,6 +124,7 @@ impl Settings {
                 .map_or_else(Plan::default, |(_, plan)| plan.clone())
                 .seeded(self.seed),
             run_age: Duration::ZERO,
+            secret: self.secret.as_ref().map(|file| file.secret.clone()),
         }
     }
 
@@ -173,6 +177,9 @@ impl Settings {
             "connect-timeout",
             format!("{}us", self.connect_timeout.as_micros()),
         );
+        if let Some(file) = &self.secret {
+            add("secret-file", file.path.display().to_string());
+        }
         add("logs", self.logs.display().to_string());
         add("run", self.run.to_string());
         arguments

@@ -133,6 +133,7 @@ fn a_machines_arguments_say_everything() {
         logs: "some where".into(),
         run: "named".parse().unwrap(),
         standing: Standing::Given,
+        secret: None,
     };
     let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --draw 4 --traffic assignment --phase aligned --clock lamport \
                     --duration 1500000us --seed 7 --on-peer-loss continue --connect-timeout 3000000us --logs some where --run named";

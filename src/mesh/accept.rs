@@ -1,4 +1,5 @@
-//! Those who dial us: strangers until their hello is judged.
+//! Those who dial us: strangers until their hello is judged and, where the run has a secret, they have proved that they
+//! know it. Then they are the peer that they say, or someone who gives commands.
 //!
 //! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for [`HANDSHAKE_MS_MAX`] and [`LINGER`],
 //! the reading of [`STRANGER_BYTES_MAX`], and one line of diagnostics.
@@ -16,17 +17,18 @@ use super::{
     outcome::MeshError,
     phases::Phase,
     round::Mesh,
+    trust::offer,
 };
 use crate::{
     node::Node,
     units::Time,
     wire::{
-        ErrorCode, Expectation, FRAME_LENGTH_MAX, FrameError, HANDSHAKE_LENGTH_MAX, Hello, Message, Refusal,
-        kind,
+        CONTROLLER, Control, ErrorCode, Expectation, FRAME_LENGTH_MAX, FrameError, HANDSHAKE_LENGTH_MAX,
+        Handshake, Hello, Message, PROOF_BYTES, Refusal, Role, kind,
     },
 };
 
-/// Bytes that are read of one stranger, ever: a hello has at most 84.
+/// Bytes that are read of one stranger, ever: a hello and a proof have at most 158.
 const STRANGER_BYTES_MAX: usize = 64 << 10;
 
 /// Pause after an accept that failed for lack of something, such as file descriptors.
@@ -42,17 +44,44 @@ pub(super) struct Stranger {
     address: SocketAddr,
     /// When to give it up.
     until: Time,
-    /// It was told why it is refused.
-    refused: bool,
+    stage: Stage,
     bytes: usize,
+}
+
+/// How far a stranger has come.
+#[derive(Debug)]
+enum Stage {
+    /// Its hello is awaited.
+    Hello,
+    /// Its hello was acceptable; ours and our proof are sent, and its proof is awaited.
+    Proof(Box<Hellos>),
+    /// It was told why it is refused.
+    Refused,
+}
+
+/// The hellos of both sides.
+#[derive(Debug)]
+struct Hellos {
+    theirs: Hello,
+    mine: Hello,
 }
 
 /// What to do with a stranger after a look at its bytes.
 enum Judgement {
     Wait,
-    Accept(Hello),
+    Hello(Hello),
+    Proof([u8; PROOF_BYTES]),
     Refuse(Refusal),
+    /// It refuses us, in words for a person.
+    RefusedBy(String),
     Gone,
+}
+
+/// Whether a stranger said anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Something,
+    Nothing,
 }
 
 impl Stranger {
@@ -63,21 +92,34 @@ impl Stranger {
 
     fn judge(&mut self) -> Judgement {
         loop {
-            match self.connection.decoder.next_frame() {
-                Ok(Some(_)) if self.refused => continue,
-                Ok(Some(frame)) if frame.kind == kind::HELLO => {
-                    return Hello::decode(frame.body).map_or_else(Judgement::Refuse, Judgement::Accept);
+            match (self.connection.decoder.next_frame(), &self.stage) {
+                (Ok(Some(_)), Stage::Refused) => continue,
+                (Ok(Some(frame)), Stage::Hello) if frame.kind == kind::HELLO => {
+                    return Hello::decode(frame.body).map_or_else(Judgement::Refuse, Judgement::Hello);
                 }
-                Ok(Some(frame)) => {
+                (Ok(Some(frame)), Stage::Hello) => {
                     let text = format!("the first frame must be hello (0x01), not {:#04x}", frame.kind);
                     return Judgement::Refuse(Refusal::new(ErrorCode::UnexpectedFrame, text));
                 }
-                Ok(None) => {}
+                (Ok(Some(frame)), Stage::Proof(_)) => {
+                    return match Control::decode(frame.kind, frame.body) {
+                        Ok(Control::Proof(proof)) => Judgement::Proof(proof),
+                        Ok(Control::Error { code, text }) => Judgement::RefusedBy(format!("{code}: {text}")),
+                        Err(error) if frame.kind == kind::PROOF => {
+                            Judgement::Refuse(Refusal::malformed(error))
+                        }
+                        _ => {
+                            let text = format!("behind hello comes proof (0x05), not {:#04x}", frame.kind);
+                            Judgement::Refuse(Refusal::new(ErrorCode::UnexpectedFrame, text))
+                        }
+                    };
+                }
+                (Ok(None), _) => {}
                 // Once refused, what it still sends is thrown away.
-                Err(_) if self.refused => {
+                (Err(_), Stage::Refused) => {
                     self.connection.decoder = crate::wire::Decoder::new(HANDSHAKE_LENGTH_MAX)
                 }
-                Err(error @ (FrameError::Empty | FrameError::TooLong { .. })) => {
+                (Err(error @ (FrameError::Empty | FrameError::TooLong { .. })), _) => {
                     return Judgement::Refuse(Refusal::new(ErrorCode::FrameTooLong, error.to_string()));
                 }
             }
@@ -128,7 +170,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             connection: Connection::new(stream, HANDSHAKE_LENGTH_MAX),
             address,
             until: now.after(Duration::from_millis(HANDSHAKE_MS_MAX)),
-            refused: false,
+            stage: Stage::Hello,
             bytes: 0,
         };
         if self.strangers.len() >= STRANGERS_MAX {
@@ -152,26 +194,101 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
         let tokens: Vec<Token> = self.strangers.keys().copied().collect();
         for token in tokens {
-            let Some(stranger) = self.strangers.get_mut(&token) else {
-                continue;
-            };
-            match stranger.judge() {
-                Judgement::Wait => {
-                    if now >= stranger.until {
-                        self.give_up_stranger(token, now);
-                    }
-                }
-                Judgement::Gone => {
-                    self.strangers.remove(&token);
-                }
-                Judgement::Refuse(refusal) => self.refuse(token, &refusal, now),
-                Judgement::Accept(hello) => match self.may_join(&hello) {
-                    Ok(()) => self.join(token, &hello, now)?,
-                    Err(refusal) => self.refuse(token, &refusal, now),
-                },
-            }
+            while self.hear_stranger(token, now)? == Heard::Something {}
         }
         Ok(())
+    }
+
+    /// Takes the next frame of a stranger.
+    fn hear_stranger(&mut self, token: Token, now: Time) -> Result<Heard, MeshError> {
+        let Some(stranger) = self.strangers.get_mut(&token) else {
+            return Ok(Heard::Nothing);
+        };
+        let done = match stranger.judge() {
+            Judgement::Wait => {
+                if now >= stranger.until {
+                    self.give_up_stranger(token, now);
+                }
+                return Ok(Heard::Nothing);
+            }
+            Judgement::Gone => {
+                self.strangers.remove(&token);
+                return Ok(Heard::Nothing);
+            }
+            Judgement::RefusedBy(text) => {
+                warn!("{} refuses this machine: {text}", stranger.address);
+                self.strangers.remove(&token);
+                return Ok(Heard::Nothing);
+            }
+            Judgement::Refuse(refusal) => Err(refusal),
+            Judgement::Hello(hello) => self.greet(token, hello, now)?,
+            Judgement::Proof(proof) => self.verify(token, &proof, now)?,
+        };
+        if let Err(refusal) = done {
+            self.refuse(token, &refusal, now);
+        }
+        Ok(Heard::Something)
+    }
+
+    /// Answers a hello; without a secret, that is all.
+    fn greet(&mut self, token: Token, theirs: Hello, now: Time) -> Result<Result<(), Refusal>, MeshError> {
+        let trust = match offer(self.config.secret.as_ref()) {
+            Ok(trust) => trust,
+            Err(error) => return Ok(Err(Refusal::new(ErrorCode::Busy, error.to_string()))),
+        };
+        let mine = self
+            .config
+            .hello(<N::Message as Message>::SYSTEM, theirs.sender, trust);
+        if let Err(refusal) = self.may_come_in(&mine, &theirs) {
+            return Ok(Err(refusal));
+        }
+        let Some(stranger) = self.strangers.get_mut(&token) else {
+            return Ok(Ok(()));
+        };
+        mine.encode(stranger.connection.output());
+        let Some(secret) = &self.config.secret else {
+            return self.let_in(token, &theirs, now).map(Ok);
+        };
+        let handshake = Handshake {
+            dialler: &theirs,
+            accepter: &mine,
+        };
+        Control::Proof(handshake.proof(secret, Role::Accepter)).encode(stranger.connection.output());
+        stranger.stage = Stage::Proof(Box::new(Hellos { theirs, mine }));
+        if stranger.connection.flush().is_err() {
+            self.strangers.remove(&token);
+        }
+        Ok(Ok(()))
+    }
+
+    /// Judges a proof, and the hello once more: another connection may have been faster.
+    fn verify(
+        &mut self,
+        token: Token,
+        proof: &[u8; PROOF_BYTES],
+        now: Time,
+    ) -> Result<Result<(), Refusal>, MeshError> {
+        let Some(stranger) = self.strangers.get_mut(&token) else {
+            return Ok(Ok(()));
+        };
+        let (Stage::Proof(hellos), Some(secret)) = (
+            std::mem::replace(&mut stranger.stage, Stage::Hello),
+            &self.config.secret,
+        ) else {
+            return Ok(Ok(()));
+        };
+        let Hellos { theirs, mine } = *hellos;
+        let handshake = Handshake {
+            dialler: &theirs,
+            accepter: &mine,
+        };
+        let judged = handshake
+            .verify(secret, Role::Dialler, proof)
+            .and_then(|()| self.may_come_in(&mine, &theirs));
+        match judged {
+            Ok(()) => self.let_in(token, &theirs, now).map(Ok),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 
     /// When the next stranger is to be given up, or the listener to be looked at again.
@@ -180,40 +297,40 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         given_up.into_iter().chain(self.accept_again).min()
     }
 
-    fn may_join(&self, hello: &Hello) -> Result<(), Refusal> {
-        let mine = self.config.hello(<N::Message as Message>::SYSTEM, hello.sender);
-        Expectation {
-            mine: &mine,
-            dialled: None,
+    /// Judges a hello, `mine` being the answer to it.
+    fn may_come_in(&self, mine: &Hello, theirs: &Hello) -> Result<(), Refusal> {
+        if theirs.sender == CONTROLLER {
+            mine.judge_controller(theirs)?;
+            return self.may_command();
         }
-        .judge(hello)?;
+        Expectation { mine, dialled: None }.judge(theirs)?;
         if matches!(self.phase, Phase::Draining { .. } | Phase::Done) {
             return Err(Refusal::new(ErrorCode::Busy, "this machine is stopping"));
         }
         if self
             .links
-            .get(hello.sender.index())
+            .get(theirs.sender.index())
             .is_some_and(super::link::Link::is_up)
         {
-            let text = format!("machine {} is here already", hello.sender);
+            let text = format!("machine {} is here already", theirs.sender);
             return Err(Refusal::new(ErrorCode::DuplicateMachine, text));
         }
         Ok(())
     }
 
-    /// Makes a stranger the peer that it is.
-    fn join(&mut self, token: Token, hello: &Hello, now: Time) -> Result<(), MeshError> {
-        let (peer, mine) = (
-            hello.sender,
-            self.config.hello(<N::Message as Message>::SYSTEM, hello.sender),
-        );
+    /// Makes a stranger the peer that it is, or a commander.
+    fn let_in(&mut self, token: Token, hello: &Hello, now: Time) -> Result<(), MeshError> {
         let Some(mut stranger) = self.strangers.remove(&token) else {
             return Ok(());
         };
-        stranger.connection.decoder.set_length_max(FRAME_LENGTH_MAX);
-        mine.encode(stranger.connection.output());
         // Frames behind the hello may be in the decoder already: look, whatever the socket says.
         stranger.connection.set_ready(true, false, false);
+        let peer = hello.sender;
+        if peer == CONTROLLER {
+            self.obey(token, stranger.connection, stranger.address, now);
+            return Ok(());
+        }
+        stranger.connection.decoder.set_length_max(FRAME_LENGTH_MAX);
         self.owners.insert(token, peer);
         if let Some(link) = self.links.get_mut(peer.index()) {
             link.begin(self.config.me, peer, now);
@@ -231,7 +348,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         };
         warn!("{} is refused: {refusal}", stranger.address);
         refusal.to_control().encode(stranger.connection.output());
-        stranger.refused = true;
+        stranger.stage = Stage::Refused;
         stranger.until = now.after(LINGER);
         let sent = stranger.connection.flush();
         let closed = stranger
@@ -244,14 +361,15 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     fn give_up_stranger(&mut self, token: Token, now: Time) {
-        match self.strangers.get(&token) {
-            Some(stranger) if !stranger.refused => {
-                let text = format!("no complete hello within {HANDSHAKE_MS_MAX} ms");
-                self.refuse(token, &Refusal::new(ErrorCode::HandshakeTimeout, text), now);
-            }
-            _ => {
+        let missing = match self.strangers.get(&token).map(|stranger| &stranger.stage) {
+            Some(Stage::Hello) => "hello",
+            Some(Stage::Proof(_)) => "proof",
+            Some(Stage::Refused) | None => {
                 self.strangers.remove(&token);
+                return;
             }
-        }
+        };
+        let text = format!("no complete {missing} within {HANDSHAKE_MS_MAX} ms");
+        self.refuse(token, &Refusal::new(ErrorCode::HandshakeTimeout, text), now);
     }
 }

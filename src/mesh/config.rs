@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 use crate::{
     faults::Plan,
     units::MachineId,
-    wire::{Hello, RunId, Standing, Trust},
+    wire::{Hello, RunId, Secret, Standing, Trust},
 };
 
 /// What a machine does when a peer goes away.
@@ -42,6 +42,8 @@ pub struct Config {
     pub faults: Plan,
     /// How old the run is when this machine starts: nothing, unless it was started again.
     pub run_age: Duration,
+    /// What whoever joins or commands has to know; `None` trusts everybody who reaches the port.
+    pub secret: Option<Secret>,
 }
 
 impl Config {
@@ -51,15 +53,15 @@ impl Config {
         u16::try_from(self.addresses.len()).unwrap_or(u16::MAX)
     }
 
-    /// The hello to a peer.
-    pub(super) fn hello(&self, system: u8, receiver: MachineId) -> Hello {
+    /// The hello to a peer, or to a controller.
+    pub(super) fn hello(&self, system: u8, receiver: MachineId, trust: Trust) -> Hello {
         Hello {
             system,
             machines: self.machines(),
             sender: self.me,
             receiver,
             incarnation: self.incarnation,
-            trust: Trust::Open,
+            trust,
             standing: self.standing,
             run: self.run.clone(),
         }

@@ -13,13 +13,14 @@ use super::{
     outcome::MeshError,
     phases::Phase,
     round::Mesh,
+    trust::offer,
 };
 use crate::{
     node::Node,
     units::{MachineId, Time},
     wire::{
-        Control, ErrorCode, Expectation, FRAME_LENGTH_MAX, HANDSHAKE_LENGTH_MAX, Hello, Message, Refusal,
-        kind,
+        Control, ErrorCode, Expectation, FRAME_LENGTH_MAX, HANDSHAKE_LENGTH_MAX, Handshake, Hello, Message,
+        Refusal, Role, Secret, kind,
     },
 };
 
@@ -84,6 +85,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         let Some(address) = self.config.addresses.get(peer.index()).copied() else {
             return;
         };
+        let trust = match offer(self.config.secret.as_ref()) {
+            Ok(trust) => trust,
+            Err(error) => return self.dial_failed(peer, pause, error.to_string(), now),
+        };
+        let mine = self.config.hello(<N::Message as Message>::SYSTEM, peer, trust);
         let token = self.new_token();
         let connected = TcpStream::connect(address).and_then(|mut stream| {
             self.poll
@@ -99,7 +105,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     token,
                     connection,
                     until,
+                    mine,
                     hello_sent: false,
+                    theirs: None,
                 });
                 if let Some(link) = self.links.get_mut(peer.index()) {
                     link.state = State::Dialling { dial, pause };
@@ -125,7 +133,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     fn follow(&mut self, peer: MachineId, now: Time) -> Result<(), MeshError> {
-        let mine = self.config.hello(<N::Message as Message>::SYSTEM, peer);
+        let secret = self.config.secret.as_ref();
         let Some(link) = self.links.get_mut(peer.index()) else {
             return Ok(());
         };
@@ -133,7 +141,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             return Ok(());
         };
         let pause = *pause;
-        match dial.answer(&mine, peer, now) {
+        match dial.answer(secret, peer, now) {
             Answer::Wait => Ok(()),
             Answer::Failed(trouble) => {
                 self.dial_failed(peer, pause, trouble, now);
@@ -184,12 +192,12 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 }
 
 impl Dial {
-    fn answer(&mut self, mine: &Hello, peer: MachineId, now: Time) -> Answer {
+    fn answer(&mut self, secret: Option<&Secret>, peer: MachineId, now: Time) -> Answer {
         if now >= self.until {
-            let what = if self.hello_sent {
-                "it does not answer our hello"
-            } else {
-                "it cannot be reached"
+            let what = match (self.hello_sent, &self.theirs) {
+                (true, Some(_)) => "it does not prove that it knows the secret",
+                (true, None) => "it does not answer our hello",
+                (false, _) => "it cannot be reached",
             };
             return Answer::Failed(format!("{what} within {HANDSHAKE_MS_MAX} ms"));
         }
@@ -199,7 +207,7 @@ impl Dial {
                 Ok(false) => return Answer::Wait,
                 Err(error) => return Answer::Failed(error.to_string()),
             }
-            mine.encode(self.connection.output());
+            self.mine.encode(self.connection.output());
             self.hello_sent = true;
         }
         if let Err(error) = self.connection.flush() {
@@ -207,7 +215,24 @@ impl Dial {
         }
         loop {
             match self.connection.decoder.next_frame() {
-                Ok(Some(frame)) => return judge_answer(frame.kind, frame.body, mine, peer),
+                Ok(Some(frame)) => {
+                    let answer = match &self.theirs {
+                        None => judge_answer(frame.kind, frame.body, &self.mine, peer),
+                        Some(theirs) => judge_proof(frame.kind, frame.body, secret, &self.mine, theirs),
+                    };
+                    match (answer, secret) {
+                        (Answer::Hello(theirs), Some(_)) if self.theirs.is_none() => {
+                            self.theirs = Some(theirs);
+                            continue;
+                        }
+                        (Answer::Hello(theirs), Some(secret)) => {
+                            let proof = prove(secret, &self.mine, &theirs);
+                            proof.encode(self.connection.output());
+                            return Answer::Hello(theirs);
+                        }
+                        (answer, _) => return answer,
+                    }
+                }
                 Ok(None) => {}
                 Err(error) => {
                     let text = format!("what listens there is no clocklab machine ({error})");
@@ -242,6 +267,31 @@ impl Dial {
     }
 }
 
+/// Judges the proof behind an acceptable hello, which is the answer again if it is right.
+fn judge_proof(kind: u8, body: &[u8], secret: Option<&Secret>, mine: &Hello, theirs: &Hello) -> Answer {
+    let handshake = Handshake {
+        dialler: mine,
+        accepter: theirs,
+    };
+    match (Control::decode(kind, body), secret) {
+        (Ok(Control::Proof(proof)), Some(secret)) => {
+            let verified = handshake.verify(secret, Role::Accepter, &proof);
+            verified.map_or_else(Answer::Refused, |()| Answer::Hello(theirs.clone()))
+        }
+        (Err(error), _) => Answer::Refused(Refusal::malformed(error)),
+        _ => judge_other(kind, body, "hello, and then its proof"),
+    }
+}
+
+/// Our own proof, when theirs was right.
+fn prove(secret: &Secret, mine: &Hello, theirs: &Hello) -> Control {
+    let handshake = Handshake {
+        dialler: mine,
+        accepter: theirs,
+    };
+    Control::Proof(handshake.proof(secret, Role::Dialler))
+}
+
 fn judge_answer(kind: u8, body: &[u8], mine: &Hello, peer: MachineId) -> Answer {
     if kind == kind::HELLO {
         let judged = Hello::decode(body).and_then(|hello| {
@@ -254,6 +304,11 @@ fn judge_answer(kind: u8, body: &[u8], mine: &Hello, peer: MachineId) -> Answer 
         });
         return judged.map_or_else(Answer::Refused, Answer::Hello);
     }
+    judge_other(kind, body, "hello")
+}
+
+/// What a frame means that is not the expected one.
+fn judge_other(kind: u8, body: &[u8], expected: &str) -> Answer {
     match Control::decode(kind, body) {
         Ok(Control::Error { code, text }) if code.is_definite() => Answer::Refused(Refusal::new(code, text)),
         Ok(Control::Error { code, text }) => Answer::Failed(format!("{code}: {text}")),
@@ -265,7 +320,7 @@ fn judge_answer(kind: u8, body: &[u8], mine: &Hello, peer: MachineId) -> Answer 
             | Control::Answer { .. },
         )
         | Err(_) => {
-            let text = format!("it answered hello with a frame of kind {kind:#04x}");
+            let text = format!("it sent a frame of kind {kind:#04x} in place of {expected}");
             Answer::Refused(Refusal::new(ErrorCode::UnexpectedFrame, text))
         }
     }

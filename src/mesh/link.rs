@@ -1,12 +1,12 @@
 //! One link: the state of the single connection to one peer.
 //!
 //! ```text
-//!                    back-off is over          connected, hello sent        hello is acceptable
+//!                    back-off is over          connected, hello sent        hello (and proof) acceptable
 //!   we dial:  Pausing ----------------> Dialling ------------------------------------------> Up --> Ended
 //!                ^                         |                                                  |  goodbye
 //!                +------ failed -----------+--------------------- lost -----------------------+
 //!
-//!   we are dialled:  Waiting ------------- a stranger's hello is acceptable ---------------> Up --> Ended
+//!   we are dialled:  Waiting -------- a stranger's hello (and proof) is acceptable --------> Up --> Ended
 //! ```
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use mio::{Token, net::TcpStream};
 use super::{BACK_OFF_MIN, connection::Connection};
 use crate::{
     units::{MachineId, Time},
-    wire::{Reason, RunId, Standing},
+    wire::{Hello, Reason, RunId, Standing},
 };
 
 /// The link to one peer.
@@ -47,7 +47,7 @@ pub(super) enum State {
     Waiting,
     /// The next dial is at `until`.
     Pausing { until: Time, pause: Duration },
-    /// A connection is under way, or waits for the answer to our hello.
+    /// A connection is under way, or waits for the answer to our hello, or for the proof behind it.
     Dialling { dial: Box<Dial>, pause: Duration },
     /// Frames flow.
     Up {
@@ -66,7 +66,11 @@ pub(super) struct Dial {
     pub(super) connection: Connection<TcpStream>,
     /// When to give this attempt up.
     pub(super) until: Time,
+    /// Our hello: one for each dial, since its nonce is.
+    pub(super) mine: Hello,
     pub(super) hello_sent: bool,
+    /// The answer to it, while its proof is awaited.
+    pub(super) theirs: Option<Hello>,
 }
 
 impl Link {

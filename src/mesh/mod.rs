@@ -17,6 +17,7 @@
 mod accept;
 mod breaking;
 mod clock_thread;
+mod command;
 mod config;
 mod connection;
 mod dial;
@@ -52,6 +53,12 @@ pub const HANDSHAKE_MS_MAX: u64 = 3000;
 
 /// Time that a stopping machine waits for its peers' goodbyes, in milliseconds.
 pub const DRAIN_MS_MAX: u64 = 2000;
+
+/// Control connections at once; the next one gets error `busy`.
+pub const COMMANDERS_MAX: usize = 16;
+
+/// Time without a command after which a control connection is closed, in milliseconds.
+pub const COMMAND_IDLE_MS_MAX: u64 = 60_000;
 
 /// Bytes read from one link in one round, so that one peer cannot starve the rest.
 const READ_BYTES_MAX: usize = 1 << 20;

@@ -110,6 +110,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
         info!("machine {} starts in run {}", self.config.me, self.config.run);
         self.started = Some(started);
+        self.seen.start(now);
         self.phase = Phase::Running {
             end: self.config.duration.map(|duration| now.after(duration)),
         };

@@ -18,6 +18,7 @@ use super::{
     accept::Stranger,
     breaking,
     clock_thread::ClockThread,
+    command::{Commander, Seen},
     config::Config,
     event_log::EventLog,
     link::{Link, State},
@@ -57,6 +58,9 @@ pub struct Mesh<N: Node, L> {
     /// One entry a machine; our own is never used.
     pub(super) links: Vec<Link>,
     pub(super) strangers: BTreeMap<Token, Stranger>,
+    pub(super) commanders: BTreeMap<Token, Commander>,
+    /// What is known of the node from its records, for those who ask.
+    pub(super) seen: Seen,
     /// Whose link or dial a token belongs to.
     pub(super) owners: BTreeMap<Token, MachineId>,
     next_token: usize,
@@ -117,6 +121,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             clock,
             clock_thread,
             strangers: BTreeMap::new(),
+            commanders: BTreeMap::new(),
+            seen: Seen::default(),
             owners: BTreeMap::new(),
             next_token: FIRST_CONNECTION,
             phase: Phase::Connecting,
@@ -206,6 +212,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             self.accept_strangers(now);
         }
         self.hear_strangers(now)?;
+        self.hear_commanders(now)?;
         self.follow_dials(now)?;
         self.read_links(now)?;
         self.phase_timers(now)?;
@@ -246,6 +253,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             self.phase_deadline(),
             self.dials_deadline(),
             self.strangers_deadline(),
+            self.commanders_deadline(),
         ];
         housekeeping
             .into_iter()
@@ -263,6 +271,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     fn on_ready(&mut self, token: Token, event: &mio::event::Event) {
         if let Some(stranger) = self.strangers.get_mut(&token) {
             stranger.set_ready(event);
+            return;
+        }
+        if let Some(commander) = self.commanders.get_mut(&token) {
+            commander.set_ready(event);
             return;
         }
         let peer = self.owners.get(&token);
@@ -347,6 +359,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     pub(super) fn record(&mut self, now: Time, mut record: Record) {
         let at = self.clock.wall(now);
+        self.seen.note(&record);
         if let Record::Ended(footer) = &mut record {
             footer.ended = at;
             footer.suspended_us = Some(self.clock.suspended_us());

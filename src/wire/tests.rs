@@ -3,6 +3,7 @@
 mod control;
 mod decoder;
 mod handshake;
+mod trust;
 
 use proptest::{collection::vec, prelude::*, sample};
 

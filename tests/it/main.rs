@@ -10,6 +10,7 @@
 mod causality;
 mod check;
 mod compare;
+mod control;
 mod draw;
 mod export;
 mod foreign;
@@ -23,3 +24,4 @@ mod simulate;
 mod support;
 mod sweep;
 mod tidy;
+mod trust;

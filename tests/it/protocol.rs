@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use clocklab::{
     clock::{ClockKind, HybridTime, Timestamp, VectorStamp},
+    control::Command,
     mesh,
     model::{STAMP, Stamp},
     trace::{
@@ -12,8 +13,8 @@ use clocklab::{
     },
     units::{MachineId, Speed},
     wire::{
-        self, Control, Decoder, ErrorCode, HANDSHAKE_LENGTH_MAX, Hello, MAGIC, Message, Reason, Standing,
-        Trust, encode_frame, kind,
+        self, Control, Decoder, ErrorCode, HANDSHAKE_LENGTH_MAX, Handshake, Hello, MAGIC, Message, Reason,
+        Role, Secret, Standing, Trust, encode_frame, kind,
     },
 };
 
@@ -30,6 +31,8 @@ const LIMITS: &[(&str, u64)] = &[
     ("UNSENT_BYTES_MAX", mesh::UNSENT_BYTES_MAX as u64),
     ("STRANGERS_MAX", mesh::STRANGERS_MAX as u64),
     ("HANDSHAKE_MS_MAX", mesh::HANDSHAKE_MS_MAX),
+    ("COMMANDERS_MAX", mesh::COMMANDERS_MAX as u64),
+    ("COMMAND_IDLE_MS_MAX", mesh::COMMAND_IDLE_MS_MAX),
     ("DRAIN_MS_MAX", mesh::DRAIN_MS_MAX),
 ];
 
@@ -203,6 +206,31 @@ mod tables {
                 "kind::{name} is not compared"
             );
         }
+    }
+
+    #[test]
+    fn commands_are_those_of_the_code() {
+        let mut first_words = BTreeSet::new();
+        for row in table(&["command", "what it does", "answer"]) {
+            for command in row[0].split(" or ") {
+                let example = command
+                    .replace("NUMBER", "7")
+                    .replace("FAULT", "kill 1")
+                    .replace("[for TIME]", "for 5s")
+                    .replace(" N", " 3");
+                let read = example.parse::<Command>();
+                assert!(read.is_ok(), "{command}: {read:?}");
+                first_words.extend(command.split(' ').next().map(str::to_owned));
+            }
+        }
+        // The error for what is no command names them all.
+        let names = "".parse::<Command>().unwrap_err();
+        let (_, names) = names.split_once(": ").unwrap();
+        let words = names.replace(" or ", ", ");
+        let words = words
+            .split(", ")
+            .map(|part| part.split(' ').next().unwrap().to_owned());
+        assert_eq!(first_words, words.collect());
     }
 
     #[test]
@@ -657,9 +685,25 @@ mod examples {
                 text: text.trim_matches('"').to_owned(),
             }
             .encode(&mut bytes),
-            ["proof", byte] => {
-                let byte = u8::from_str_radix(byte.strip_prefix("all bytes ").unwrap(), 16).unwrap();
-                Control::Proof([byte; wire::PROOF_BYTES]).encode(&mut bytes);
+            ["proof", "of the dialler"] => {
+                let hello = |sender: u16, nonce: u8| Hello {
+                    system: Stamp::SYSTEM,
+                    machines: 3,
+                    sender: MachineId(sender),
+                    receiver: MachineId(1 - sender),
+                    incarnation: 1,
+                    trust: Trust::Secret {
+                        nonce: [nonce; wire::NONCE_BYTES],
+                    },
+                    standing: Standing::Proposed,
+                    run: "20261120-231601".parse().unwrap(),
+                };
+                let handshake = Handshake {
+                    dialler: &hello(1, 1),
+                    accepter: &hello(0, 2),
+                };
+                let secret = Secret::new(&"0".repeat(32)).unwrap();
+                Control::Proof(handshake.proof(&secret, Role::Dialler)).encode(&mut bytes);
             }
             ["command", text] => Control::Command(text.trim_matches('"').to_owned()).encode(&mut bytes),
             ["answer", accepted, text] => Control::Answer {

@@ -60,6 +60,7 @@ pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
         duration: None,
         faults: Plan::default(),
         run_age: Duration::ZERO,
+        secret: None,
     }
 }
 
@@ -157,16 +158,19 @@ impl Peer {
         let until = std::time::Instant::now() + Duration::from_secs(10);
         loop {
             match TcpStream::connect(address) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-                    return Self {
-                        stream,
-                        decoder: Decoder::new(FRAME_LENGTH_MAX),
-                    };
-                }
+                Ok(stream) => return Self::of(stream),
                 Err(error) if std::time::Instant::now() > until => panic!("{address}: {error}"),
                 Err(_) => std::thread::yield_now(),
             }
+        }
+    }
+
+    /// The other side of a connection that was accepted.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        Self {
+            stream,
+            decoder: Decoder::new(FRAME_LENGTH_MAX),
         }
     }
 

@@ -1,0 +1,340 @@
+//! Control connections: those who give commands, and what becomes of them (protocol.md, section 8).
+//!
+//! A commander can cost a run no more than one of [`COMMANDERS_MAX`] places, [`COMMANDS_A_ROUND`] commands a round, and
+//! [`UNREAD_BYTES_MAX`] of answers that it does not read.
+
+use std::{net::SocketAddr, time::Duration};
+
+use mio::{Token, net::TcpStream};
+use tracing::{debug, info};
+
+use super::{
+    COMMAND_IDLE_MS_MAX, COMMANDERS_MAX,
+    connection::{Connection, Filled},
+    event_log::EventLog,
+    outcome::MeshError,
+    phases::Phase,
+    round::Mesh,
+};
+use crate::{
+    control::{Command, Status},
+    faults::Timed,
+    node::{Input, Node, Order},
+    trace::Record,
+    units::Time,
+    wire::{ANSWER_BYTES_MAX, Control, ErrorCode, Refusal},
+};
+
+/// Commands of one connection in one round, so that nobody keeps the machine from its work.
+const COMMANDS_A_ROUND: usize = 16;
+
+/// Answers that were not read, in bytes, at which no further command is taken.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
+
+/// A control connection.
+#[derive(Debug)]
+pub(super) struct Commander {
+    connection: Connection<TcpStream>,
+    address: SocketAddr,
+    /// When it has been idle for too long.
+    until: Time,
+    /// Commands wait that had no place in the last round.
+    more: bool,
+}
+
+/// What is known of the node, from the records that it asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    started: Time,
+    tick: u64,
+    clock: u64,
+    paused: bool,
+}
+
+/// What a commander said.
+enum Said {
+    Nothing,
+    Command(String),
+    Broken(Refusal),
+    Gone,
+}
+
+impl Seen {
+    /// The run has started.
+    pub(super) fn start(&mut self, now: Time) {
+        self.started = now;
+    }
+
+    #[inline]
+    pub(super) fn note(&mut self, record: &Record) {
+        match record {
+            Record::Event(event) => (self.tick, self.clock) = (event.tick, event.clock),
+            Record::Paused => self.paused = true,
+            Record::Jumped { ticks, .. } => self.clock = self.clock.saturating_add(*ticks),
+            Record::LinkUp { .. }
+            | Record::LinkLost { .. }
+            | Record::Stall { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Restarted { .. }
+            | Record::Ended(_) => {}
+        }
+    }
+}
+
+impl Commander {
+    pub(super) fn set_ready(&mut self, event: &mio::event::Event) {
+        self.connection
+            .set_ready(event.is_readable(), event.is_read_closed(), event.is_writable());
+    }
+
+    /// The next thing that it says.
+    fn hear(&mut self) -> Said {
+        loop {
+            match self.connection.decoder.next_frame() {
+                Ok(Some(frame)) => {
+                    return match Control::decode(frame.kind, frame.body) {
+                        Ok(Control::Command(text)) => Said::Command(text),
+                        Ok(Control::Error { .. }) => Said::Gone,
+                        Err(error) => Said::Broken(Refusal::malformed(error)),
+                        Ok(
+                            Control::Ready
+                            | Control::Goodbye { .. }
+                            | Control::Proof(_)
+                            | Control::Answer { .. },
+                        ) => {
+                            let text = format!("here come commands (0x06), not {:#04x}", frame.kind);
+                            Said::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
+                        }
+                    };
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    return Said::Broken(Refusal::new(ErrorCode::FrameTooLong, error.to_string()));
+                }
+            }
+            match self.connection.fill() {
+                Ok(Filled::Bytes(_)) => {}
+                Ok(Filled::Blocked) => return Said::Nothing,
+                Ok(Filled::Closed) | Err(_) => return Said::Gone,
+            }
+        }
+    }
+}
+
+impl<N: Node, L: EventLog> Mesh<N, L> {
+    /// Whether there is a place for one more who gives commands.
+    pub(super) fn may_command(&self) -> Result<(), Refusal> {
+        if self.commanders.len() < COMMANDERS_MAX {
+            return Ok(());
+        }
+        let text = format!("{COMMANDERS_MAX} control connections are open already");
+        Err(Refusal::new(ErrorCode::Busy, text))
+    }
+
+    /// Takes a connection whose hello, and proof, were acceptable.
+    pub(super) fn obey(
+        &mut self,
+        token: Token,
+        connection: Connection<TcpStream>,
+        address: SocketAddr,
+        now: Time,
+    ) {
+        info!("{address} may give commands");
+        let commander = Commander {
+            connection,
+            address,
+            until: now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX)),
+            more: false,
+        };
+        self.commanders.insert(token, commander);
+    }
+
+    /// Hears, does and answers commands.
+    pub(super) fn hear_commanders(&mut self, now: Time) -> Result<(), MeshError> {
+        if self.commanders.is_empty() {
+            return Ok(());
+        }
+        let tokens: Vec<Token> = self.commanders.keys().copied().collect();
+        for token in tokens {
+            if self.hear_commander(token, now)? == Stays::No {
+                self.commanders.remove(&token);
+            }
+        }
+        Ok(())
+    }
+
+    fn hear_commander(&mut self, token: Token, now: Time) -> Result<Stays, MeshError> {
+        for _ in 0..COMMANDS_A_ROUND {
+            let Some(commander) = self.commanders.get_mut(&token) else {
+                return Ok(Stays::No);
+            };
+            commander.more = false;
+            if commander.connection.flush().is_err() {
+                return Ok(Stays::No);
+            }
+            if commander.connection.unsent() > UNREAD_BYTES_MAX {
+                // It is heard again when it has read.
+                break;
+            }
+            match commander.hear() {
+                Said::Nothing => break,
+                Said::Gone => return Ok(Stays::No),
+                Said::Broken(refusal) => {
+                    debug!("{} is not heard any more: {refusal}", commander.address);
+                    refusal.to_control().encode(commander.connection.output());
+                    // The last words; whether they arrive is the other's business.
+                    let _ = commander.connection.flush();
+                    return Ok(Stays::No);
+                }
+                Said::Command(text) => {
+                    commander.until = now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX));
+                    commander.more = true;
+                    info!("{} commands: {text}", commander.address);
+                    let (accepted, text) = match self.command(&text, now)? {
+                        Ok(text) => (true, text),
+                        Err(text) => (false, text),
+                    };
+                    if let Some(commander) = self.commanders.get_mut(&token) {
+                        Control::Answer { accepted, text }.encode(commander.connection.output());
+                    }
+                }
+            }
+        }
+        let Some(commander) = self.commanders.get_mut(&token) else {
+            return Ok(Stays::No);
+        };
+        let stays = commander.connection.flush().is_ok() && now < commander.until;
+        Ok(if stays { Stays::Yes } else { Stays::No })
+    }
+
+    /// When a commander has something left that had no place in a round, or has been idle for too long.
+    pub(super) fn commanders_deadline(&self) -> Option<Time> {
+        self.commanders
+            .values()
+            .map(|commander| if commander.more { Time(0) } else { commander.until })
+            .min()
+    }
+
+    /// Carries a command out: what there is to say, or why not.
+    fn command(&mut self, text: &str, now: Time) -> Result<Result<String, String>, MeshError> {
+        let me = self.config.me;
+        match self.phase {
+            Phase::Connecting | Phase::Barrier => {
+                let text = format!("machine {me} has not started: it waits for its peers");
+                return Ok(Err(text));
+            }
+            Phase::Draining { .. } | Phase::Done => return Ok(Err(format!("machine {me} is stopping"))),
+            Phase::Running { .. } => {}
+        }
+        let command = match text.parse::<Command>() {
+            Ok(command) => command,
+            Err(error) => return Ok(Err(error)),
+        };
+        let order = match command {
+            Command::Status => return Ok(Ok(self.status(now))),
+            Command::Fault { id, fault, lasts } => {
+                let at = Time(0).after(now.since(self.seen.started));
+                return Ok(self.begin(&Timed { id, at, lasts, fault }));
+            }
+            Command::Mend { id } => return Ok(self.end(id)),
+            Command::Step { .. } if !self.seen.paused => {
+                let text = format!("machine {me} is not paused: give `pause` first");
+                return Ok(Err(text));
+            }
+            Command::Pause => Order::Pause,
+            Command::Step { ticks } => Order::Step { ticks },
+            Command::Resume => Order::Resume,
+        };
+        let before = self.seen;
+        self.input(now, Input::Order(order));
+        self.apply_effects(now)?;
+        if order == Order::Resume {
+            self.seen.paused = false;
+        }
+        Ok(self.told(order, before))
+    }
+
+    /// What an order came to.
+    fn told(&self, order: Order, before: Seen) -> Result<String, String> {
+        let Seen { tick, paused, .. } = self.seen;
+        match (order, before.paused, paused) {
+            (Order::Pause, false, true) => Ok(format!("paused at tick {tick}")),
+            (Order::Pause, true, _) => Ok(format!("paused already, at tick {tick}")),
+            (Order::Pause, false, false) => Err("this machine cannot be paused".to_owned()),
+            (Order::Resume, true, _) => Ok(format!("goes on from tick {tick}")),
+            (Order::Resume, false, _) => Ok(format!("was not paused, goes on from tick {tick}")),
+            (Order::Step { ticks }, ..) => match tick.saturating_sub(before.tick) {
+                done if done == ticks => Ok(format!("{ticks} done, paused at tick {tick}")),
+                done => Err(format!("{done} of {ticks} done, at tick {tick}")),
+            },
+            (Order::Rate { .. } | Order::Jump { .. }, ..) => Ok(format!("at tick {tick}")),
+        }
+    }
+
+    /// How the machine is, as JSON that fits an answer.
+    fn status(&self, now: Time) -> String {
+        let Seen {
+            started,
+            tick,
+            clock,
+            paused,
+        } = self.seen;
+        let mut status = Status {
+            machine: self.config.me.0,
+            machines: self.config.machines(),
+            run: self.config.run.to_string(),
+            incarnation: self.config.incarnation,
+            process: std::process::id(),
+            paused,
+            tick,
+            clock,
+            elapsed_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
+            faults: self.faults(),
+        };
+        let mut left_out = 0;
+        loop {
+            let text = serde_json::to_string(&status).unwrap_or_default();
+            if text.len() <= ANSWER_BYTES_MAX {
+                return text;
+            }
+            // The last one shown gives its place to a count of those that are not.
+            status.faults.pop();
+            left_out += 1;
+            if let Some((_, shown)) = status.faults.last_mut() {
+                *shown = format!("and {left_out} more");
+            }
+        }
+    }
+
+    /// Faults that are on, by number, as text.
+    fn faults(&self) -> Vec<(u32, String)> {
+        Vec::new()
+    }
+
+    /// Begins a fault: what there is to say, or why not.
+    fn begin(&mut self, timed: &Timed) -> Result<String, String> {
+        let fault = &timed.fault;
+        fault
+            .validate(self.config.machines())
+            .map_err(|error| error.to_string())?;
+        Err(format!("this machine takes no {} by command", fault.kind()))
+    }
+
+    /// Ends a fault, or all.
+    fn end(&mut self, id: Option<u32>) -> Result<String, String> {
+        Err(match id {
+            Some(id) => format!("machine {} has no fault {id}", self.config.me),
+            None => format!("machine {} has no faults", self.config.me),
+        })
+    }
+}
+
+/// Whether a commander keeps its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stays {
+    Yes,
+    No,
+}
