@@ -141,6 +141,9 @@ machines and 400,000 events; what is left out is said in it.")]
     /// Count how much of a run is concurrent, what was overtaken, and find the longest causal chain
     #[command(after_help = concurrency::EXAMPLES)]
     Concurrency(concurrency::ConcurrencyArguments),
+    /// Watch a run as it happens, full screen: lanes, queues, messages under way
+    #[command(after_help = super::watch::EXAMPLES)]
+    Watch(super::watch::WatchArguments),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and

@@ -24,6 +24,7 @@ mod selection;
 mod shell;
 mod simulate;
 mod sweep;
+mod watch;
 
 use std::io::{self, Write};
 
@@ -90,6 +91,7 @@ pub fn run() -> anyhow::Result<Exit> {
             experiment::run(&arguments)
         }
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }
