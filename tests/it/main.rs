@@ -22,3 +22,4 @@ mod simulate;
 mod support;
 mod sweep;
 mod tidy;
+mod watch;

@@ -48,7 +48,7 @@ pub(super) struct Sent {
 struct Recipient {
     /// Copies sent to it and not taken.
     waiting: u64,
-    /// What was sent before is void: the machine began a new life then, or has ended.
+    /// What was sent before is void: the machine began a new life then.
     void_before: Option<WallTime>,
 }
 
@@ -135,11 +135,6 @@ impl Channels {
     /// Copies sent to `to` and not taken.
     pub(super) fn waiting(&self, to: MachineId) -> u64 {
         self.recipients.get(&to).map_or(0, |recipient| recipient.waiting)
-    }
-
-    /// Copies under way in all channels.
-    pub(super) fn all_waiting(&self) -> u64 {
-        self.recipients.values().map(|recipient| recipient.waiting).sum()
     }
 
     /// The messages under way that are listed, channel by channel, oldest first.

@@ -24,6 +24,15 @@ pub struct Machine {
     pub events: u64,
     /// When its newest line was written.
     pub newest: WallTime,
+    /// Whether it lives, ticks, and reaches its peers.
+    pub standing: Standing,
+    /// The last lines, oldest first.
+    history: VecDeque<Kept>,
+}
+
+/// What remarks say of a machine, up to a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
     /// Which life of the machine, from 1.
     pub incarnation: u32,
     /// Ticks come only as steps.
@@ -36,8 +45,6 @@ pub struct Machine {
     pub killed: bool,
     /// The footer, once it is there.
     pub ended: Option<Box<Footer>>,
-    /// The last lines, oldest first.
-    history: VecDeque<Kept>,
 }
 
 /// A line of a log, kept for looking back.
@@ -67,12 +74,7 @@ impl Machine {
             clock: 0,
             queue: 0,
             events: 0,
-            incarnation: 1,
-            paused: false,
-            faults: BTreeMap::new(),
-            lost: BTreeSet::new(),
-            killed: false,
-            ended: None,
+            standing: Standing::default(),
             history: VecDeque::new(),
         }
     }
@@ -91,39 +93,19 @@ impl Machine {
                     Kind::Internal | Kind::Send { .. } | Kind::Other => 0,
                 };
             }
-            Record::LinkUp { peer, .. } => {
-                self.lost.remove(peer);
-            }
-            Record::LinkLost { peer } => {
-                self.lost.insert(*peer);
-            }
-            Record::Fault(note) => {
-                self.killed = matches!(note.kind.as_str(), "kill" | "restart");
-                self.faults.insert(note.id, (**note).clone());
-            }
-            Record::Mended { id } => {
-                self.faults.remove(id);
-            }
-            Record::Paused => self.paused = true,
-            Record::Pace { rate, .. } => {
-                self.rate = Some(*rate);
-                self.paused = false;
-            }
+            Record::Pace { rate, .. } => self.rate = Some(*rate),
             Record::Jumped { ticks, .. } => self.clock = self.clock.saturating_add(*ticks),
-            Record::Restarted { incarnation } => {
-                self.incarnation = *incarnation;
-                (self.queue, self.killed) = (0, false);
-                // What was on went with the process.
-                self.faults.clear();
-                self.lost.clear();
-            }
-            Record::Ended(footer) => {
-                self.queue = footer.queued;
-                self.ended = Some(footer.clone());
-                self.faults.clear();
-            }
-            Record::Stall { .. } | Record::Stepped { .. } => {}
+            Record::Restarted { .. } => self.queue = 0,
+            Record::Ended(footer) => self.queue = footer.queued,
+            Record::LinkUp { .. }
+            | Record::LinkLost { .. }
+            | Record::Stall { .. }
+            | Record::Fault(_)
+            | Record::Mended { .. }
+            | Record::Paused
+            | Record::Stepped { .. } => {}
         }
+        self.standing.take(&record);
         if self.history.len() >= history_max {
             self.history.pop_front();
         }
@@ -155,6 +137,16 @@ impl Machine {
         self.history.partition_point(|kept| kept.at <= at)
     }
 
+    /// What the kept lines say of the machine at `at`.
+    #[must_use]
+    pub fn standing_at(&self, at: WallTime) -> Standing {
+        let mut standing = Standing::default();
+        for kept in self.history.range(..self.behind(at)) {
+            standing.take(&kept.record);
+        }
+        standing
+    }
+
     /// The kept event of this clock.
     #[must_use]
     pub fn event(&self, clock: u64) -> Option<&Kept> {
@@ -170,5 +162,54 @@ impl Machine {
     pub fn millirate(&self) -> Option<u64> {
         self.rate
             .map(|rate| u64::from(rate) * u64::from(self.header.speed.permille()))
+    }
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            incarnation: 1,
+            paused: false,
+            faults: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            killed: false,
+            ended: None,
+        }
+    }
+}
+
+impl Standing {
+    fn take(&mut self, record: &Record) {
+        match record {
+            Record::LinkUp { peer, .. } => {
+                self.lost.remove(peer);
+            }
+            Record::LinkLost { peer } => {
+                self.lost.insert(*peer);
+            }
+            Record::Fault(note) => {
+                self.killed = matches!(note.kind.as_str(), "kill" | "restart");
+                self.faults.insert(note.id, (**note).clone());
+            }
+            Record::Mended { id } => {
+                self.faults.remove(id);
+            }
+            Record::Paused => self.paused = true,
+            // A schedule by time again.
+            Record::Pace { .. } => self.paused = false,
+            Record::Restarted { incarnation } => {
+                // What was on went with the process.
+                *self = Self {
+                    incarnation: *incarnation,
+                    paused: self.paused,
+                    ..Self::default()
+                };
+            }
+            Record::Ended(footer) => {
+                self.ended = Some(footer.clone());
+                self.faults.clear();
+            }
+            Record::Event(_) | Record::Stall { .. } | Record::Stepped { .. } | Record::Jumped { .. } => {}
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 pub use channel::UnderWay;
 use channel::{Channels, Sent};
-pub use machine::{Kept, Machine};
+pub use machine::{Kept, Machine, Standing};
 use pulse::Pulse;
 
 use super::follow::{News, What};
@@ -77,7 +77,6 @@ impl Scene {
                 }
             }
             Record::Restarted { .. } => self.channels.void(me, at),
-            Record::Ended(_) => self.channels.void(me, WallTime(i64::MAX)),
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }
@@ -86,7 +85,8 @@ impl Scene {
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. }
-            | Record::Jumped { .. } => {}
+            | Record::Jumped { .. }
+            | Record::Ended(_) => {}
         }
         let machines = usize::from(self.machines_expected()).max(1);
         let history_max = (HISTORY_MAX / machines).max(HISTORY_MACHINE_MIN);
@@ -165,7 +165,10 @@ impl Scene {
     pub fn has_ended(&self) -> bool {
         !self.machines.is_empty()
             && self.machines.len() >= usize::from(self.machines_expected)
-            && self.machines.values().all(|machine| machine.ended.is_some())
+            && self
+                .machines
+                .values()
+                .all(|machine| machine.standing.ended.is_some())
     }
 
     /// The greatest clock.
@@ -181,14 +184,14 @@ impl Scene {
         let ended = self
             .machines
             .get(&to)
-            .and_then(|machine| machine.ended.as_deref());
+            .and_then(|machine| machine.standing.ended.as_deref());
         ended.map_or_else(|| self.channels.waiting(to), |footer| footer.queued)
     }
 
     /// Messages of the whole run that were sent and not yet taken.
     #[must_use]
     pub fn all_waiting(&self) -> u64 {
-        self.channels.all_waiting()
+        self.machines.keys().map(|id| self.waiting(*id)).sum()
     }
 
     /// Messages that were sent at or before `at` and taken after it, or not yet, newest first; of each channel the

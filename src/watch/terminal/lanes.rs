@@ -200,7 +200,8 @@ impl Lanes<'_> {
 
     /// How a machine is, in a few words; empty if all is as usual.
     pub(super) fn state(&self, machine: &Machine) -> (String, Role) {
-        if let Some(footer) = &machine.ended {
+        let standing = self.view.standing(machine);
+        if let Some(footer) = &standing.ended {
             let reason = footer.reason.map_or("", |reason| reason.name());
             return match reason {
                 "duration" => ("ended".to_owned(), Role::Faint),
@@ -208,21 +209,21 @@ impl Lanes<'_> {
             };
         }
         let (mut words, mut role) = (Vec::new(), Role::Plain);
-        if machine.killed {
+        if standing.killed {
             words.push("killed".to_owned());
             role = Role::Bad;
         }
-        if machine.paused {
+        if standing.paused {
             words.push("paused".to_owned());
             role = role.max(Role::Note);
         }
-        if !machine.lost.is_empty() {
-            let peers: Vec<String> = machine.lost.iter().map(MachineId::to_string).collect();
+        if !standing.lost.is_empty() {
+            let peers: Vec<String> = standing.lost.iter().map(MachineId::to_string).collect();
             words.push(format!("lost {}", peers.join(",")));
             role = role.max(Role::Bad);
         }
-        for note in machine.faults.values() {
-            if !machine.killed {
+        for note in standing.faults.values() {
+            if !standing.killed {
                 words.push(note.kind.clone());
             }
             role = role.max(Role::Note);
@@ -230,12 +231,12 @@ impl Lanes<'_> {
         let silent_us = self.now.us_since(machine.newest);
         let period_us = 1_000_000_000 / machine.millirate().unwrap_or(1_000_000).max(1);
         let patience_us = SILENT_US.max(i64::try_from(3 * period_us).unwrap_or(SILENT_US));
-        if self.view.frozen.is_none() && !machine.paused && silent_us > patience_us {
+        if self.view.frozen.is_none() && !standing.paused && silent_us > patience_us {
             words.push(format!("silent {} s", silent_us / 1_000_000));
             role = role.max(Role::Note);
         }
-        if machine.incarnation > 1 {
-            words.push(format!("life {}", machine.incarnation));
+        if standing.incarnation > 1 {
+            words.push(format!("life {}", standing.incarnation));
         }
         (words.join(", "), role)
     }

@@ -1,37 +1,40 @@
 //! What lies over the picture: help and the fault menu.
 
-use super::{look::Role, pen::Pen, view::View};
+use super::{
+    look::{DOWN, LEFT, Letters, RIGHT, Role, UP},
+    pen::Pen,
+    view::View,
+};
 use crate::watch::scene::Scene;
 
 const HELP: &str = "\
-q        quit                     p, space  freeze, follow again
-left     look back                right     look on
-PageUp   a whole view back        PageDown  a whole view on
-Home     the oldest that is kept  End       follow the run
-up down  choose a machine         /         filter the lines below
-x        a column an event, or    + - 0     zoom in, out, as it was
-         equal times equal widths n         go to the newer run
-P  pause all   s  step the chosen machine   S  step all
-r  resume all  f  break something
+q  quit                                 p, space  freeze, follow again
+left, right        look back, look on   /   filter the lines below
+PageUp, PageDown   a whole view         x   a column an event, or by time
+Home, End          oldest, newest       + - 0   zoom in, out, as it was
+up, down           choose a machine     n   go to the newer run
 
-.  internal event   >1 send to 1   >* to several   x1 lost
+P  pause all    s  step the chosen machine    S  step all
+r  resume all   f  break something
+
+.  internal event   >1 send to 1   >* to several   x1 lost on the way
 <0 receive from 0   several in one column: : + % #
-F  fault begins     M  mended      L  link lost    U  link up
-R  starts again     P  paused      s  steps        r  resumed
-J  clock jumps      T  late: ticks skipped         E  ended
-queue: # waits, o was sent and may be under way still
-Any key closes this page.";
+F  fault begins     M  mended      L  link lost     U  link up again
+R  starts again     P  paused      s  steps         r  ticks by time
+J  clock jumps      T  late: ticks skipped          E  ended
+
+Queue: # waits, o was sent and may be under way. Any key closes this.";
 
 /// The keys and the signs.
 pub(super) fn help(pen: &mut Pen<'_>) {
     let look = pen.look;
     let text = match look.letters {
-        super::look::Letters::Ascii => HELP.to_owned(),
-        super::look::Letters::Unicode => HELP
+        Letters::Ascii => HELP.to_owned(),
+        Letters::Unicode => HELP
             .replace(".  internal", "·  internal")
             .replace("x1 lost", "×1 lost")
             .replace(": + % #", "░ ▒ ▓ █")
-            .replace("queue: # waits, o was", "queue: ▮ waits, ▯ was"),
+            .replace("Queue: # waits, o was", "Queue: ▮ waits, ▯ was"),
     };
     frame(" help ", &text, pen);
 }
@@ -58,16 +61,18 @@ fn frame(title: &str, text: &str, pen: &mut Pen<'_>) {
         .min(area.height);
     let (x, y) = ((area.width - width) / 2, (area.height - height) / 2);
     let look = pen.look;
-    let (across, down) = (look.rule(), look.line(super::look::UP | super::look::DOWN));
     for row in y..y + height {
         for column in x..x + width {
-            let is_rule = row == y || row + 1 == y + height;
-            let is_side = column == x || column + 1 == x + width;
-            let symbol = match (is_rule, is_side) {
-                (true, _) => across,
-                (false, true) => down,
-                (false, false) => " ",
-            };
+            let (top, bottom) = (row == y, row + 1 == y + height);
+            let (left, right) = (column == x, column + 1 == x + width);
+            let sides = [
+                (UP, (left || right) && !top),
+                (DOWN, (left || right) && !bottom),
+                (LEFT, (top || bottom) && !left),
+                (RIGHT, (top || bottom) && !right),
+            ];
+            let sides = sides.iter().filter(|(_, leads)| *leads);
+            let symbol = look.line(sides.map(|(side, _)| side).sum());
             pen.cell(column, row, symbol, Role::Plain);
         }
     }

@@ -1,8 +1,8 @@
 //! Which row of a screen holds what.
 
-/// Smallest screen: columns and rows.
-pub(super) const WIDTH_MIN: u16 = 60;
-pub(super) const HEIGHT_MIN: u16 = 16;
+/// Smallest screen: columns and rows. The help page just fits.
+pub(super) const WIDTH_MIN: u16 = 76;
+pub(super) const HEIGHT_MIN: u16 = 20;
 
 /// Rows that are always there: two of the header, the axis, what is under way, the pane's title, the footer.
 const FIXED: u16 = 6;

@@ -1,6 +1,6 @@
 //! The whole picture: header, lanes, what is under way, the last lines, footer, and what lies over them.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
@@ -8,7 +8,7 @@ use super::{
     axis::{Axis, AxisKind},
     lanes::{Lanes, strip_start},
     layers,
-    look::{Look, Role},
+    look::{Letters, Look, Role},
     pane,
     pen::Pen,
     plan::{HEIGHT_MIN, LaneForm, Plan, WIDTH_MIN},
@@ -43,6 +43,9 @@ const LABEL_STEPS_US: [i64; 14] = [
     600_000_000,
     3_600_000_000,
 ];
+
+/// From this width on the footer also names the keys that zoom.
+const ROOM_FOR_ZOOM: u16 = 100;
 
 /// What is painted.
 #[derive(Debug)]
@@ -131,14 +134,10 @@ fn header(subject: &Subject<'_>, view: &View, edge: WallTime, pen: &mut Pen<'_>)
             scene.edge(subject.now)
         };
         let elapsed_us = u64::try_from(end.us_since(started)).unwrap_or(0);
-        text = format!(
-            "{text}  {}  {}  {} events/s",
-            condition(subject),
-            clock_face(elapsed_us),
-            scene.events_per_second(subject.now)
-        );
+        text = format!("{text}  {}  {}", condition(subject), clock_face(elapsed_us));
         if !scene.has_ended() {
-            text = format!("{text}  behind {}", time(subject.lag.us));
+            let per_second = grouped(scene.events_per_second(subject.now));
+            text = format!("{text}  {per_second} events/s  behind {}", time(subject.lag.us));
         }
         let speeds = scene.machines().values().map(|machine| machine.header.speed);
         if let Some(speed) = speeds.min()
@@ -168,8 +167,8 @@ fn condition(subject: &Subject<'_>) -> &'static str {
     let mut going = scene
         .machines()
         .values()
-        .filter(|machine| machine.ended.is_none());
-    if going.clone().next().is_some() && going.all(|machine| machine.paused) {
+        .filter(|machine| machine.standing.ended.is_none());
+    if going.clone().next().is_some() && going.all(|machine| machine.standing.paused) {
         return "paused";
     }
     let is_silent = scene.newest().is_some_and(|newest| {
@@ -185,7 +184,7 @@ fn second_row(subject: &Subject<'_>, view: &View, edge: WallTime, pen: &mut Pen<
     if view.frozen.is_some() {
         let behind_us = scene.edge(subject.now).us_since(edge);
         let back = time(u64::try_from(behind_us).unwrap_or(0));
-        let text = format!("FROZEN, {back} back: the run goes on, End follows it again.");
+        let text = format!("FROZEN, {back} back; End follows the run again.");
         x = pen.text(x, 1, width, &text, Role::Strong) + 1;
     }
     let missing = usize::from(scene.machines_expected()).saturating_sub(scene.machines().len());
@@ -196,25 +195,58 @@ fn second_row(subject: &Subject<'_>, view: &View, edge: WallTime, pen: &mut Pen<
         );
         x = pen.text(x, 1, width, &text, Role::Note) + 1;
     }
-    let mut faults: Vec<String> = Vec::new();
+    let faults = faults(scene, view, pen.look);
+    if !faults.is_empty() {
+        x = pen.text(x, 1, width, &format!("faults: {}", faults.join("; ")), Role::Note) + 1;
+    }
+    if x == 1 {
+        chosen(scene, view, pen);
+    }
+}
+
+/// The faults that are on, each with the places where it acts: `7 loss 50% 0→1,2`.
+fn faults(scene: &Scene, view: &View, look: Look) -> Vec<String> {
+    let mut faults: BTreeMap<u32, String> = BTreeMap::new();
     for (id, machine) in scene.machines() {
-        for note in machine.faults.values() {
-            let to: Vec<String> = note.to.iter().map(ToString::to_string).collect();
-            let to = if to.is_empty() {
-                String::new()
-            } else {
-                format!(" to {}", to.join(","))
-            };
-            faults.push(
-                format!("{id}: {} {}{to} {}", note.id, note.kind, note.detail)
+        for note in view.standing(machine).faults.values() {
+            let text = faults.entry(note.id).or_insert_with(|| {
+                format!("{} {} {}", note.id, note.kind, note.detail)
                     .trim_end()
-                    .to_owned(),
-            );
+                    .to_owned()
+            });
+            let to: Vec<String> = note.to.iter().map(ToString::to_string).collect();
+            text.push_str(&match to.is_empty() {
+                true => format!(" on {id}"),
+                false => format!(" {id}{}{}", look.to(), to.join(",")),
+            });
         }
     }
-    if !faults.is_empty() {
-        pen.text(x, 1, width, &format!("faults: {}", faults.join("; ")), Role::Note);
+    faults.into_values().collect()
+}
+
+/// A sentence on the machine that is selected.
+fn chosen(scene: &Scene, view: &View, pen: &mut Pen<'_>) {
+    let Some(id) = view.machine(scene) else { return };
+    let Some(machine) = scene.machines().get(&id) else {
+        return;
+    };
+    let (header, standing) = (&machine.header, view.standing(machine));
+    let mut text = format!(
+        "machine {id}: {} events, {} clock",
+        grouped(machine.events),
+        header.clock
+    );
+    if let Some(draw) = header.draw {
+        text = format!("{text}, die of {draw}");
     }
+    if standing.incarnation > 1 {
+        text = format!("{text}, life {}", standing.incarnation);
+    }
+    if let Some(footer) = &standing.ended {
+        let reason = footer.reason.map_or("?", |reason| reason.name());
+        text = format!("{text}, ended: {reason}");
+    }
+    pen.text(1, 1, pen.area().width, &text, Role::Faint);
 }
 
 fn waiting(subject: &Subject<'_>, pen: &mut Pen<'_>) {
@@ -286,8 +318,7 @@ fn label(us: i64, step_us: i64) -> String {
 fn under_way(scene: &Scene, view: &View, edge: WallTime, y: u16, pen: &mut Pen<'_>) {
     let (look, width) = (pen.look, pen.area().width);
     if scene.has_ended() && view.frozen.is_none() {
-        let queued: u64 = scene.machines().keys().map(|id| scene.waiting(*id)).sum();
-        let text = format!("ended; {} still queued", messages(queued));
+        let text = format!("{} still queued at the end", messages(scene.all_waiting()));
         pen.text(1, y, width, &text, Role::Faint);
         return;
     }
@@ -357,10 +388,11 @@ fn footer(subject: &Subject<'_>, view: &View, y: u16, pen: &mut Pen<'_>) {
         AxisKind::Events => "x by time",
     };
     let arrows = match pen.look.letters {
-        super::look::Letters::Unicode => "←→ look back  ↑↓ machine",
-        super::look::Letters::Ascii => "left right: back  up down: machine",
+        Letters::Unicode => "←→ back  ↑↓ machine",
+        Letters::Ascii => "arrows: back, machine",
     };
-    let text = format!("q quit  {freeze}  {arrows}  / filter  {axis}  + - zoom  f fault  ? help");
+    let zoom = if width >= ROOM_FOR_ZOOM { "  + - zoom" } else { "" };
+    let text = format!("q quit  {freeze}  {arrows}  / filter  {axis}{zoom}  f fault  ? help");
     pen.text(1, y, width, &text, Role::Faint);
 }
 

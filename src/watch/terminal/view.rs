@@ -1,5 +1,7 @@
 //! What a person has chosen to look at, and what each key does.
 
+use std::borrow::Cow;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::axis::{AxisKind, ZOOM_MAX, newest};
@@ -7,7 +9,11 @@ use crate::{
     control::{Command, fault_for},
     trace::WallTime,
     units::MachineId,
-    watch::{hands::Deed, scene::Scene, words::Filter},
+    watch::{
+        hands::Deed,
+        scene::{Machine, Scene, Standing},
+        words::Filter,
+    },
 };
 
 /// How long an answer stays in the footer, in microseconds.
@@ -79,6 +85,14 @@ impl View {
         self.frozen.unwrap_or_else(|| scene.edge(now))
     }
 
+    /// How a machine stands at the moment that is shown.
+    pub(super) fn standing<'a>(&self, machine: &'a Machine) -> Cow<'a, Standing> {
+        match self.frozen {
+            None => Cow::Borrowed(&machine.standing),
+            Some(at) => Cow::Owned(machine.standing_at(at)),
+        }
+    }
+
     /// The selected machine.
     pub(super) fn machine(&self, scene: &Scene) -> Option<MachineId> {
         scene.machines().keys().nth(self.selected).copied()
@@ -98,7 +112,7 @@ impl View {
     /// Takes a key.
     pub(super) fn key(&mut self, key: KeyEvent, scene: &Scene, now: WallTime) -> Option<Wish> {
         let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if is_control && matches!(key.code, KeyCode::Char('c' | 'd')) {
+        if is_control && key.code == KeyCode::Char('c') {
             return Some(Wish::Quit);
         }
         match self.layer {
