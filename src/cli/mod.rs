@@ -28,6 +28,7 @@ mod selection;
 mod shell;
 mod simulate;
 mod sweep;
+mod watch;
 
 use std::io::{self, Write};
 
@@ -98,6 +99,7 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Control(arguments) => control::run(&arguments),
         Command::Fault(arguments) => fault::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }

@@ -270,7 +270,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 done if done == ticks => Ok(format!("{ticks} done, paused at tick {tick}")),
                 done => Err(format!("{done} of {ticks} done, at tick {tick}")),
             },
-            (Order::Rate { .. } | Order::Jump { .. }, ..) => Ok(format!("at tick {tick}")),
+            (Order::Rate { .. } | Order::OwnRate | Order::Jump { .. }, ..) => Ok(format!("at tick {tick}")),
         }
     }
 

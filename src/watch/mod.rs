@@ -1,5 +1,16 @@
 //! A run as it happens, from its logs alone: whoever started it, and whether it still goes on.
+//!
+//! `follow` reads logs, `scene` knows what they said, `terminal` shows it; `hands` give commands to the machines.
 
+mod eyes;
 mod follow;
+mod hands;
+mod scene;
+mod terminal;
+mod words;
 
+pub use eyes::{Eyes, Lag, Seen};
 pub use follow::{Follower, News, What};
+pub use hands::{Deed, Hands, HandsThread, Reach};
+pub use scene::{Kept, Machine, Scene, Standing, UnderWay};
+pub use terminal::{Closing, Ending, Letters, Look, Palette, Terminal, TerminalError, picture};

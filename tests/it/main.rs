@@ -25,3 +25,4 @@ mod support;
 mod sweep;
 mod tidy;
 mod trust;
+mod watch;

@@ -1,0 +1,118 @@
+//! `clocklab watch`: a run as it happens.
+
+use std::{env, path::PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Exit, Usage, print};
+use crate::{
+    lab::SecretFile,
+    watch::{Ending, Eyes, Letters, Look, Palette, Seen, Terminal, TerminalError, picture},
+};
+
+/// Columns of a picture that goes nowhere in particular.
+const ONCE_WIDTH: u16 = 100;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  clocklab watch                       the newest run, while it goes on or afterwards
+  clocklab watch logs/demo             a run by its folder
+  clocklab watch --once                one picture as text, for a pipe or a log
+  NO_COLOR=1 clocklab watch --ascii    for a plain terminal
+
+Start the run in another terminal, with `clocklab run` or by hand. In the view `?` shows the keys: freeze and look back, \
+filter, pause and step the machines, break something. The run does not notice that it is watched.";
+
+#[derive(Args, Debug)]
+pub(super) struct WatchArguments {
+    /// Folder of the run; it need not be there yet
+    #[arg(value_name = "DIR", default_value = "logs/latest")]
+    folder: PathBuf,
+    #[command(flatten)]
+    terminal: TerminalArguments,
+    /// The run's secret, to give commands to its machines [default: the file that run.json names]
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+/// What concerns the view in a terminal.
+#[derive(Args, Debug)]
+struct TerminalArguments {
+    /// Print one picture as text and stop
+    #[arg(long)]
+    once: bool,
+    /// Quit when the run has ended
+    #[arg(long, conflicts_with = "once")]
+    until_end: bool,
+    /// No colours; also if NO_COLOR is set
+    #[arg(long)]
+    no_color: bool,
+    /// Letters, digits and signs of ASCII only
+    #[arg(long)]
+    ascii: bool,
+}
+
+pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
+    let mut eyes = Eyes::new(&arguments.folder);
+    let look = look(&arguments.terminal);
+    if arguments.terminal.once {
+        return once(&mut eyes, look);
+    }
+    let secret = arguments.secret_file.as_deref().map(SecretFile::read);
+    let secret = secret.transpose().map_err(|error| Usage(error.to_string()))?;
+    let ending = if arguments.terminal.until_end {
+        Ending::WithRun
+    } else {
+        Ending::Asked
+    };
+    let mut terminal = Terminal::take_over(look).map_err(|error| match error {
+        TerminalError::NoTerminal | TerminalError::Dumb { .. } => Usage(error.to_string()).into(),
+        TerminalError::Io { .. } => anyhow::Error::from(error),
+    })?;
+    let shown = terminal.show(&mut eyes, secret.as_ref().map(|file| &file.secret), ending);
+    // The screen first, words afterwards.
+    drop(terminal);
+    let closing = shown?;
+    if closing.machines > 0 {
+        print(&format!(
+            "watched {}: {} events of {} machines, at most {} ms behind\n",
+            eyes.folder().display(),
+            closing.events,
+            closing.machines,
+            closing.lag.us_max / 1000
+        ))?;
+    }
+    Ok(Exit::Valid)
+}
+
+/// One picture of what is there now.
+fn once(eyes: &mut Eyes, look: Look) -> anyhow::Result<Exit> {
+    let name = eyes.folder().display().to_string();
+    while eyes.look().with_context(|| format!("cannot read {name}"))? == Seen::More {}
+    if eyes.scene().machines().is_empty() {
+        let text = format!("{name} holds no log of a run; name a run's folder, such as logs/latest");
+        return Err(Usage(text).into());
+    }
+    let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = columns.unwrap_or(ONCE_WIDTH);
+    print(&picture(eyes, Eyes::now(), look, width, None))?;
+    Ok(Exit::Valid)
+}
+
+/// What the terminal can show, as far as it says.
+fn look(arguments: &TerminalArguments) -> Look {
+    let no_color = arguments.no_color || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Look {
+        palette: if no_color {
+            Palette::Plain
+        } else {
+            Palette::Sixteen
+        },
+        letters: if arguments.ascii {
+            Letters::Ascii
+        } else {
+            Letters::Unicode
+        },
+    }
+}

@@ -1,0 +1,143 @@
+//! A run, watched: its logs followed into a scene, and how far behind the scene is.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "how far behind a view is can only be said by the clock"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use chrono::Utc;
+
+use super::{
+    follow::{Follower, News, What},
+    scene::Scene,
+};
+use crate::{trace::WallTime, units::MachineId};
+
+/// Follows one run, which need not be there yet.
+#[derive(Debug)]
+pub struct Eyes {
+    /// The folder as it was named: it may be a link to the newest run, and lead elsewhere later.
+    asked: PathBuf,
+    follower: Option<Follower>,
+    scene: Scene,
+    news: Vec<News>,
+    lag: Lag,
+}
+
+/// How old the newest line of a log was when it was read; of the log where that was most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Now, in microseconds.
+    pub us: u64,
+    /// The most there was since the logs were caught up with, in microseconds.
+    pub us_max: u64,
+    /// All that was there when the watching began was read.
+    pub caught_up: bool,
+}
+
+impl Eyes {
+    /// Will watch the run in `folder`.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            asked: folder.to_owned(),
+            follower: None,
+            scene: Scene::default(),
+            news: Vec::new(),
+            lag: Lag::default(),
+        }
+    }
+
+    /// The wall clock.
+    #[must_use]
+    pub fn now() -> WallTime {
+        WallTime(Utc::now().timestamp_micros())
+    }
+
+    /// Reads what is new; returns whether anything was, and whether more waits to be read.
+    ///
+    /// # Errors
+    /// What the system says of the folder or a log; a run that is not there yet is no error.
+    pub fn look(&mut self) -> io::Result<Seen> {
+        if self.follower.is_none() {
+            // A link is followed once: the run that is watched stays the same when a newer one begins.
+            match fs::canonicalize(&self.asked) {
+                Ok(folder) => self.follower = Some(Follower::new(&folder)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Seen::Nothing),
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(follower) = &mut self.follower else {
+            return Ok(Seen::Nothing);
+        };
+        let more = follower.look(&mut self.news)?;
+        let now = Self::now();
+        let mut newest: BTreeMap<MachineId, WallTime> = BTreeMap::new();
+        let seen = match (self.news.is_empty(), more) {
+            (_, true) => Seen::More,
+            (true, false) => Seen::Nothing,
+            (false, false) => Seen::News,
+        };
+        for news in self.news.drain(..) {
+            if let What::Record { at, .. } = &news.what {
+                newest.insert(news.machine, *at);
+            }
+            self.scene.take(news);
+        }
+        if let Some(oldest) = newest.values().min() {
+            self.lag.us = u64::try_from(now.us_since(*oldest)).unwrap_or(0);
+            if self.lag.caught_up {
+                self.lag.us_max = self.lag.us_max.max(self.lag.us);
+            }
+        }
+        self.lag.caught_up |= !more && !self.scene.machines().is_empty();
+        Ok(seen)
+    }
+
+    /// What is known of the run.
+    #[must_use]
+    pub fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    /// How far behind that is.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        self.lag
+    }
+
+    /// The run's folder: as it was named while it is not there, else where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.follower.as_ref().map_or(&self.asked, Follower::folder)
+    }
+
+    /// The folder of another run, to which the link that was named leads by now.
+    #[must_use]
+    pub fn newer(&self) -> Option<PathBuf> {
+        let now = fs::canonicalize(&self.asked).ok()?;
+        let follower = self.follower.as_ref()?;
+        (now != follower.folder()).then_some(now)
+    }
+
+    /// Leaves the run for the one to which the link that was named leads now.
+    pub fn go_to_newer(&mut self) {
+        *self = Self::new(&self.asked);
+    }
+}
+
+/// What a look brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Nothing new.
+    Nothing,
+    /// News, all there is.
+    News,
+    /// News, and more to be read at once.
+    More,
+}

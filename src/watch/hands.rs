@@ -1,0 +1,212 @@
+//! Hands for eyes: commands to the machines of the run that is watched, given on a thread of their own, so that a view
+//! never waits for the network.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+    time::Duration,
+};
+
+use crate::{
+    control::Command,
+    faults::Fault,
+    lab::{Controllers, Said},
+    units::MachineId,
+    wire::Secret,
+};
+
+/// Something to do to a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A command to one machine, or to all.
+    Tell(Option<MachineId>, Command),
+    /// A fault begins, for a time or until it is mended.
+    Break(Fault, Option<Duration>),
+}
+
+/// Whoever can do something to a run.
+pub trait Hands: Send {
+    /// Does it, and returns what the machines say to it, in a sentence.
+    ///
+    /// # Errors
+    /// Why not, in a sentence: nobody is there any more, or a machine refused.
+    fn act(&mut self, deed: &Deed) -> Result<String, String>;
+}
+
+impl Hands for Controllers {
+    fn act(&mut self, deed: &Deed) -> Result<String, String> {
+        match deed {
+            Deed::Tell(machine, command) => summed_up(&self.ask(*machine, command)),
+            Deed::Break(fault, lasts) => {
+                let injected = self.inject(fault, *lasts);
+                summed_up(&injected.said).map(|text| format!("fault {}: {text}", injected.id))
+            }
+        }
+    }
+}
+
+/// The control connections of the run in `folder`, made when they are first needed: a run that has none can still be
+/// watched, and says why when it is to do something.
+#[derive(Debug)]
+pub struct Reach {
+    folder: PathBuf,
+    secret: Option<Secret>,
+    controllers: Option<Controllers>,
+}
+
+impl Reach {
+    /// Hands for the run in `folder`; with its secret, unless `run.json` says where that is.
+    #[must_use]
+    pub fn new(folder: &Path, secret: Option<Secret>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            secret,
+            controllers: None,
+        }
+    }
+}
+
+impl Hands for Reach {
+    fn act(&mut self, deed: &Deed) -> Result<String, String> {
+        if self.controllers.is_none() {
+            let found = Controllers::of_run(&self.folder, self.secret.clone());
+            self.controllers = Some(found.map_err(|error| error.to_string())?);
+        }
+        match &mut self.controllers {
+            Some(controllers) => controllers.act(deed),
+            None => Err("the run cannot be reached".to_owned()),
+        }
+    }
+}
+
+/// What machines said, in a sentence: the first refusal, if there is one.
+fn summed_up(said: &[Said]) -> Result<String, String> {
+    let refusals: Vec<String> = said
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().err().map(ToString::to_string))
+        .collect();
+    let accepted: Vec<(MachineId, &str)> = said
+        .iter()
+        .filter_map(|(machine, answer)| Some((*machine, answer.as_deref().ok()?)))
+        .collect();
+    match (refusals.as_slice(), accepted.as_slice()) {
+        ([], []) => Err("no machine is concerned".to_owned()),
+        ([], [(machine, text)]) => Ok(format!("machine {machine}: {text}")),
+        ([], [(machine, text), ..]) => Ok(format!("{} machines; {machine}: {text}", accepted.len())),
+        ([first], _) => Err(first.clone()),
+        ([first, rest @ ..], _) => Err(format!("{first} (and {} more)", rest.len())),
+    }
+}
+
+/// A thread that does one deed after the other.
+#[derive(Debug)]
+pub struct HandsThread {
+    deeds: Sender<Deed>,
+    answers: Receiver<Result<String, String>>,
+}
+
+impl HandsThread {
+    /// Starts the thread. It ends when this value is dropped, behind the deed at hand.
+    ///
+    /// # Errors
+    /// What the system says if it gives no thread.
+    pub fn start(mut hands: impl Hands + 'static) -> io::Result<Self> {
+        let (deeds, to_do) = channel::<Deed>();
+        let (answer, answers) = channel();
+        thread::Builder::new().name("hands".to_owned()).spawn(move || {
+            for deed in to_do {
+                if answer.send(hands.act(&deed)).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { deeds, answers })
+    }
+
+    /// Does something soon.
+    pub fn act(&self, deed: Deed) {
+        // The thread goes only with this value.
+        let _ = self.deeds.send(deed);
+    }
+
+    /// The answer to the oldest deed that has one by now.
+    #[must_use]
+    pub fn answer(&self) -> Option<Result<String, String>> {
+        self.answers.try_recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::ControlError;
+
+    struct Echo;
+
+    impl Hands for Echo {
+        fn act(&mut self, deed: &Deed) -> Result<String, String> {
+            match deed {
+                Deed::Tell(Some(machine), command) => Ok(format!("{machine}: {command}")),
+                Deed::Tell(None, _) | Deed::Break(..) => Err("nobody is there".to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn deeds_are_answered_in_order() {
+        let hands = HandsThread::start(Echo).unwrap();
+        hands.act(Deed::Tell(Some(MachineId(1)), Command::Pause));
+        hands.act(Deed::Tell(None, Command::Resume));
+        assert_eq!(hands.answers.recv().unwrap(), Ok("1: pause".to_owned()));
+        assert_eq!(hands.answers.recv().unwrap(), Err("nobody is there".to_owned()));
+        assert_eq!(hands.answer(), None);
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_reached_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reach = Reach::new(folder.path(), None);
+        let deed = Deed::Tell(None, Command::Pause);
+        let error = reach.act(&deed).unwrap_err();
+        assert!(error.contains("run.json"), "{error}");
+        // Nobody listens on a port that was just given back.
+        let address = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let text = format!(r#"{{"run":"r","addresses":["{address}"]}}"#);
+        std::fs::write(folder.path().join("run.json"), text).unwrap();
+        let error = reach.act(&deed).unwrap_err();
+        assert!(error.contains("the run has ended"), "{error}");
+    }
+
+    #[test]
+    fn answers_are_summed_up() {
+        let ok = |id| (MachineId(id), Ok("paused at tick 3".to_owned()));
+        let refused = |id| {
+            let error = ControlError::NoMachine {
+                machine: MachineId(id),
+                machines: 3,
+            };
+            (MachineId(id), Err(error))
+        };
+        for (said, text) in [
+            (vec![ok(1)], Ok("machine 1: paused at tick 3")),
+            (vec![ok(0), ok(1)], Ok("2 machines; 0: paused at tick 3")),
+            (
+                vec![ok(0), refused(7)],
+                Err("there is no machine 7: the run has 0 to 2"),
+            ),
+            (
+                vec![refused(7), refused(8)],
+                Err("there is no machine 7: the run has 0 to 2 (and 1 more)"),
+            ),
+            (vec![], Err("no machine is concerned")),
+        ] {
+            let said = summed_up(&said);
+            assert_eq!(said.as_deref().map_err(String::as_str), text);
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! The lanes: a machine's figures, and its last events as a strip that moves from right to left.
+
+use super::{
+    arrows::{Arrows, Hop, Way},
+    axis::{Axis, digits},
+    look::Role,
+    pen::Pen,
+    plan::{LaneForm, Plan},
+    view::View,
+};
+use crate::{
+    trace::{Kind, Record, WallTime},
+    units::MachineId,
+    watch::scene::{Kept, Machine, Scene},
+};
+
+/// Columns left of a strip below its figures.
+pub(super) const STRIP_MARGIN: u16 = 4;
+
+/// Columns of figures left of a strip beside them, for ids of one digit.
+const FIGURES: u16 = 42;
+
+/// Width of a screen on which bars are as short as they get.
+const NARROW: u16 = 80;
+
+/// From this width on there is room for a machine's drift from its own rate.
+const WIDE: u16 = 118;
+
+/// Messages a column of a strip that are still drawn as lines: more would only be a hatching.
+const HOPS_A_COLUMN: usize = 3;
+
+/// How long a machine may say nothing, in microseconds, before that is said.
+const SILENT_US: i64 = 2_000_000;
+
+/// Microseconds by ticks a thousand seconds that make one tick.
+const MILLI_US: u128 = 1_000_000_000;
+
+/// What lanes are painted from.
+#[derive(Debug)]
+pub(super) struct Lanes<'a> {
+    pub(super) scene: &'a Scene,
+    pub(super) view: &'a View,
+    pub(super) axis: &'a Axis,
+    pub(super) now: WallTime,
+}
+
+/// Where strips begin.
+pub(super) fn strip_start(form: LaneForm, scene: &Scene) -> u16 {
+    match form {
+        LaneForm::Roomy { .. } | LaneForm::Pair => STRIP_MARGIN,
+        LaneForm::Line => FIGURES + digits(scene.machines_expected()),
+    }
+}
+
+/// Figures of a machine at the moment that is shown.
+struct Figures {
+    clock: u64,
+    behind: u64,
+    /// How far the clock is from what its rate alone would make of the time.
+    beside_rate: Option<i64>,
+    queue: u64,
+    /// Sent to it and neither taken nor known to wait.
+    on_the_way: u64,
+}
+
+impl Lanes<'_> {
+    /// Paints the lanes of `plan`, which begin at its row, and the lines between them.
+    pub(super) fn paint(&self, plan: &Plan, pen: &mut Pen<'_>) {
+        let start = strip_start(plan.form, self.scene);
+        let machines = self.scene.machines().iter().enumerate();
+        let shown: Vec<_> = machines.skip(self.view.top).take(plan.lanes).collect();
+        let queue_max = shown
+            .iter()
+            .map(|(_, (id, machine))| {
+                let figures = self.figures(**id, machine);
+                figures.queue + figures.on_the_way
+            })
+            .max()
+            .unwrap_or(0);
+        for (row, (place, (id, machine))) in (0_u16..).zip(&shown) {
+            let y = plan.lanes_y + row * plan.form.height();
+            let is_selected = *place == self.view.selected;
+            match plan.form {
+                LaneForm::Roomy { .. } | LaneForm::Pair => {
+                    self.figures_wide(**id, machine, y, is_selected, queue_max, pen);
+                    self.strip(**id, machine, (start, y + 1), pen);
+                }
+                LaneForm::Line => {
+                    self.figures_short(**id, machine, y, is_selected, queue_max, pen);
+                    self.strip(**id, machine, (start, y), pen);
+                }
+            }
+        }
+        if let LaneForm::Roomy { gap } = plan.form {
+            let ids: Vec<MachineId> = shown.iter().map(|(_, (id, _))| **id).collect();
+            for (row, pair) in (0_u16..).zip(ids.windows(2)) {
+                let [upper, lower] = pair else { continue };
+                let y = plan.lanes_y + row * plan.form.height() + 2;
+                let mut arrows = Arrows::new(pen.area().width.saturating_sub(start), gap);
+                let hops = self.hops(*upper, *lower);
+                if hops.len() <= HOPS_A_COLUMN * usize::from(pen.area().width) {
+                    hops.iter().for_each(|hop| arrows.add(hop));
+                }
+                arrows.paint((start, y), pen);
+            }
+        }
+    }
+
+    fn figures(&self, id: MachineId, machine: &Machine) -> Figures {
+        let (clock, queue, foremost) = match self.view.frozen {
+            None => (machine.clock, machine.queue, self.scene.foremost_clock()),
+            Some(at) => {
+                let clock = |machine: &Machine| machine.at(at).map_or(0, |kept| kept.clock);
+                let foremost = self.scene.machines().values().map(clock).max();
+                let queue = machine.at(at).map_or(0, |kept| kept.queue);
+                (clock(machine), queue, foremost.unwrap_or(0))
+            }
+        };
+        let waiting = match self.view.frozen {
+            None => self.scene.waiting(id),
+            Some(_) => queue,
+        };
+        let at = self.view.frozen.unwrap_or(machine.newest);
+        let beside_rate = machine.millirate().and_then(|millirate| {
+            let elapsed_us = u64::try_from(at.us_since(machine.header.started)).ok()?;
+            let due = u128::from(elapsed_us) * u128::from(millirate) / MILLI_US;
+            i64::try_from(i128::from(clock) - i128::try_from(due).ok()?).ok()
+        });
+        Figures {
+            clock,
+            behind: foremost.saturating_sub(clock),
+            beside_rate,
+            queue: queue.min(waiting),
+            on_the_way: waiting.saturating_sub(queue),
+        }
+    }
+
+    /// A row of figures with their names.
+    fn figures_wide(
+        &self,
+        id: MachineId,
+        machine: &Machine,
+        y: u16,
+        is_selected: bool,
+        queue_max: u64,
+        pen: &mut Pen<'_>,
+    ) {
+        let figures = self.figures(id, machine);
+        let width = pen.area().width;
+        let more = width.saturating_sub(NARROW);
+        let (drift_bar, queue_bar) = (6 + (more / 6).min(14), 10 + (more / 4).min(30));
+        let mut x = marker(id, is_selected, self.scene, y, pen);
+        x = field(x, y, 7, &rate(machine), Role::Plain, pen);
+        x = pen.text(x + 2, y, width, "clock", Role::Faint);
+        x = field(x, y, 7, &figures.clock.to_string(), Role::Strong, pen);
+        x = pen.text(x + 2, y, width, "drift", Role::Faint);
+        x = field(x, y, 6, &drift(figures.behind), Role::Plain, pen);
+        x = drift_bar_at(x + 1, y, drift_bar, &figures, pen);
+        if width >= WIDE {
+            let beside = figures
+                .beside_rate
+                .map_or("?".to_owned(), |off| format!("{off:+}"));
+            x = pen.text(x + 2, y, width, "beside rate", Role::Faint);
+            x = field(x, y, 6, &beside, Role::Plain, pen);
+        }
+        x = pen.text(x + 2, y, width, "queue", Role::Faint);
+        let waiting = figures.queue + figures.on_the_way;
+        x = field(x, y, 5, &waiting.to_string(), Role::Strong, pen);
+        x = queue_bar_at(x + 1, y, queue_bar, &figures, queue_max, pen);
+        let (text, role) = self.state(machine);
+        pen.text(x + 1, y, width, &text, role);
+    }
+
+    /// The same in few columns; names stand above.
+    fn figures_short(
+        &self,
+        id: MachineId,
+        machine: &Machine,
+        y: u16,
+        is_selected: bool,
+        queue_max: u64,
+        pen: &mut Pen<'_>,
+    ) {
+        let figures = self.figures(id, machine);
+        let mut x = marker(id, is_selected, self.scene, y, pen);
+        x = field(x, y, 7, &rate(machine), Role::Plain, pen);
+        x = field(x, y, 8, &figures.clock.to_string(), Role::Strong, pen);
+        x = field(x, y, 7, &drift(figures.behind), Role::Plain, pen);
+        let waiting = figures.queue + figures.on_the_way;
+        x = field(x, y, 6, &waiting.to_string(), Role::Strong, pen);
+        x = queue_bar_at(x + 1, y, 8, &figures, queue_max, pen);
+        let (text, role) = self.state(machine);
+        // One letter says that there is something; the selected machine's state stands in the header.
+        let letter = text
+            .chars()
+            .next()
+            .map(|letter| letter.to_uppercase().to_string());
+        pen.cell(x + 1, y, letter.as_deref().unwrap_or(" "), role);
+    }
+
+    /// How a machine is, in a few words; empty if all is as usual.
+    pub(super) fn state(&self, machine: &Machine) -> (String, Role) {
+        let standing = self.view.standing(machine);
+        if let Some(footer) = &standing.ended {
+            let reason = footer.reason.map_or("", |reason| reason.name());
+            return match reason {
+                "duration" => ("ended".to_owned(), Role::Faint),
+                reason => (format!("ended: {reason}"), Role::Note),
+            };
+        }
+        let (mut words, mut role) = (Vec::new(), Role::Plain);
+        if standing.killed {
+            words.push("killed".to_owned());
+            role = Role::Bad;
+        }
+        if standing.paused {
+            words.push("paused".to_owned());
+            role = role.max(Role::Note);
+        }
+        if !standing.lost.is_empty() {
+            let peers: Vec<String> = standing.lost.iter().map(MachineId::to_string).collect();
+            words.push(format!("lost {}", peers.join(",")));
+            role = role.max(Role::Bad);
+        }
+        for note in standing.faults.values() {
+            if !standing.killed {
+                words.push(note.kind.clone());
+            }
+            role = role.max(Role::Note);
+        }
+        let silent_us = self.now.us_since(machine.newest);
+        let period_us = 1_000_000_000 / machine.millirate().unwrap_or(1_000_000).max(1);
+        let patience_us = SILENT_US.max(i64::try_from(3 * period_us).unwrap_or(SILENT_US));
+        if self.view.frozen.is_none() && !standing.paused && silent_us > patience_us {
+            words.push(format!("silent {} s", silent_us / 1_000_000));
+            role = role.max(Role::Note);
+        }
+        if standing.incarnation > 1 {
+            words.push(format!("life {}", standing.incarnation));
+        }
+        (words.join(", "), role)
+    }
+
+    /// The last events of a machine.
+    fn strip(&self, id: MachineId, machine: &Machine, (x, y): (u16, u16), pen: &mut Pen<'_>) {
+        let width = pen.area().width.saturating_sub(x);
+        let mut columns: Vec<Option<(u32, &Kept)>> = vec![None; usize::from(width)];
+        for kept in self.axis.lines(machine) {
+            let column = self.axis.column(id, kept).map(usize::from);
+            if let Some(place) = column.and_then(|column| columns.get_mut(column)) {
+                *place = Some(match *place {
+                    None => (1, kept),
+                    Some((count, best)) if weight(best) > weight(kept) => (count + 1, best),
+                    Some((count, _)) => (count + 1, kept),
+                });
+            }
+        }
+        for (column, content) in (0_u16..).zip(&columns) {
+            let Some((count, kept)) = content else { continue };
+            let next = columns.iter().skip(usize::from(column) + 1);
+            let free = next.take_while(|next| next.is_none()).count();
+            glyph(*count, kept, (x + column, y), free, pen);
+        }
+    }
+
+    /// The messages between two machines, one way and the other.
+    fn hops(&self, upper: MachineId, lower: MachineId) -> Vec<Hop> {
+        let mut hops = Vec::new();
+        let edge = self.axis.span().1;
+        for (from, to, way) in [(upper, lower, Way::Down), (lower, upper, Way::Up)] {
+            let (Some(sender), Some(receiver)) =
+                (self.scene.machines().get(&from), self.scene.machines().get(&to))
+            else {
+                continue;
+            };
+            for kept in self.axis.lines(receiver) {
+                if let Record::Event(event) = &kept.record
+                    && let Kind::Receive {
+                        from: other, sent, ..
+                    } = event.kind
+                    && other == from
+                    && let Some(taken) = self.axis.column(to, kept)
+                {
+                    hops.push(Hop {
+                        way,
+                        sent: sender.event(sent).and_then(|send| self.axis.column(from, send)),
+                        taken: Some(taken),
+                        clock: sent,
+                    });
+                }
+            }
+            let between = |message: &&crate::watch::UnderWay| message.from == from && message.to == to;
+            for message in self.scene.under_way(edge).iter().filter(between) {
+                let send = sender.event(message.clock);
+                hops.push(Hop {
+                    way,
+                    sent: send.and_then(|send| self.axis.column(from, send)),
+                    taken: None,
+                    clock: message.clock,
+                });
+            }
+        }
+        hops
+    }
+}
+
+/// The marker of the selected machine, and its id.
+fn marker(id: MachineId, is_selected: bool, scene: &Scene, y: u16, pen: &mut Pen<'_>) -> u16 {
+    let look = pen.look;
+    if is_selected {
+        pen.cell(0, y, look.selected(), Role::Strong);
+    }
+    field(
+        1,
+        y,
+        digits(scene.machines_expected()),
+        &id.to_string(),
+        Role::Strong,
+        pen,
+    )
+}
+
+/// A text at the right of a field; returns the column behind it.
+fn field(x: u16, y: u16, width: u16, text: &str, role: Role, pen: &mut Pen<'_>) -> u16 {
+    pen.text_right(x, y, x + width, text, role);
+    x + width
+}
+
+/// Ticks a second, as fast as they come.
+fn rate(machine: &Machine) -> String {
+    match machine.millirate() {
+        None => "?".to_owned(),
+        Some(millirate) if millirate % 1000 == 0 => format!("{}/s", millirate / 1000),
+        Some(millirate) if millirate % 100 == 0 => {
+            format!("{}.{}/s", millirate / 1000, millirate % 1000 / 100)
+        }
+        Some(millirate) => format!("{}.{:03}/s", millirate / 1000, millirate % 1000),
+    }
+}
+
+fn drift(behind: u64) -> String {
+    match behind {
+        0 => "0".to_owned(),
+        behind => format!("-{behind}"),
+    }
+}
+
+/// The clock beside the foremost one: full if it is that.
+fn drift_bar_at(x: u16, y: u16, width: u16, figures: &Figures, pen: &mut Pen<'_>) -> u16 {
+    let look = pen.look;
+    let foremost = u128::from(figures.clock + figures.behind).max(1);
+    let full = u128::from(width) * u128::from(figures.clock) / foremost;
+    for place in 0..width {
+        let is_full = u128::from(place) < full;
+        let symbol = if is_full { look.full() } else { look.empty() };
+        pen.cell(
+            x + place,
+            y,
+            symbol,
+            if is_full { Role::Good } else { Role::Faint },
+        );
+    }
+    x + width
+}
+
+/// What waits and what may be on its way, a cell a message where there is room, else in proportion to the longest.
+fn queue_bar_at(x: u16, y: u16, width: u16, figures: &Figures, queue_max: u64, pen: &mut Pen<'_>) -> u16 {
+    let a_cell = queue_max.div_ceil(u64::from(width.max(1))).max(1);
+    let cells = |messages: u64| u16::try_from(messages.div_ceil(a_cell)).unwrap_or(width);
+    let full = cells(figures.queue).min(width);
+    let all = cells(figures.queue + figures.on_the_way).min(width);
+    pen.bar(
+        (x, y),
+        width,
+        (full, Role::Receive),
+        (all.saturating_sub(full), Role::UnderWay),
+    );
+    x + width
+}
+
+/// Which of several lines in one column is shown.
+fn weight(kept: &Kept) -> u8 {
+    match &kept.record {
+        Record::Event(event) => match event.kind {
+            Kind::Internal | Kind::Other => 0,
+            Kind::Receive { .. } => 1,
+            Kind::Send { .. } => 2,
+        },
+        _ => 3,
+    }
+}
+
+/// One column's glyph, with what stands behind it where there is room.
+fn glyph(count: u32, kept: &Kept, (x, y): (u16, u16), free: usize, pen: &mut Pen<'_>) {
+    let look = pen.look;
+    let (symbol, behind, role) = match &kept.record {
+        Record::Event(event) => match &event.kind {
+            Kind::Internal | Kind::Other => (look.internal(), String::new(), Role::Internal),
+            Kind::Receive { from, .. } => ("<", from.to_string(), Role::Receive),
+            Kind::Send { to, mishaps } => {
+                let whom = match to.as_slice() {
+                    [one] => one.to_string(),
+                    _ => "*".to_owned(),
+                };
+                let lost = mishaps
+                    .as_ref()
+                    .is_some_and(|mishaps| to.iter().all(|to| mishaps.copies(*to) == 0));
+                if lost {
+                    (look.lost(), whom, Role::Bad)
+                } else {
+                    (">", whom, Role::Send)
+                }
+            }
+        },
+        remark => (remark_glyph(remark), String::new(), Role::Note),
+    };
+    if count > 1 && weight(kept) < 3 {
+        pen.cell(x, y, look.dense(count), role);
+        return;
+    }
+    pen.cell(x, y, symbol, role);
+    if behind.len() <= free {
+        let end = pen.area().right();
+        pen.text(x + 1, y, end.max(x + 1), &behind, role);
+    }
+}
+
+/// A letter for what is no event.
+pub(super) fn remark_glyph(record: &Record) -> &'static str {
+    match record {
+        Record::Event(_) => " ",
+        Record::LinkUp { .. } => "U",
+        Record::LinkLost { .. } => "L",
+        Record::Stall { .. } => "T",
+        Record::Fault(_) => "F",
+        Record::Mended { .. } => "M",
+        Record::Paused => "P",
+        Record::Stepped { .. } => "s",
+        Record::Pace { .. } => "r",
+        Record::Jumped { .. } => "J",
+        Record::Restarted { .. } => "R",
+        Record::Ended(_) => "E",
+    }
+}
