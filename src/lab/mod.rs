@@ -3,21 +3,27 @@
 //! Starts real processes of this very program and looks at them through their logs only. Decides nothing
 //! about right and wrong: `inspect` does.
 
+mod controller;
+mod controllers;
 mod experiment;
 mod fleet;
 mod follow;
 mod plan;
 mod run_folder;
+mod secret_file;
 mod settings;
 mod simulated;
 mod sweep;
 mod trials;
 
+pub use controller::{ControlError, Controller, PATIENCE, Target};
+pub use controllers::{Controllers, Injected, RunError, Said};
 pub use experiment::{Experiment, Finished, RunJob};
 pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
 pub use follow::{Live, LiveMachine};
 pub use plan::{Group, Plan, PlanError};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
+pub use secret_file::{SecretFile, SecretFileError, new_secret};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
 pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError};
 pub use sweep::Sweep;

@@ -27,6 +27,7 @@ mod outcome;
 mod phases;
 mod reading;
 mod round;
+mod trust;
 
 pub use config::{Config, OnPeerLoss};
 pub use connection::{Connection, Filled, Flushed};
@@ -34,6 +35,7 @@ pub use event_log::{EventLog, LogError, NoLog};
 pub use log_file::LogFile;
 pub use outcome::{Handle, MeshError, Missing, Outcome, listen_mend};
 pub use round::Mesh;
+pub use trust::offer;
 
 use std::time::Duration;
 

@@ -155,29 +155,39 @@ impl fmt::Display for RunId {
 impl Hello {
     /// Appends the frame to `output`: 26 to 121 bytes.
     pub fn encode(&self, output: &mut Vec<u8>) {
-        encode_frame(output, kind::HELLO, |body| {
-            body.extend_from_slice(&MAGIC);
-            // Writing into a Vec cannot fail; `Write` only says it could.
-            let _ = body.write_u16::<BigEndian>(VERSION);
-            body.push(self.system);
-            for number in [self.machines, self.sender.0, self.receiver.0] {
-                let _ = body.write_u16::<BigEndian>(number);
+        encode_frame(output, kind::HELLO, |body| self.encode_body(body));
+    }
+
+    /// The frame's body: what a proof is about.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.encode_body(&mut body);
+        body
+    }
+
+    fn encode_body(&self, body: &mut Vec<u8>) {
+        body.extend_from_slice(&MAGIC);
+        // Writing into a Vec cannot fail; `Write` only says it could.
+        let _ = body.write_u16::<BigEndian>(VERSION);
+        body.push(self.system);
+        for number in [self.machines, self.sender.0, self.receiver.0] {
+            let _ = body.write_u16::<BigEndian>(number);
+        }
+        let _ = body.write_u32::<BigEndian>(self.incarnation);
+        match &self.trust {
+            Trust::Open => body.push(0),
+            Trust::Secret { nonce } => {
+                body.push(1);
+                body.extend_from_slice(nonce);
             }
-            let _ = body.write_u32::<BigEndian>(self.incarnation);
-            match &self.trust {
-                Trust::Open => body.push(0),
-                Trust::Secret { nonce } => {
-                    body.push(1);
-                    body.extend_from_slice(nonce);
-                }
-            }
-            body.push(match self.standing {
-                Standing::Proposed => 0,
-                Standing::Given => 1,
-            });
-            body.push(u8::try_from(self.run.0.len()).unwrap_or(u8::MAX));
-            body.extend_from_slice(self.run.0.as_bytes());
+        }
+        body.push(match self.standing {
+            Standing::Proposed => 0,
+            Standing::Given => 1,
         });
+        body.push(u8::try_from(self.run.0.len()).unwrap_or(u8::MAX));
+        body.extend_from_slice(self.run.0.as_bytes());
     }
 
     /// Reads a hello from the body of a frame of kind hello.
@@ -262,6 +272,7 @@ impl Expectation<'_> {
     /// [`Refusal`] with the first rule of protocol.md, section 2, that it breaks.
     pub fn judge(&self, hello: &Hello) -> Result<(), Refusal> {
         let mine = self.mine;
+        mine.trust.judge(&hello.trust)?;
         if hello.system != mine.system {
             let text = format!(
                 "you run system {}, this machine system {}",

@@ -4,10 +4,12 @@
 //! protocol.md is the specification, sections 1 to 5; `tests/it/protocol.rs` compares the two.
 
 mod control;
+mod controller;
 mod decoder;
 mod field;
 mod frame;
 mod handshake;
+mod trust;
 
 pub use control::{ANSWER_BYTES_MAX, COMMAND_BYTES_MAX, Control, ErrorCode, PROOF_BYTES, Reason};
 pub use decoder::Decoder;
@@ -20,6 +22,7 @@ pub use handshake::{
     CONTROLLER, Expectation, Hello, MAGIC, NONCE_BYTES, RUN_ID_BYTES_MAX, Refusal, RunId, RunIdError,
     Standing, Trust, VERSION,
 };
+pub use trust::{Handshake, Role, SECRET_BYTES_MIN, Secret, SecretError};
 
 /// A message of one system, and its bytes.
 pub trait Message: Sized {

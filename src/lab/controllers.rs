@@ -1,0 +1,306 @@
+//! Commands to all machines of a run: who they are and where stands in its `run.json`.
+//!
+//! Works for the launcher's runs, for three terminals, and across hosts: all it needs is the run's folder, and
+//! the secret if the run has one.
+#![allow(clippy::disallowed_methods, reason = "waits for machines in real time")]
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::{
+    controller::{ControlError, Controller, PATIENCE, Target},
+    secret_file::{SecretFile, SecretFileError},
+};
+use crate::{
+    control::{Command, Status},
+    faults::{Fault, Links},
+    units::MachineId,
+    wire::{RunId, Secret},
+};
+
+/// A connection that was not used for so long is made anew: machines close idle ones after a minute.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// Numbers of faults by hand begin here; those of a fault file stand below.
+const FAULT_ID_MIN: u32 = 1000;
+
+/// A run's file, as far as it says whom to call.
+#[derive(Debug, Deserialize)]
+struct Called {
+    run: String,
+    #[serde(default)]
+    addresses: Vec<SocketAddr>,
+    secret_file: Option<PathBuf>,
+}
+
+/// Why a run has nobody to ask.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// There is no `run.json`, or it cannot be read.
+    #[error("{}: {error}; name the folder of a run, such as logs/latest", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// It is not as a run writes it.
+    #[error("{} does not describe a run: {what}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The run has no machines that listen.
+    #[error("{} describes a simulated run: nobody is there to ask", path.display())]
+    Simulated {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The run's own secret file cannot be used.
+    #[error("{0}; or name the secret with --secret-file")]
+    Secret(#[from] SecretFileError),
+}
+
+/// What one machine answered: its text, or why there is none.
+pub type Said = (MachineId, Result<String, ControlError>);
+
+/// A fault that was begun, and what the machines said to it.
+#[derive(Debug)]
+pub struct Injected {
+    /// The number by which it is mended, and by which the logs name it.
+    pub id: u32,
+    /// Each machine that it concerns, smallest id first.
+    pub said: Vec<Said>,
+}
+
+/// Control connections to the machines of one run; made when they are needed, and kept.
+#[derive(Debug)]
+pub struct Controllers {
+    run: RunId,
+    secret: Option<Secret>,
+    addresses: Vec<SocketAddr>,
+    connections: Vec<Option<Controller>>,
+    patience: Duration,
+}
+
+impl Controllers {
+    /// The machines of the run in `folder`. Connects to none yet.
+    ///
+    /// Without a `secret` the run's own is read, from the file that `run.json` names; on another host it is not there.
+    ///
+    /// # Errors
+    /// [`RunError`] if the folder holds no run, a simulated one, or one whose secret cannot be read.
+    pub fn of_run(folder: &Path, secret: Option<Secret>) -> Result<Self, RunError> {
+        let path = folder.join("run.json");
+        let text = fs::read_to_string(&path).map_err(|error| RunError::Read {
+            path: path.clone(),
+            error,
+        })?;
+        let wrong = |what: String| RunError::Format {
+            path: path.clone(),
+            what,
+        };
+        let called: Called = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if called.addresses.is_empty() {
+            return Err(RunError::Simulated { path });
+        }
+        let run = called.run.parse();
+        let run = run.map_err(|error: crate::wire::RunIdError| wrong(error.to_string()))?;
+        let secret = match (secret, called.secret_file) {
+            (None, Some(file)) => Some(SecretFile::read(&file)?.secret),
+            (secret, _) => secret,
+        };
+        Ok(Self {
+            run,
+            secret,
+            connections: called.addresses.iter().map(|_| None).collect(),
+            addresses: called.addresses,
+            patience: PATIENCE,
+        })
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// How many machines the run has.
+    #[must_use]
+    pub fn machines(&self) -> u16 {
+        u16::try_from(self.addresses.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Gives machines another time to be reached and to answer than [`PATIENCE`].
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Asks one machine, or all (`None`), and collects what they say, smallest id first.
+    ///
+    /// All are asked before any answer is waited for, so that a command reaches them at nearly the same moment, and one
+    /// that is silent holds up nobody. Takes at most three times the patience: connect, greet, answer.
+    pub fn ask(&mut self, machine: Option<MachineId>, command: &Command) -> Vec<Said> {
+        let machines: Vec<MachineId> = match machine {
+            Some(machine) => vec![machine],
+            None => MachineId::all(self.machines()).collect(),
+        };
+        self.ask_each(&machines, command)
+    }
+
+    /// Begins a fault on the machines that it concerns: of links the senders, else the machine itself. Picks its number.
+    pub fn inject(&mut self, fault: &Fault, lasts: Option<Duration>) -> Injected {
+        let concerned: Vec<MachineId> = MachineId::all(self.machines())
+            .filter(|machine| concerns(fault, *machine))
+            .collect();
+        let id = self.fresh_fault_id();
+        let command = Command::Fault {
+            id,
+            fault: fault.clone(),
+            lasts,
+        };
+        let said = self.ask_each(&concerned, &command);
+        Injected { id, said }
+    }
+
+    /// How each machine is, smallest id first.
+    pub fn status(&mut self) -> Vec<(MachineId, Result<Status, ControlError>)> {
+        let said = self.ask(None, &Command::Status);
+        said.into_iter()
+            .map(|(machine, answer)| {
+                let status = answer.and_then(|text| {
+                    serde_json::from_str(&text).map_err(|error| ControlError::NotAccepted {
+                        machine,
+                        command: Command::Status.to_string(),
+                        text: format!("its answer is no status: {error}"),
+                    })
+                });
+                (machine, status)
+            })
+            .collect()
+    }
+
+    /// A number that no fault of the run has: hundredths of a second since its start, behind those of files.
+    fn fresh_fault_id(&mut self) -> u32 {
+        let known: Vec<Status> = self
+            .status()
+            .into_iter()
+            .filter_map(|(_, status)| status.ok())
+            .collect();
+        let elapsed_us = known.iter().map(|status| status.elapsed_us).max();
+        let hundredths = u32::try_from(elapsed_us.unwrap_or(0) / 10_000).unwrap_or(0);
+        let used = known.iter().flat_map(|status| &status.faults).map(|(id, _)| *id);
+        let behind_used = used.max().map_or(0, |id| id.saturating_add(1));
+        FAULT_ID_MIN.saturating_add(hundredths).max(behind_used)
+    }
+
+    fn ask_each(&mut self, machines: &[MachineId], command: &Command) -> Vec<Said> {
+        let until = Instant::now() + self.patience;
+        let mut failed: Vec<Option<ControlError>> = machines
+            .iter()
+            .map(|machine| self.call(*machine, until).err())
+            .collect();
+        for step in [Step::Greet, Step::Send] {
+            let until = Instant::now() + self.patience;
+            for (machine, failed) in machines.iter().zip(&mut failed) {
+                if failed.is_none() {
+                    *failed = self.step(*machine, step, command, until).err();
+                }
+            }
+        }
+        let until = Instant::now() + self.patience;
+        let answers = machines.iter().zip(failed).map(|(machine, failed)| {
+            let answer = match (failed, self.connection(*machine)) {
+                (Some(error), _) => Err(error),
+                (None, Some(connection)) => connection.answer(until),
+                (None, None) => Err(self.unknown(*machine)),
+            };
+            // A connection that failed is of no further use; one that was answered no, is.
+            let is_over = matches!(&answer, Err(error) if !matches!(error, ControlError::NotAccepted { .. }));
+            if is_over && let Some(place) = self.connections.get_mut(machine.index()) {
+                *place = None;
+            }
+            (*machine, answer)
+        });
+        answers.collect()
+    }
+
+    /// Connects, unless a connection is there that still serves.
+    fn call(&mut self, machine: MachineId, until: Instant) -> Result<(), ControlError> {
+        let target = self.target(machine)?;
+        let serves = self
+            .connection(machine)
+            .is_some_and(|connection| connection.idle() < IDLE_MAX && !connection.is_closed());
+        if !serves {
+            let called = Controller::call(&target, self.secret.as_ref(), until)?;
+            if let Some(place) = self.connections.get_mut(machine.index()) {
+                *place = Some(called);
+            }
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        machine: MachineId,
+        step: Step,
+        command: &Command,
+        until: Instant,
+    ) -> Result<(), ControlError> {
+        match (step, self.connection(machine)) {
+            (_, None) => Err(self.unknown(machine)),
+            (Step::Greet, Some(connection)) => connection.greet(until),
+            (Step::Send, Some(connection)) => connection.send(command),
+        }
+    }
+
+    fn connection(&mut self, machine: MachineId) -> Option<&mut Controller> {
+        self.connections.get_mut(machine.index()).and_then(Option::as_mut)
+    }
+
+    fn target(&self, machine: MachineId) -> Result<Target, ControlError> {
+        let address = self.addresses.get(machine.index()).copied();
+        Ok(Target {
+            address: address.ok_or_else(|| self.unknown(machine))?,
+            machine: Some(machine),
+            run: Some(self.run.clone()),
+        })
+    }
+
+    fn unknown(&self, machine: MachineId) -> ControlError {
+        ControlError::NoMachine {
+            machine,
+            machines: self.machines(),
+        }
+    }
+}
+
+/// What is done for all machines before the next is.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Greet,
+    Send,
+}
+
+/// Whether a machine has something to do for a fault: faults of links act at their senders.
+fn concerns(fault: &Fault, machine: MachineId) -> bool {
+    match fault {
+        Fault::Machine { machine: only, .. } => *only == machine,
+        Fault::Link {
+            links: Links::All, ..
+        } => true,
+        Fault::Link {
+            links: Links::Between { from, to, both_ways },
+            ..
+        } => from.contains(&machine) || (*both_ways && to.contains(&machine)),
+    }
+}
