@@ -90,6 +90,8 @@ Example, in three terminals, in any order:
 
 They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.")]
     Machine(Box<MachineArguments>),
+    /// Watch a run as it happens, in a browser
+    Watch(super::watch::WatchArguments),
     /// Prove from the logs that a run kept every rule, or show where it did not
     #[command(after_help = "\
 Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick \

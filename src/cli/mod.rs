@@ -24,6 +24,7 @@ mod selection;
 mod shell;
 mod simulate;
 mod sweep;
+mod watch;
 
 use std::io::{self, Write};
 
@@ -72,6 +73,10 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Simulate(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             simulate::run(&arguments)
+        }
+        Command::Watch(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            watch::run(&arguments)
         }
         Command::Check(arguments) => check::run(&arguments),
         Command::Draw(arguments) => draw::run(&arguments),
