@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How often a browser is told what is new.
-const BATCH_EVERY: Duration = Duration::from_millis(100);
+const BATCH_EVERY: Duration = Duration::from_millis(50);
 
 /// How often it is told that nothing is.
 const QUIET_MAX: Duration = Duration::from_secs(1);

@@ -114,9 +114,8 @@ function makeControls(element, store, send) {
     inputs.machine.replaceChildren(...ids.map((id) => el("option", { value: id }, id)));
     for (const name of ["from", "to"]) {
       const other = name === "from" ? "to" : "from";
-      const first = name === "from" ? ids[machines - 1] : null;
       const boxes = ids.map((id) => {
-        const isFirst = first === null ? id !== ids[machines - 1] : id === first;
+        const isFirst = (name === "to") === (id === ids[machines - 1]);
         const box = el("input", { type: "checkbox", value: id, checked: isFirst, onchange: () => {
           // A machine stands on one side.
           const twin = [...sides[other].querySelectorAll("input")].find((input) => input.value === id);
@@ -128,11 +127,6 @@ function makeControls(element, store, send) {
     }
     showPreview();
   }
-
-  element.addEventListener("input", showPreview);
-  element.addEventListener("change", showPreview);
-  kind.addEventListener("change", showKind);
-  showKind();
 
   let [why, told] = ["connecting", ""];
   function showReasons() {
@@ -171,6 +165,10 @@ function makeControls(element, store, send) {
     on.replaceChildren(...items);
   }
 
+  element.addEventListener("input", showPreview);
+  element.addEventListener("change", showPreview);
+  kind.addEventListener("change", showKind);
+  showKind();
   return (reason) => {
     why = reason;
     showMachines();

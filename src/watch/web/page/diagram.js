@@ -1,7 +1,7 @@
 // The diagram while the run goes on: it follows the end, or stands still to be looked at.
 
 /** The diagram is made anew no more often than this, in milliseconds, and takes no larger part of the time. */
-const UPDATE_MS = 100;
+const UPDATE_MS = 50;
 const UPDATE_PART = 0.3;
 
 /** The view glides from picture to picture where drawing one costs less than this, in milliseconds. */
@@ -42,6 +42,9 @@ function makeDiagram(element, store, nowUs) {
 
   /** Where time stands in the diagram: now, or the end of a run that has ended. */
   const edge = () => (store.ended || store.newest === null || nowUs() - store.newest > 60e6 ? store.newest ?? nowUs() : nowUs());
+
+  /** Where the stretch that ends at a moment begins; a young run fills it from its start. */
+  const leftOf = (until) => Math.max(until - spanUs, Math.min(store.start, until - 2e6));
 
   function update(from, until) {
     const began = performance.now();
@@ -109,7 +112,7 @@ function makeDiagram(element, store, nowUs) {
     if (isDue) {
       spanUs = chosen || autoSpan();
       const until = edge();
-      const from = until - spanUs;
+      const from = leftOf(until);
       const unshown = store.unshown;
       store.unshown = null;
       update(from - spanUs * 0.02, until + AHEAD_US);
@@ -124,7 +127,7 @@ function makeDiagram(element, store, nowUs) {
     if (!glides || !lookedAt || lookedAt.axis !== "time" || keeper.handle.state.drawMs > GLIDE_COST_MS) return;
     glided = now;
     const until = Math.min(nowUs(), store.start + keeper.handle.state.view[1] + AHEAD_US);
-    look(until - spanUs, until);
+    look(leftOf(until), until);
   };
 
   /** The run has ended, or begun anew. */

@@ -78,6 +78,7 @@ function makeTable(element, step) {
     };
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", `0 0 ${SPARKS} 18`);
+    svg.setAttribute("preserveAspectRatio", "none");
     svg.setAttribute("aria-hidden", "true");
     svg.setAttribute("class", "spark");
     svg.append(row.line);
