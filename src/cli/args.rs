@@ -148,7 +148,7 @@ machines and 400,000 events; what is left out is said in it.")]
     /// Merge the run folders of several computers into one, and say how far their wall clocks are apart
     #[command(after_help = super::gather::EXAMPLES)]
     Gather(super::gather::GatherArguments),
-    /// Watch a run as it happens, full screen: lanes, queues, messages under way
+    /// Watch a run as it happens: full screen in the terminal, or a page with the diagram growing (--web)
     #[command(after_help = super::watch::EXAMPLES)]
     Watch(super::watch::WatchArguments),
     /// Make many runs by a plan, and write their tables and figures

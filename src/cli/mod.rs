@@ -78,6 +78,10 @@ pub fn run() -> anyhow::Result<Exit> {
             tell(&verbosity, LevelFilter::WARN);
             simulate::run(&arguments)
         }
+        Command::Watch(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            watch::run(&arguments)
+        }
         Command::Check(arguments) => check::run(&arguments),
         Command::Draw(arguments) => draw::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
@@ -99,7 +103,6 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Control(arguments) => control::run(&arguments),
         Command::Fault(arguments) => fault::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
-        Command::Watch(arguments) => watch::run(&arguments),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }

@@ -1,14 +1,21 @@
 //! `clocklab watch`: a run as it happens.
 
-use std::{env, path::PathBuf};
+use std::{env, os::unix::net::UnixStream, path::PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    low_level::pipe,
+};
 
 use super::{Exit, Usage, print};
 use crate::{
     lab::SecretFile,
-    watch::{Ending, Eyes, Letters, Look, Palette, Seen, Terminal, TerminalError, picture},
+    watch::{
+        Ending, Eyes, Letters, Look, Palette, Seen, Terminal, TerminalError, picture,
+        web::{Server, WebError},
+    },
 };
 
 /// Columns of a picture that goes nowhere in particular.
@@ -18,6 +25,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   clocklab watch                       the newest run, while it goes on or afterwards
   clocklab watch logs/demo             a run by its folder
+  clocklab watch --web                 a page in the browser, with the diagram growing
   clocklab watch --once                one picture as text, for a pipe or a log
   NO_COLOR=1 clocklab watch --ascii    for a plain terminal
 
@@ -31,6 +39,8 @@ pub(super) struct WatchArguments {
     folder: PathBuf,
     #[command(flatten)]
     terminal: TerminalArguments,
+    #[command(flatten)]
+    web: WebArguments,
     /// The run's secret, to give commands to its machines [default: the file that run.json names]
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
@@ -53,7 +63,21 @@ struct TerminalArguments {
     ascii: bool,
 }
 
+/// What concerns the view in a browser.
+#[derive(Args, Debug)]
+struct WebArguments {
+    /// Serve a page on 127.0.0.1 instead, for browsers on this computer
+    #[arg(long, conflicts_with_all = ["once", "until_end", "no_color", "ascii"])]
+    web: bool,
+    /// The page's port; 0 is any that is free [default: the first free of 17000 to 17049]
+    #[arg(long, value_name = "PORT", requires = "web")]
+    port: Option<u16>,
+}
+
 pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
+    if arguments.web.web {
+        return web(arguments);
+    }
     let mut eyes = Eyes::new(&arguments.folder);
     let look = look(&arguments.terminal);
     if arguments.terminal.once {
@@ -115,4 +139,33 @@ fn look(arguments: &TerminalArguments) -> Look {
             Letters::Unicode
         },
     }
+}
+
+/// Serves the live page until it is interrupted.
+fn web(arguments: &WatchArguments) -> anyhow::Result<Exit> {
+    let secret = arguments.secret_file.as_deref().map(SecretFile::read);
+    let secret = secret.transpose().map_err(|error| Usage(error.to_string()))?;
+    let server = Server::bind(
+        &arguments.folder,
+        arguments.web.port,
+        secret.map(|file| file.secret),
+    );
+    let server = server.map_err(|error| match error {
+        WebError::Port { .. } => Usage(error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
+    let (stop, stopped) = UnixStream::pair().context("cannot catch signals")?;
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        let end = stop
+            .try_clone()
+            .and_then(|end| pipe::register(signal, end).map(|_| ()));
+        end.context("cannot catch signals")?;
+    }
+    print(&format!(
+        "open http://{}/ to watch {}; Ctrl-C ends\n",
+        server.address(),
+        arguments.folder.display()
+    ))?;
+    server.serve(stopped)?;
+    Ok(Exit::Valid)
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -15,15 +15,35 @@ use crate::{
 /// Bytes read from one log in one look: a log of 64 MiB is caught up with in 16 looks.
 const LOOK_BYTES: u64 = 4 << 20;
 
-/// Bytes in which a header must stand.
-const HEADER_BYTES_MAX: usize = 4096;
+/// Fewest bytes that a look reads: a header has to stand in them.
+const HEADER_BYTES_MAX: u64 = 4096;
 
 /// Follows the logs of one run folder, which need not be there yet. Logs that appear later are followed too.
+///
+/// Only whole lines are taken, and what stands behind the last of them is read again at the next look: a machine
+/// that is started again cuts a torn last line off.
 #[derive(Debug)]
 pub struct Follower {
     folder: PathBuf,
+    look_bytes: u64,
     logs: BTreeMap<MachineId, Followed>,
+    /// Of logs that are to be read from within, and have not been found yet.
+    wanted: Positions,
+    /// How many logs there will be, once one of them says.
+    machines: Option<usize>,
 }
+
+/// A place in a log: behind a whole line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Lines before it.
+    pub line: u64,
+    /// Bytes before it.
+    pub byte: u64,
+}
+
+/// Where a reader stands in each log of a run.
+pub type Positions = BTreeMap<MachineId, Position>;
 
 /// Something that a log says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,19 +73,29 @@ pub enum What {
 #[derive(Debug)]
 struct Followed {
     file: File,
-    /// Bytes of the header while it is not whole.
-    head: Vec<u8>,
-    has_header: bool,
+    at: Position,
     tail: LogTail,
+    /// Lines before those that the tail has counted.
+    before: u64,
 }
 
 impl Follower {
-    /// Follows the run in `folder`.
+    /// Follows the run in `folder` from the start.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
+        Self::from(folder, Positions::new(), LOOK_BYTES)
+    }
+
+    /// Follows the run in `folder` from `positions` on, and logs that are not among them from their start; reads at
+    /// most `look_bytes` of each log in one look. A header before its position is no news.
+    #[must_use]
+    pub fn from(folder: &Path, positions: Positions, look_bytes: u64) -> Self {
         Self {
             folder: folder.to_owned(),
+            look_bytes: look_bytes.max(HEADER_BYTES_MAX),
             logs: BTreeMap::new(),
+            wanted: positions,
+            machines: None,
         }
     }
 
@@ -75,16 +105,30 @@ impl Follower {
         &self.folder
     }
 
-    /// What is new since the last look, machine by machine; at most 4 MiB of each log. Returns whether there was
-    /// more than that, so that another look is worth it at once.
+    /// Behind what was read of each log.
+    #[must_use]
+    pub fn positions(&self) -> Positions {
+        let found = self.logs.iter().map(|(machine, log)| (*machine, log.at));
+        let wanted = self.wanted.iter().map(|(machine, at)| (*machine, *at));
+        wanted.chain(found).collect()
+    }
+
+    /// What is new since the last look, machine by machine; at most 4 MiB of each log unless told otherwise. Returns
+    /// whether there was more than that, so that another look is worth it at once.
     ///
     /// # Errors
     /// What the system says of the folder or a log; a folder that is not there yet is no error.
     pub fn look(&mut self, news: &mut Vec<News>) -> io::Result<bool> {
-        self.find_logs()?;
+        if self.machines.is_none_or(|machines| self.logs.len() < machines) {
+            self.find_logs()?;
+        }
         let mut more = false;
         for (machine, log) in &mut self.logs {
-            more |= log.look(*machine, news)?;
+            let first = news.len();
+            more |= log.look(*machine, self.look_bytes, news)?;
+            if let Some(What::Header(header)) = news.get(first).map(|news| &news.what) {
+                self.machines = Some(usize::from(header.machines));
+            }
         }
         Ok(more)
     }
@@ -104,11 +148,12 @@ impl Follower {
             if let Some(id) = id
                 && !self.logs.contains_key(&id)
             {
+                let at = self.wanted.remove(&id).unwrap_or_default();
                 let followed = Followed {
                     file: File::open(&path)?,
-                    head: Vec::new(),
-                    has_header: false,
+                    at,
                     tail: LogTail::default(),
+                    before: at.line,
                 };
                 self.logs.insert(id, followed);
             }
@@ -118,44 +163,52 @@ impl Follower {
 }
 
 impl Followed {
-    fn look(&mut self, machine: MachineId, news: &mut Vec<News>) -> io::Result<bool> {
+    fn look(&mut self, machine: MachineId, most: u64, news: &mut Vec<News>) -> io::Result<bool> {
         let mut bytes = Vec::new();
-        let read = (&mut self.file).take(LOOK_BYTES).read_to_end(&mut bytes)?;
-        let mut rest = bytes.as_slice();
-        if !self.has_header {
-            self.head.extend_from_slice(&bytes);
-            let ends: Vec<usize> = (0_usize..)
-                .zip(&self.head)
-                .filter(|(_, byte)| **byte == b'\n')
-                .map(|(place, _)| place + 1)
-                .take(2)
-                .collect();
-            let [_, end] = ends.as_slice() else {
-                // No header: what is no log is not followed further.
-                self.head.truncate(HEADER_BYTES_MAX);
-                return Ok(false);
-            };
-            let header = self.head.get(..*end).unwrap_or_default();
-            let Ok(reader) = LogReader::new("log", header) else {
-                return Ok(false);
-            };
-            self.has_header = true;
-            news.push(News {
-                machine,
-                what: What::Header(Box::new(reader.header().clone())),
-            });
-            rest = self.head.get(*end..).unwrap_or_default();
+        self.file.seek(SeekFrom::Start(self.at.byte))?;
+        let read = (&mut self.file).take(most).read_to_end(&mut bytes)? as u64;
+        if self.at.line == 0 && !self.take_header(machine, &mut bytes, news) {
+            return Ok(false);
         }
-        self.tail.take(rest, |line, at, record| {
-            // The tail counts from the first line behind the header.
-            let line = line + 2;
+        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |place| place + 1);
+        if whole == 0 {
+            // A line longer than a whole look is none of a log, and passed over.
+            let skipped = if read == most { bytes.len() } else { 0 };
+            self.at.byte += skipped as u64;
+            return Ok(read == most);
+        }
+        let bytes = bytes.get(..whole).unwrap_or_default();
+        let before = self.before;
+        self.tail.take(bytes, |line, at, record| {
+            let line = before + line;
             let what = What::Record { line, at, record };
             news.push(News { machine, what });
         });
-        if self.has_header {
-            self.head = Vec::new();
-        }
-        Ok(read as u64 == LOOK_BYTES)
+        self.at.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.at.byte += whole as u64;
+        Ok(read == most)
+    }
+
+    /// Takes the header off the first bytes of a log; whether it was there.
+    fn take_header(&mut self, machine: MachineId, bytes: &mut Vec<u8>, news: &mut Vec<News>) -> bool {
+        let Some(end) = memchr::memchr_iter(b'\n', bytes).nth(1) else {
+            return false;
+        };
+        // What is no log is not followed: it has no header, now or later.
+        let Ok(reader) = LogReader::new("log", bytes.get(..=end).unwrap_or_default()) else {
+            return false;
+        };
+        news.push(News {
+            machine,
+            what: What::Header(Box::new(reader.header().clone())),
+        });
+        bytes.drain(..=end);
+        self.before = 2;
+        self.at = Position {
+            line: 2,
+            byte: end as u64 + 1,
+        };
+        true
     }
 }
 
@@ -192,6 +245,63 @@ mod tests {
             assert_eq!(lines, [None, Some(3), Some(4), Some(5)], "pieces of {step}");
             assert!(news.iter().all(|news| news.machine == MachineId(1)));
         }
+    }
+
+    #[test]
+    fn whoever_begins_at_a_position_gets_exactly_what_stands_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut text = "# clocklab-log 1\n\
+            # machine=0 machines=1 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n"
+            .to_owned();
+        for tick in 1..=9 {
+            text += &format!("2026-11-20T23:16:01.{tick}00000Z internal tick={tick} clock={tick}\n");
+        }
+        std::fs::write(folder.path().join("machine-0.log"), &text).unwrap();
+        let mut whole = Vec::new();
+        Follower::new(folder.path()).look(&mut whole).unwrap();
+        let mut byte = 0;
+        for (line, end) in (1..).zip(text.match_indices('\n').map(|(end, _)| end as u64 + 1)) {
+            byte = end;
+            let positions = Positions::from([(MachineId(0), Position { line, byte })]);
+            let mut follower = Follower::from(folder.path(), positions, 0);
+            let mut news = Vec::new();
+            follower.look(&mut news).unwrap();
+            if line >= 2 {
+                assert_eq!(news, whole[usize::try_from(line - 1).unwrap()..], "line {line}");
+                let end = Position {
+                    line: 11,
+                    byte: text.len() as u64,
+                };
+                assert_eq!(follower.positions(), Positions::from([(MachineId(0), end)]));
+            }
+        }
+        assert_eq!(byte, text.len() as u64);
+    }
+
+    #[test]
+    fn a_torn_line_that_is_cut_off_and_written_over_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("machine-0.log");
+        let head = "# clocklab-log 1\n\
+            # machine=0 machines=1 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n";
+        std::fs::write(&path, format!("{head}2026-11-20T23:16:01.100000Z internal ti")).unwrap();
+        let mut follower = Follower::new(folder.path());
+        let mut news = Vec::new();
+        follower.look(&mut news).unwrap();
+        assert_eq!(news.len(), 1);
+        let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(head.len() as u64).unwrap();
+        std::io::Seek::seek(&mut file, SeekFrom::End(0)).unwrap();
+        writeln!(file, "# restarted=2026-11-20T23:16:02.000000Z incarnation=2").unwrap();
+        follower.look(&mut news).unwrap();
+        assert!(matches!(
+            news.last().map(|news| &news.what),
+            Some(What::Record {
+                line: 3,
+                record: Record::Restarted { incarnation: 2 },
+                ..
+            })
+        ));
     }
 
     #[test]

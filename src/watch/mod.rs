@@ -7,10 +7,11 @@ mod follow;
 mod hands;
 mod scene;
 mod terminal;
+pub mod web;
 mod words;
 
 pub use eyes::{Eyes, Lag, Seen};
-pub use follow::{Follower, News, What};
+pub use follow::{Follower, News, Position, Positions, What};
 pub use hands::{Deed, Hands, HandsThread, Reach};
 pub use scene::{Kept, Machine, Scene, Standing, UnderWay};
 pub use terminal::{Closing, Ending, Letters, Look, Palette, Terminal, TerminalError, picture};

@@ -112,8 +112,7 @@ pub fn page_of(report: &Report<'_>, sections: &[Section]) -> String {
         html += &section.style;
         html.push('\n');
     }
-    html += &properties();
-    html += PAGE_STYLE;
+    html += &page_style();
     html += "</style>\n</head>\n<body>\n";
     html += &header(report, &title, sections);
     html += "<main>\n";
@@ -177,6 +176,18 @@ fn header(report: &Report<'_>, title: &str, sections: &[Section]) -> String {
         escape(&summary.dir)
     );
     html
+}
+
+/// The style of a page of the lab, without that of its sections: colours of both themes, text, tables, buttons.
+#[must_use]
+pub fn page_style() -> String {
+    properties() + PAGE_STYLE
+}
+
+/// The script of a page's button `#theme`, which changes between light and dark.
+#[must_use]
+pub fn theme_script() -> &'static str {
+    PAGE_SCRIPT
 }
 
 /// The colours of both themes as custom properties, so that style sheet and scripts have them from one place.

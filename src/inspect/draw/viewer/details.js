@@ -66,7 +66,7 @@ function messageRow(table, model, message, head, go) {
   const to = model.rows[messages.to[message]];
   if (receive < 0) {
     const became = {
-      w: "waits in the queue at the end; its arrival is not logged",
+      w: model.data.live ? "is on its way, or waits in the queue" : "waits in the queue at the end; its arrival is not logged",
       d: "dropped: the link was down",
       l: "lost by an injected fault",
       u: "what became of it is not in the logs",
@@ -139,7 +139,7 @@ function legend(model) {
     [model.messages.count > 0, "→", model.data.times ? "message: sent, arrived" : "message: sent, received"],
     [model.messages.waited.some((waited) => waited >= 0), "┈", "in the queue until taken"],
     [model.rows.some((row) => row.queueMax > 0), "▟", "messages waiting"],
-    [hasFate("w"), "╌○", "still waits at the end"],
+    [hasFate("w"), "╌○", model.data.live ? "on its way, or waiting" : "still waits at the end"],
     [hasFate("d"), "╌✕", "dropped"],
     [hasFate("l"), "╌✕", "lost"],
     [hasFate("u"), "┈▸", "unknown"],

@@ -11,7 +11,9 @@ const FRAMES_KEPT = 60;
 
 /** The colours of an element's theme, resolved. */
 function readColours(element) {
-  const probe = make("span", { style: "display:none" });
+  const probe = make("span");
+  // Not as an attribute, which a page's policy may forbid.
+  probe.style.display = "none";
   element.append(probe);
   const read = (name) => {
     probe.style.color = `var(--cl-${name})`;
@@ -414,6 +416,7 @@ function mountDiagram(element, data, options = {}) {
     update(data) {
       const { view, axis, top } = scene;
       const names = state.pins.map((pin) => nameOf(model, pin));
+      const [hovered, focused] = [state.hovered, state.focused].map((event) => (event < 0 ? null : nameOf(model, event)));
       const atEnd = view.until >= axis.max;
       const all = atEnd && view.from <= axis.min;
       model = buildModel(data);
@@ -427,6 +430,8 @@ function mountDiagram(element, data, options = {}) {
       resize();
       scene.scroll(top);
       for (const name of names) if (findEvent(model, name) >= 0) actions.pin(findEvent(model, name));
+      if (hovered !== null) state.hovered = findEvent(model, hovered);
+      if (focused !== null) state.focused = findEvent(model, focused);
       if (state.query) actions.search(state.query);
       describe();
       selected();

@@ -1,0 +1,30 @@
+//! The live page: one page on loopback that shows a run as it happens, and breaks it on purpose.
+//!
+//! ```text
+//!   logs --> Known (one reader: how each machine is)  ----+
+//!     |                                                   v
+//!     +----> Stream (a reader for each browser) --> server-sent events --> page: store.js --> diagram, table
+//!                                                                           |
+//!   machines <-- Hands (lab::Controllers) <-- POST /command <------ buttons --+
+//! ```
+//!
+//! The server keeps no history. Each browser has its own place in the logs, which is the id of every batch that it
+//! gets; so a browser that was gone, or was slow, goes on from its place in the logs, and none waits for another.
+//! Who is too far behind, or new, begins near the end, and is told what it leaves out.
+//!
+//! It listens on loopback only. Requests that name another host (DNS rebinding), come from another page, or command
+//! without the page's token are refused.
+
+mod batch;
+mod commands;
+mod guard;
+mod hands;
+mod known;
+mod page;
+mod server;
+mod stream;
+
+pub use server::{Server, WebError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+// The diagram while the run goes on: it follows the end, or stands still to be looked at.
+
+/** The diagram is made anew no more often than this, in milliseconds, and takes no larger part of the time. */
+const UPDATE_MS = 50;
+const UPDATE_PART = 0.3;
+
+/** The view glides from picture to picture where drawing one costs less than this, in milliseconds. */
+const GLIDE_COST_MS = 7;
+const GLIDE_MS = 30;
+
+/** How far the time axis reaches beyond now, in microseconds, so that a view may glide on. */
+const AHEAD_US = 400_000;
+
+const SPANS = [1, 2, 5, 10, 20, 30, 60, 120];
+
+/** Events that the chosen stretch should hold: more are hard to see and slow to draw. */
+const SPAN_EVENTS = 1500;
+
+/** Events that the diagram holds while it stands still. */
+const LOOK_BACK_MAX = 60_000;
+
+/** Makes the diagram's keeper. `nowUs` tells the server's time. */
+function makeDiagram(element, store, nowUs) {
+  const root = document.documentElement;
+  const theme = () => root.dataset.theme ?? "auto";
+  const button = byId("follow");
+  const select = byId("span");
+  const words = byId("following");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  select.append(el("option", { value: "0" }, "auto"), ...SPANS.map((seconds) => el("option", { value: seconds }, `${seconds} s`)));
+  const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null };
+  let [updated, cost, glided, spanUs, lookedAt, wasAt] = [0, 10, 0, 10e6, null, []];
+
+  function autoSpan() {
+    const rate = Math.max(store.rate(), 0.1);
+    const fitting = SPANS.filter((seconds) => seconds <= 30 && seconds * rate <= SPAN_EVENTS);
+    const next = (fitting[fitting.length - 1] ?? SPANS[0]) * 1e6;
+    // One step up is taken only with room to spare, so that it does not go to and fro.
+    if (next > spanUs && next * rate > SPAN_EVENTS * 0.8e6) return spanUs;
+    return next;
+  }
+
+  /** Where time stands in the diagram: now, or the end of a run that has ended. */
+  const edge = () => (store.ended || store.newest === null || nowUs() - store.newest > 60e6 ? store.newest ?? nowUs() : nowUs());
+
+  /** Where the stretch that ends at a moment begins; a young run fills it from its start. */
+  const leftOf = (until) => Math.max(until - spanUs, Math.min(store.start, until - 2e6));
+
+  function update(from, until) {
+    const began = performance.now();
+    const data = dataOf(store, from, until);
+    if (keeper.handle) keeper.handle.update(data);
+    else keeper.handle = clocklab.mountDiagram(element, data, { theme: theme(), wheel: "ctrl", keys: "element" });
+    cost = cost * 0.8 + (performance.now() - began) * 0.2;
+    keeper.isDirty = false;
+    keeper.updates++;
+    updated = performance.now();
+  }
+
+  /** Shows a stretch on the time axis, in microseconds since 1970; remembers what it looks at. */
+  function look(from, until) {
+    keeper.handle.look(from - store.start, until - store.start);
+    const { axis, view } = keeper.handle.state;
+    lookedAt = { axis, view };
+  }
+
+  /** Whether a person has moved the view, or switched its axis. */
+  function wasMoved() {
+    if (!keeper.handle || !lookedAt) return false;
+    const { axis, view, isMoving } = keeper.handle.state;
+    if (axis !== lookedAt.axis || isMoving) return false;
+    const slack = (lookedAt.view[1] - lookedAt.view[0]) * 1e-6;
+    return Math.abs(view[0] - lookedAt.view[0]) > slack || Math.abs(view[1] - lookedAt.view[1]) > slack;
+  }
+
+  function setFollow(follows) {
+    keeper.follows = follows;
+    button.setAttribute("aria-pressed", String(follows));
+    select.disabled = !follows;
+    keeper.isDirty = true;
+    if (follows) {
+      lookedAt = null;
+      setText(words, "");
+      return;
+    }
+    // Everything that is kept, to look back at; the view stays where it is.
+    if (!keeper.handle || store.newest === null) return;
+    const { axis, view } = keeper.handle.state;
+    const times = [...store.lanes.values()].map((lane) => lane.at[Math.max(0, lane.at.length - Math.floor(LOOK_BACK_MAX / store.lanes.size))]);
+    const from = Math.max(...times.filter((at) => at !== undefined));
+    update(from, store.newest);
+    if (axis === "time") keeper.handle.look(view[0], view[1]);
+    const seconds = ((store.newest - from) / 1e6).toFixed(0);
+    const rest = store.ended ? "The run has ended" : "The run goes on";
+    setText(words, `${rest}; here are the last ${seconds} s of it, standing still. The whole run: clocklab draw.`);
+  }
+
+  button.addEventListener("click", () => setFollow(!keeper.follows));
+  select.addEventListener("change", () => (keeper.isDirty = true));
+  document.addEventListener("clocklab-theme", () => keeper.handle?.setTheme(theme()));
+
+  /** Once a frame. */
+  keeper.frame = (now) => {
+    if (store.newest === null || store.start === null || store.more) return;
+    if (!keeper.follows) return;
+    if (wasMoved()) {
+      setFollow(false);
+      return;
+    }
+    const chosen = Number(select.value) * 1e6;
+    const isDue = keeper.isDirty && now - updated >= Math.max(UPDATE_MS, cost / UPDATE_PART);
+    if (isDue) {
+      spanUs = chosen || autoSpan();
+      const until = edge();
+      const from = leftOf(until);
+      const unshown = store.unshown;
+      store.unshown = null;
+      update(from - spanUs * 0.02, until + AHEAD_US);
+      if (keeper.handle.state.axis === "time") look(from, until);
+      else lookedAt = null;
+      if (unshown !== null) wasAt.push([now, nowUs() - unshown]);
+      wasAt = wasAt.filter(([at]) => now - at < 1000);
+      keeper.behind = wasAt.length > 0 ? Math.max(...wasAt.map(([, us]) => us)) : null;
+      return;
+    }
+    const glides = !calm.matches && !store.ended && keeper.handle && now - glided >= GLIDE_MS;
+    if (!glides || !lookedAt || lookedAt.axis !== "time" || keeper.handle.state.drawMs > GLIDE_COST_MS) return;
+    glided = now;
+    const until = Math.min(nowUs(), store.start + keeper.handle.state.view[1] + AHEAD_US);
+    look(leftOf(until), until);
+  };
+
+  /** The run has ended, or begun anew. */
+  keeper.ended = () => {
+    if (keeper.follows) setFollow(false);
+  };
+  keeper.begun = () => setFollow(true);
+  return keeper;
+}

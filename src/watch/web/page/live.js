@@ -1,0 +1,170 @@
+// The page as a whole: the stream of batches, the loop, and commands.
+
+/** How often numbers that people read change, in milliseconds. */
+const TEXT_MS = 250;
+
+/** How soon to come back where the browser does not do it by itself, in milliseconds. */
+const RETRY_MS = 1000;
+
+/** Behind this, the page says so in colour, in microseconds. */
+const BEHIND_US = 250_000;
+
+const store = makeStore();
+let [connection, skew, wasEnded, lastId, texts, batches] = ["connecting", null, false, "", 0, 0];
+
+/** The server's time, in microseconds since 1970. */
+const nowUs = () => Date.now() * 1000 - (skew ?? 0);
+
+const diagram = makeDiagram(byId("space-time"), store, nowUs);
+const log = makeLog(byId("log"), store);
+const table = makeTable(byId("lanes"), (id) => send({ command: "step 1", machine: id }));
+const controls = makeControls(byId("controls"), store, send);
+
+/** Says something to screen readers. */
+function announce(text) {
+  setText(byId("announce"), text);
+}
+
+function setConnection(text, words) {
+  if (connection === text) return;
+  connection = text;
+  setText(byId("connection"), text);
+  byId("connection").dataset.mood = text === "connected" ? "good" : "bad";
+  announce(words ?? text);
+}
+
+function take(event) {
+  const batch = JSON.parse(event.data);
+  if (event.lastEventId) lastId = event.lastEventId;
+  batches++;
+  const age = Date.now() * 1000 - batch.now;
+  skew = skew === null ? age : Math.min(skew, age);
+  if (batch.fresh) log.clear();
+  const wasFresh = batch.fresh;
+  for (const remark of store.take(batch)) log.remark(remark);
+  if (wasFresh) {
+    wasEnded = false;
+    diagram.begun();
+  }
+  if (batch.columns.length > 0 || batch.states.length > 0) diagram.isDirty = true;
+}
+
+/** Listens; the browser comes back by itself with the id of the last batch, and where it does not, we do. */
+function connect() {
+  const source = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
+  source.onopen = () => setConnection("connected");
+  source.onmessage = take;
+  source.onerror = () => {
+    setConnection("lost: trying again", "connection lost, trying again");
+    if (source.readyState !== EventSource.CLOSED) return;
+    source.close();
+    setTimeout(connect, RETRY_MS);
+  };
+}
+
+/** The token that the server gave with the page; a server that was started anew has another. */
+let token = document.querySelector("meta[name=clocklab-token]").content;
+async function refreshToken() {
+  const page = await (await fetch("/")).text();
+  token = /name="clocklab-token" content="([0-9a-f]+)"/.exec(page)?.[1] ?? token;
+}
+
+async function post(order) {
+  const ask = () =>
+    fetch("/command", { method: "POST", headers: { "content-type": "application/json", "x-clocklab-token": token }, body: JSON.stringify(order) });
+  const answer = await ask();
+  if (answer.status !== 403) return answer;
+  await refreshToken();
+  return ask();
+}
+
+/** Gives a command and writes down what each machine answered. */
+async function send(order) {
+  const who = order.machine === undefined ? "" : `machine ${order.machine}: `;
+  log.command(nowUs(), who + (order.command ?? `fault ${order.fault}`));
+  let said;
+  try {
+    const answer = await post(order);
+    const text = await answer.text();
+    try {
+      said = JSON.parse(text);
+    } catch {
+      said = { error: text.trim() };
+    }
+  } catch (error) {
+    said = { error: `the server of this page cannot be reached: ${error.message}` };
+  }
+  if (said.error) {
+    log.answer(nowUs(), "not done", said.error, false);
+    announce(said.error);
+    return;
+  }
+  for (const { machine, accepted, text } of said.answers) log.answer(nowUs(), `machine ${machine} answers`, text || "done", accepted);
+  const refused = said.answers.filter(({ accepted }) => !accepted).length;
+  announce(refused > 0 ? `${refused} of ${said.answers.length} machines refused` : `done: ${said.command}`);
+}
+
+function showHead() {
+  const { run, start, newest, machines } = store;
+  if (run) {
+    setText(byId("title"), `Run ${run}`);
+    document.title = `Run ${run}, live`;
+  } else if (store.folder) {
+    setText(byId("title"), `Waiting for a run in ${store.folder}`);
+  }
+  const states = [...store.states.values()];
+  const [text, mood] = stateOfRun(states, machines);
+  const badge = byId("state");
+  if (badge.textContent !== text && run) announce(`run ${text}`);
+  setText(badge, text);
+  badge.dataset.mood = mood;
+  const until = store.ended ? newest : nowUs();
+  setText(byId("elapsed"), start === null ? "–" : clockText((until ?? start) - start));
+  setText(byId("events"), whole(store.events));
+  setText(byId("rate"), store.ended ? "–" : store.rate() < 10 ? store.rate().toFixed(1) : whole(store.rate()));
+  const { behind } = diagram;
+  const isLive = diagram.follows && !store.ended && behind !== null;
+  setText(byId("behind"), isLive ? `${whole(behind / 1000)} ms` : diagram.follows ? "–" : "standing still");
+  byId("behind").dataset.mood = isLive && behind > BEHIND_US ? "bad" : "plain";
+  const reason = connection === "connected" ? store.noControl : "this page has lost its server";
+  setText(byId("why-not"), reason ? `No commands now: ${reason}.` : "");
+  controls(reason);
+  table(store, performance.now(), !reason);
+}
+
+function stateOfRun(states, machines) {
+  if (states.length === 0) return ["waiting", "plain"];
+  if (store.more && states.length === 0) return ["reading the logs", "plain"];
+  if (store.ended) return ["ended", "plain"];
+  if (states.length < machines) return [`${states.length} of ${machines} machines have started`, "held"];
+  const faults = new Set(states.flatMap((state) => state.faults.map((fault) => fault.id)));
+  const paused = states.filter((state) => state.paused).length;
+  const on = faults.size === 0 ? "" : faults.size === 1 ? ", 1 fault on" : `, ${faults.size} faults on`;
+  if (paused > 0) return [paused === states.length ? `paused${on}` : `${paused} of ${states.length} machines paused${on}`, "held"];
+  return [`running${on}`, on ? "bad" : "good"];
+}
+
+function frame(now) {
+  diagram.frame(now);
+  if (now - texts >= TEXT_MS) {
+    texts = now;
+    showHead();
+    if (store.ended && !wasEnded && !store.more && diagram.handle && !diagram.isDirty) {
+      wasEnded = true;
+      diagram.ended();
+    }
+  }
+  requestAnimationFrame(frame);
+}
+
+window.clocklabLive = Object.freeze({
+  /** What the page has and shows, as plain values. */
+  get state() {
+    const { run, events, messages, received, leftOut, kept, ended, more, noControl, machines } = store;
+    const { follows, updates, behind } = diagram;
+    return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, connection, batches, lastId };
+  },
+});
+
+connect();
+requestAnimationFrame(frame);

@@ -1,0 +1,151 @@
+// What stands around the diagram: the head's numbers, a row a machine, and the list of faults and commands.
+
+/** Queue lengths that a sparkline shows, and how often one is taken, in milliseconds. */
+const SPARKS = 60;
+const SPARK_MS = 250;
+
+/** Entries of the list that are kept. */
+const LOG_MAX = 300;
+
+/** An element with attributes and children; texts become text, never markup. */
+function el(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes ?? {})) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (value === true) element.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+const byId = (id) => document.getElementById(id);
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const whole = (number) => Math.round(number).toLocaleString("en-US");
+
+/** Seconds as people read them: 7.3 s, 2:05. */
+function clockText(us) {
+  const seconds = Math.max(0, us / 1e6);
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const [minutes, rest] = [Math.floor(seconds / 60), Math.floor(seconds % 60)];
+  if (minutes < 60) return `${minutes}:${String(rest).padStart(2, "0")}`;
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
+}
+
+/** A machine's state in words, and how it is shown: good, bad, held or plain. */
+function stateOf(state, store) {
+  if (state.ended) return [`ended: ${state.ended}`, "plain"];
+  if (state.down) return [state.down, "bad"];
+  if (state.paused) return ["paused", "held"];
+  const lost = state.lost.length > 0 ? `, link to ${state.lost.join(", ")} lost` : "";
+  const faults = state.faults.length > 0 ? `, ${state.faults.map((fault) => fault.text).join(", ")}` : "";
+  if (lost || faults) return [`running${lost}${faults}`, "bad"];
+  return [store.machines > store.states.size ? "started" : "running", "good"];
+}
+
+/** The table of machines. `step` is called with a machine's id. */
+function makeTable(element, step) {
+  const head = ["Machine", "State", "Clock", "Behind", "Rate", "Queue", "", "Life", ""];
+  const titles = {
+    Clock: "Lamport's clock after the last event",
+    Behind: "clock steps behind the foremost clock of the run",
+    Rate: "ticks a second",
+    Queue: "messages waiting behind the last event",
+    Life: "1, and one more for each restart",
+  };
+  const body = el("tbody");
+  const cells = head.map((text) => el("th", { scope: "col", title: titles[text] }, text || el("span", { class: "cl-hidden" }, "actions")));
+  cells[6].replaceChildren(el("span", { class: "cl-hidden" }, "Queue over the last seconds"));
+  element.replaceChildren(el("table", { class: "lanes" }, el("thead", null, el("tr", null, ...cells)), body));
+  const rows = new Map();
+
+  function makeRow(id) {
+    const row = {
+      state: el("td", { class: "state" }),
+      clock: el("td"),
+      behind: el("td"),
+      rate: el("td"),
+      queue: el("b"),
+      bar: el("span"),
+      life: el("td", { class: "life" }),
+      line: document.createElementNS("http://www.w3.org/2000/svg", "polyline"),
+      step: el("button", { type: "button", onclick: () => step(id), title: `one tick of machine ${id}` }, "step"),
+      sparks: [],
+    };
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", `0 0 ${SPARKS} 18`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("aria-hidden", "true");
+    svg.setAttribute("class", "spark");
+    svg.append(row.line);
+    const meter = el("span", { class: "bar", "aria-hidden": "true" }, row.bar);
+    const place = id % 8;
+    const name = el("th", { scope: "row" }, el("span", { class: `key line-${place}`, "aria-hidden": "true" }), String(id));
+    row.line.setAttribute("class", `line-${place}`);
+    row.bar.className = `line-${place}`;
+    row.element = el("tr", { "data-machine": id }, name, row.state, row.clock, row.behind, row.rate, el("td", { class: "queue" }, row.queue, meter), el("td", { class: "spark" }, svg), row.life, el("td", null, row.step));
+    return row;
+  }
+
+  let sparked = 0;
+  return (store, now, mayStep) => {
+    const ids = store.ids();
+    const states = ids.map((id) => store.states.get(id)).filter(Boolean);
+    const foremost = Math.max(0, ...states.map((state) => state.clock));
+    const longest = Math.max(5, ...states.map((state) => state.queue));
+    const isSpark = now - sparked >= SPARK_MS;
+    if (isSpark) sparked = now;
+    for (const [id, row] of rows) {
+      if (store.states.has(id)) continue;
+      row.element.remove();
+      rows.delete(id);
+    }
+    for (const state of states) {
+      if (!rows.has(state.id)) {
+        rows.set(state.id, makeRow(state.id));
+        const ordered = [...rows.keys()].sort((a, b) => a - b);
+        body.replaceChildren(...ordered.map((id) => rows.get(id).element));
+      }
+      const row = rows.get(state.id);
+      const [text, mood] = stateOf(state, store);
+      setText(row.state, text);
+      row.state.dataset.mood = mood;
+      row.state.title = text;
+      setText(row.clock, whole(state.clock));
+      row.clock.title = state.vector ? `vector ${state.vector.join(", ")}` : state.hybrid ? `hybrid ${state.hybrid}` : "";
+      setText(row.behind, foremost > state.clock ? `−${whole(foremost - state.clock)}` : "0");
+      const speed = state.speed === 1 ? "" : ` × ${state.speed}`;
+      setText(row.rate, state.rate === null ? "–" : `${state.rate}/s${speed}`);
+      setText(row.queue, whole(state.queue));
+      row.bar.style.width = `${(state.queue / longest) * 100}%`;
+      setText(row.life, String(state.incarnation));
+      row.life.classList.toggle("again", state.incarnation > 1);
+      row.step.disabled = !(mayStep && state.paused);
+      if (!isSpark) continue;
+      row.sparks.push(state.queue);
+      if (row.sparks.length > SPARKS) row.sparks.shift();
+      const high = Math.max(1, ...row.sparks);
+      const points = row.sparks.map((queue, i) => `${SPARKS - row.sparks.length + i},${(17 - (queue / Math.max(high, 4)) * 16).toFixed(1)}`);
+      row.line.setAttribute("points", points.join(" "));
+    }
+  };
+}
+
+/** The list of what was done to the run, newest first. */
+function makeLog(element, store) {
+  const add = (at, who, text, kind) => {
+    const time = at === null || store.start === null ? "" : `${((at - store.start) / 1e6).toFixed(2)} s`;
+    element.prepend(el("li", { "data-kind": kind }, el("time", null, time), el("b", null, who), el("span", null, text)));
+    while (element.children.length > LOG_MAX) element.lastElementChild.remove();
+  };
+  return {
+    clear: () => element.replaceChildren(),
+    remark: (remark) => add(remark.at, `machine ${remark.machine}`, remark.text, remark.what),
+    command: (at, text) => add(at, "you", text, "command"),
+    answer: (at, who, text, accepted) => add(at, who, text, accepted ? "accepted" : "refused"),
+  };
+}
