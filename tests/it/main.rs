@@ -13,6 +13,7 @@ mod compare;
 mod control;
 mod draw;
 mod export;
+mod faults;
 mod foreign;
 mod hosts;
 mod mesh;

@@ -104,7 +104,7 @@ pub enum Fate {
     Unknown,
 }
 
-/// One message: one send event, one recipient.
+/// One message: one send event, one recipient. Of a message that an injected fault sent twice there are two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The event that sent it.
@@ -278,6 +278,12 @@ impl History {
         let behind = self.messages.get(first as usize..).unwrap_or_default();
         let count = behind.iter().take_while(|message| message.send == id).count();
         behind.get(..count).unwrap_or_default()
+    }
+
+    /// To whom an event sends, each once, whatever became of the message and of its copies.
+    pub fn recipients_of(&self, id: EventId) -> impl Iterator<Item = u32> + '_ {
+        let copies = self.sent_by(id).chunk_by(|a, b| a.to == b.to);
+        copies.filter_map(|copies| Some(copies.first()?.to))
     }
 
     /// The messages that an event takes: none or one in clocklab's own logs.

@@ -154,12 +154,15 @@ impl Reading {
                     } else {
                         Fate::Unknown
                     };
-                    self.builder.message(Message {
-                        send: id,
-                        to,
-                        fate,
-                        waited_us: None,
-                    });
+                    // A message that was sent twice is two, of which each may be received.
+                    for _ in 0..trace::copies(mishaps.as_deref(), *recipient).max(1) {
+                        self.builder.message(Message {
+                            send: id,
+                            to,
+                            fate,
+                            waited_us: None,
+                        });
+                    }
                 }
             }
             Kind::Receive {
