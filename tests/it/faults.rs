@@ -16,7 +16,7 @@ use clocklab::{
     inspect::{self, RunSummary},
     lab::{RunFile, Simulated, SimulatedFaults},
     model::Phase,
-    trace::{Kind, Line, LogReader, Record, WallTime},
+    trace::{Kind, Line, LogReader, Record, Traffic, WallTime},
 };
 
 use crate::support::free_base_port;
@@ -139,6 +139,7 @@ fn plan(name: &str) -> Plan {
 /// A simulated run of a fault file, five seconds of three machines; queues stay short.
 fn simulated(name: &str, seed: u64) -> Told {
     let run = Simulated {
+        traffic: Traffic::Assignment,
         rates: vec![200, 150, 120],
         draw: 10,
         phase: Phase::Random,
@@ -464,6 +465,7 @@ fn every_rule_holds_for_random_plans_and_settings() {
         let machines = 2 + place(4, 0);
         let rates = (0..machines).map(|machine| 1 + u32::try_from(machine * 17 + place(40, 1)).unwrap());
         let run = Simulated {
+            traffic: Traffic::Assignment,
             rates: rates.collect(),
             draw: [3, 4, 10][place(3, 2)],
             phase: [Phase::Random, Phase::Aligned][place(2, 4)],
