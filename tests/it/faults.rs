@@ -2,6 +2,7 @@
 //! finds every lie about it.
 
 mod check;
+mod links;
 
 use std::{
     collections::BTreeMap,
