@@ -531,6 +531,11 @@ fn a_fault_file_that_cannot_be_used_is_an_error_of_usage() {
         (
             "machine --id 0 --faults random",
             2,
+            ["--faults random", "the same --seed"],
+        ),
+        (
+            "machine --id 0 --faults random --seed 1",
+            2,
             ["--faults random", "--duration"],
         ),
         ("simulate --machines 300 --faults random", 2, ["up to 256", "300"]),
