@@ -98,7 +98,8 @@ They find each other on ports 17100 to 17102, agree on the run's id, and start t
 Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick \
 (numbers without a gap), clock rule (steps by 1; a receive by max(0, T - C) + 1), stamp (a message carries its \
 send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation \
-(sent = received + waiting), footer (its numbers are right), vector clock.
+(sent = received + waiting), footer (its numbers are right), vector clock. What an injected fault lost, doubled or took \
+out of order is expected as the send line says: sent - lost + duplicated = received + waiting.
 Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done), \
 queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x seconds), die obeyed \
 (a send goes to one or to all).

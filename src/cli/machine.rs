@@ -26,6 +26,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs the machine to its end.
 pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
+    options::check_drawn_faults(&arguments.model)?;
     let settings = options::settings(&arguments.model, arguments.duration)?;
     let config = settings
         .model(arguments.id)

@@ -2,6 +2,7 @@
 //! finds every lie about it.
 
 mod check;
+mod links;
 
 use std::{
     collections::BTreeMap,
@@ -532,6 +533,11 @@ fn a_fault_file_that_cannot_be_used_is_an_error_of_usage() {
         (
             "machine --id 0 --faults random",
             2,
+            ["--faults random", "the same --seed"],
+        ),
+        (
+            "machine --id 0 --faults random --seed 1",
+            2,
             ["--faults random", "--duration"],
         ),
         ("simulate --machines 300 --faults random", 2, ["up to 256", "300"]),
@@ -546,4 +552,22 @@ fn a_fault_file_that_cannot_be_used_is_an_error_of_usage() {
     // What is said of processes as long as they are not simulated.
     let output = clocklab("simulate --faults kill.toml", folder.path());
     assert_ne!(output.status.code(), Some(101), "{}", said(&output));
+}
+
+#[test]
+fn a_picture_shades_what_is_broken_and_marks_what_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "simulate --rates 8,6,4 --duration 5s --seed 3 --internal 0.25 --logs logs --faults";
+    let file = file("many");
+    clocklab(&format!("{words} {}", file.display()), folder.path());
+    for (output, shades, lost) in [("a.svg", 11, 15), ("b.html", 0, 0)] {
+        let drawn = clocklab(&format!("draw logs/latest --output {output}"), folder.path());
+        assert_eq!(drawn.status.code(), Some(0), "{}", said(&drawn));
+        let text = fs::read_to_string(folder.path().join(output)).unwrap();
+        assert_eq!(text.matches("<g class=\"fault\"").count(), shades);
+        assert_eq!(text.matches("class=\"message lost\"").count(), lost);
+        assert!(text.contains("partition to 1") && text.contains("delay to 1,2 uniform:1ms-60ms reorder"));
+    }
+    let exported = clocklab("export logs/latest --to csv --output run.csv", folder.path());
+    assert_eq!(exported.status.code(), Some(0), "{}", said(&exported));
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row, Sender, Stray,
+    Break, EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row, Sender,
+    Stray,
 };
 
 /// Notes of one kind that are spelled out.
@@ -21,6 +22,7 @@ pub struct HistoryBuilder {
     strays: Vec<Stray>,
     /// By sender and recipient: messages that waited at the end.
     waiting: BTreeMap<(u32, u32), u64>,
+    pub(super) breaks: Vec<Break>,
     notes: Notes,
 }
 
@@ -162,6 +164,7 @@ impl HistoryBuilder {
             strays: self.strays,
             texts: self.texts,
             fronts,
+            breaks: self.breaks,
         }
     }
 

@@ -18,6 +18,7 @@
 //! | a message | 40 |
 //! | a message on its channel's front | 8 |
 
+mod breaks;
 mod build;
 mod front;
 mod name;
@@ -26,6 +27,7 @@ mod vectors;
 
 use std::{path::Path, sync::Arc};
 
+pub use breaks::Break;
 pub use build::{HistoryBuilder, Receipt};
 pub use front::{Fronts, Hop};
 pub use name::{EventName, NameError, NoSuchEvent};
@@ -182,6 +184,8 @@ pub struct History {
     /// The texts of events, by process; empty for clocklab's own logs.
     texts: Vec<Vec<Box<str>>>,
     fronts: Fronts,
+    /// Injected faults.
+    breaks: Vec<Break>,
 }
 
 impl History {

@@ -103,11 +103,11 @@ impl Reading {
                     }
                 }
             }
+            Record::Fault(note) => self.builder.fault(process, at, note),
+            Record::Mended { id } => self.builder.mended(process, at, *id),
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }
-            | Record::Fault(_)
-            | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. }
