@@ -8,6 +8,7 @@
 mod channel;
 mod end;
 mod judge;
+mod lives;
 mod machine;
 mod rules;
 mod stamp;
@@ -20,9 +21,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use self::{
     channel::Channels,
     judge::Files,
+    lives::Lives,
     machine::{MachineCheck, Shared},
     rules::{
-        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
+        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, INCARNATION, ORDER, RULES, STAMP, TICK,
+        TIME, VECTOR,
     },
 };
 use super::run::Item;
@@ -77,6 +80,7 @@ impl Check {
                 channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
                 losses: BTreeMap::new(),
                 claims: vec![None; files.len()],
+                lives: Lives::default(),
                 violations: Violations::default(),
                 files: Files(files),
             },
@@ -159,6 +163,7 @@ impl Check {
             STAMP | CONDITION | ORDER => matched,
             CONSERVATION => channels,
             FOOTER => footers,
+            INCARNATION => self.shared.lives.judged,
             VECTOR => vectors,
             _ => 0,
         };
