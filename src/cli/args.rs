@@ -16,7 +16,7 @@ use crate::{
     mesh::OnPeerLoss,
     model::{Phase, Rates},
     sim::Latency,
-    units::MachineId,
+    units::{MachineId, Speed},
     wire::RunId,
 };
 
@@ -62,6 +62,7 @@ Examples:
   clocklab run --rates 6,4,1 --duration 10s      three machines of these speeds
   clocklab run --machines 5 --rates 1-6 --seed 7 five, rates and dice from seed 7
   clocklab run --internal 0.25                   fewer internal events: more talk
+  clocklab run --rates 6,4,1 --speed 0.1         slow motion: a tenth of these rates
 
 On several computers, and in several terminals, use `clocklab machine`.")]
     Run(Box<RunArguments>),
@@ -167,6 +168,9 @@ pub(super) struct SystemArguments {
     /// Ticks a second: one a machine (6,4,1), or a range to draw from (1-6)
     #[arg(long, value_name = "RATES", default_value = "1-6")]
     pub(super) rates: Rates,
+    /// How fast time passes for the machines: 0.1 is slow motion at a tenth of their rates, 10 is haste
+    #[arg(long, value_name = "FACTOR", default_value_t = Speed::NORMAL)]
+    pub(super) speed: Speed,
     /// Sides of the die: 1 and 2 send to one peer, 3 to all, the others are internal events [default: 10]
     #[arg(long, value_name = "SIDES", conflicts_with = "internal")]
     pub(super) draw: Option<u32>,

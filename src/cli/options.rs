@@ -61,6 +61,7 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             .rates
             .resolve(machines, seed)
             .map_err(|error| usage(&error))?,
+        speed: system.speed,
         draw: draw(system)?,
         phase: system.phase,
         clock: system.clock,
@@ -95,6 +96,7 @@ pub(super) fn simulated(arguments: &SimulateArguments, seed: u64, run: RunId) ->
     let rates = system.rates.resolve(machines, seed);
     let run = Simulated {
         rates: rates.map_err(|error| usage(&error))?,
+        speed: system.speed,
         draw: draw(system)?,
         phase: system.phase,
         clock: system.clock,

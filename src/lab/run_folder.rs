@@ -14,7 +14,7 @@ use super::{settings::Settings, simulated::Simulated};
 use crate::{
     mesh::{EventLog, LogError, LogFile},
     trace::{Record, WallTime},
-    units::MachineId,
+    units::{MachineId, Speed},
     wire::RunId,
 };
 
@@ -37,6 +37,8 @@ pub struct RunFile {
     simulated: Option<SimulatedNetwork>,
     /// Each machine's rate; of a machine by hand its own alone.
     rates: BTreeMap<u16, u32>,
+    #[serde(skip_serializing_if = "is_normal")]
+    speed: String,
     draw: u32,
     phase: String,
     clock: String,
@@ -53,6 +55,11 @@ struct SimulatedNetwork {
     latency: String,
 }
 
+/// Runs in real time need no word about it.
+fn is_normal(speed: &str) -> bool {
+    speed == Speed::NORMAL.to_string()
+}
+
 impl RunFile {
     /// What the launcher knows: `settings`, and its command line.
     #[must_use]
@@ -66,6 +73,7 @@ impl RunFile {
             addresses: settings.addresses.iter().map(ToString::to_string).collect(),
             simulated: None,
             rates: (0..).zip(settings.rates.iter().copied()).collect(),
+            speed: settings.speed.to_string(),
             draw: settings.draw,
             phase: settings.phase.to_string(),
             clock: settings.clock.to_string(),
@@ -99,6 +107,7 @@ impl RunFile {
                 latency: run.latency.to_string(),
             }),
             rates: (0..).zip(run.rates.iter().copied()).collect(),
+            speed: run.speed.to_string(),
             draw: run.draw,
             phase: run.phase.to_string(),
             clock: run.clock.to_string(),

@@ -20,7 +20,7 @@ use crate::{
     model::{self, ConfigError, Machine, Phase},
     sim::{self, Latency, Observer, SimError, Simulation, Totals},
     trace::{Header, LineWriter, Record, WallTime},
-    units::{MachineId, Time},
+    units::{MachineId, Speed, Time},
     wire::RunId,
 };
 
@@ -38,6 +38,8 @@ const BATCHES_BYTES_MAX: usize = 64 << 20;
 pub struct Simulated {
     /// Ticks a second, one rate a machine; their number is that of the machines.
     pub rates: Vec<u32>,
+    /// How fast time passes for the machines.
+    pub speed: Speed,
     /// Sides of the die.
     pub draw: u32,
     /// Where the first tick falls.
@@ -112,6 +114,7 @@ impl Simulated {
             me,
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
+            speed: self.speed,
             draw: self.draw,
             phase: self.phase,
             clock: self.clock,
