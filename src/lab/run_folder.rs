@@ -225,6 +225,10 @@ impl EventLog for RunLog {
         self.log.commit()
     }
 
+    fn settle(&mut self) -> Result<(), LogError> {
+        self.log.settle()
+    }
+
     fn close(&mut self) -> Result<(), LogError> {
         self.log.close()
     }

@@ -3,10 +3,13 @@
 //! Lines are formatted by the loop into a batch, and a batch a round goes to the worker: `lossy(false)`, so a
 //! disk that cannot keep up slows the machine down instead of losing lines. The worker's writer is ours: the
 //! crate ignores write errors, a lab must not.
+//!
+//! Before messages leave, what is recorded has to be with the operating system. Then the loop writes the batch itself,
+//! unless the worker still has some: a write into the page cache is cheaper than waking the worker and waiting for it.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -36,12 +39,23 @@ pub struct LogFile {
     logs: PathBuf,
     /// The header, but for run and start, which the handshake settles.
     header: Header,
+    beginning: Beginning,
     path: PathBuf,
     lines: LineWriter,
     batch: Vec<u8>,
     worker: Option<(NonBlocking, WorkerGuard)>,
+    sink: Option<SharedSink>,
     handed_bytes: u64,
     progress: Arc<Progress>,
+}
+
+/// How a log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// With its header, in a new file.
+    Header,
+    /// Behind what an earlier life of the machine has written.
+    Behind,
 }
 
 /// What the worker has done, for the loop to see.
@@ -65,12 +79,23 @@ impl LogFile {
         Self {
             logs: logs.to_owned(),
             header,
+            beginning: Beginning::Header,
             path: PathBuf::new(),
             lines: LineWriter::default(),
             batch: Vec::new(),
             worker: None,
+            sink: None,
             handed_bytes: 0,
             progress: Arc::default(),
+        }
+    }
+
+    /// The log of a machine that is started again: it goes on behind the last whole line of the file that is there.
+    #[must_use]
+    pub fn resumed(logs: &Path, header: Header) -> Self {
+        Self {
+            beginning: Beginning::Behind,
+            ..Self::new(logs, header)
         }
     }
 
@@ -95,6 +120,21 @@ impl LogFile {
         Ok(())
     }
 
+    /// Waits until the worker has written what it was handed.
+    fn wait_for_worker(&self) -> Result<(), LogError> {
+        let waiting = |done: &mut Done| done.error.is_none() && done.bytes < self.handed_bytes;
+        let done = self.progress.lock();
+        let waited = self
+            .progress
+            .changed
+            .wait_timeout_while(done, CLOSE_WAIT, waiting);
+        let (mut done, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            done.error = Some(io::ErrorKind::TimedOut.into());
+        }
+        self.failure(&mut done)
+    }
+
     fn failure(&self, done: &mut Done) -> Result<(), LogError> {
         match done.error.take() {
             Some(error) => Err(LogError::Write {
@@ -114,24 +154,30 @@ impl EventLog for LogFile {
             error,
         })?;
         self.path = folder.join(format!("machine-{}.log", self.header.machine));
-        let file = OpenOptions::new().write(true).create_new(true).open(&self.path);
-        let file = file.map_err(|error| LogError::Create {
-            path: self.path.clone(),
-            error,
-        })?;
-        let sink = Sink {
+        let path = self.path.clone();
+        let (file, whole_bytes) = match self.beginning {
+            Beginning::Header => {
+                let file = OpenOptions::new().write(true).create_new(true).open(&self.path);
+                (file.map_err(|error| LogError::Create { path, error })?, 0)
+            }
+            Beginning::Behind => open_behind(&self.path).map_err(|error| LogError::Resume { path, error })?,
+        };
+        let sink = SharedSink(Arc::new(Mutex::new(Sink {
             file,
-            whole_bytes: 0,
+            whole_bytes,
             progress: Arc::clone(&self.progress),
             failed: false,
-        };
+        })));
+        self.sink = Some(sink.clone());
         let builder = NonBlockingBuilder::default()
             .lossy(false)
             .buffered_lines_limit(BATCHES_MAX);
         self.worker = Some(builder.thread_name("log").finish(sink));
         self.header.run = run.clone();
         self.header.started = started;
-        self.lines.write_header(&self.header, &mut self.batch);
+        if self.beginning == Beginning::Header {
+            self.lines.write_header(&self.header, &mut self.batch);
+        }
         self.hand_over()
     }
 
@@ -153,23 +199,58 @@ impl EventLog for LogFile {
         }
     }
 
+    fn settle(&mut self) -> Result<(), LogError> {
+        let is_idle = self.progress.lock().bytes == self.handed_bytes;
+        match &mut self.sink {
+            Some(sink) if is_idle => {
+                if !self.batch.is_empty() {
+                    self.handed_bytes += self.batch.len() as u64;
+                    let written = sink.write_all(&self.batch);
+                    self.batch.clear();
+                    written.map_err(|error| LogError::Write {
+                        path: self.path.clone(),
+                        error,
+                    })?;
+                }
+                self.failure(&mut self.progress.lock())
+            }
+            Some(_) => {
+                self.hand_over()?;
+                self.wait_for_worker()
+            }
+            None => Ok(()),
+        }
+    }
+
     fn close(&mut self) -> Result<(), LogError> {
         self.hand_over()?;
-        let waiting = |done: &mut Done| done.error.is_none() && done.bytes < self.handed_bytes;
-        let done = self.progress.lock();
-        let waited = self
-            .progress
-            .changed
-            .wait_timeout_while(done, CLOSE_WAIT, waiting);
-        let (mut done, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            done.error = Some(io::ErrorKind::TimedOut.into());
-        }
-        self.failure(&mut done)?;
-        drop(done);
+        self.wait_for_worker()?;
         self.worker = None;
         Ok(())
     }
+}
+
+/// Opens a log that is there, cut back to its last whole line, to be written on at its end; and how long it is.
+fn open_behind(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut end = file.metadata()?.len();
+    let mut chunk = Vec::new();
+    while end > 0 {
+        let begin = end.saturating_sub(BATCH_BYTES as u64);
+        file.seek(SeekFrom::Start(begin))?;
+        chunk.clear();
+        (&mut file).take(end - begin).read_to_end(&mut chunk)?;
+        match chunk.iter().rposition(|byte| *byte == b'\n') {
+            Some(place) => {
+                end = begin + place as u64 + 1;
+                break;
+            }
+            None => end = begin,
+        }
+    }
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end))?;
+    Ok((file, end))
 }
 
 impl Progress {
@@ -199,6 +280,21 @@ struct Sink<F> {
     whole_bytes: u64,
     progress: Arc<Progress>,
     failed: bool,
+}
+
+/// The one sink of the worker and of the loop, which never write at the same time: the loop only when the worker has
+/// nothing left.
+#[derive(Clone, Debug)]
+struct SharedSink(Arc<Mutex<Sink<File>>>);
+
+impl Write for SharedSink {
+    fn write(&mut self, batch: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(batch)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
 }
 
 impl<F: Cut> Write for Sink<F> {
@@ -332,6 +428,58 @@ mod tests {
             "{error}"
         );
         assert_eq!(fs::read(log.path()).unwrap(), before);
+    }
+
+    #[test]
+    fn a_new_life_writes_on_behind_the_last_whole_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let run: RunId = "again".parse().unwrap();
+        for torn in ["", "2026-11", "# x"] {
+            let mut log = LogFile::new(folder.path(), header());
+            let _ = fs::remove_file(folder.path().join("again/machine-1.log"));
+            log.open(&run, WallTime(0)).unwrap();
+            log.record(WallTime(1), &Record::Paused);
+            log.close().unwrap();
+            let whole = fs::read_to_string(log.path()).unwrap();
+            fs::write(log.path(), format!("{whole}{torn}")).unwrap();
+            let mut log = LogFile::resumed(folder.path(), header());
+            log.open(&run, WallTime(5)).unwrap();
+            log.record(WallTime(6), &Record::Restarted { incarnation: 2 });
+            log.close().unwrap();
+            let text = fs::read_to_string(log.path()).unwrap();
+            let behind = text.strip_prefix(&whole).unwrap();
+            assert!(
+                behind.starts_with("# restarted=") && behind.lines().count() == 1,
+                "{behind}"
+            );
+        }
+        let absent = LogFile::resumed(folder.path(), header()).open(&"none".parse().unwrap(), WallTime(0));
+        let error = absent.unwrap_err().to_string();
+        assert!(
+            error.contains("none/machine-1.log") && error.contains("--run"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_settled_is_in_the_file_whoever_wrote_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(folder.path(), header());
+        log.open(&"settled".parse().unwrap(), WallTime(0)).unwrap();
+        for n in 0..300 {
+            log.record(WallTime(n), &Record::Paused);
+            if n % 3 == 0 {
+                log.commit().unwrap();
+                log.record(WallTime(n), &Record::Mended { id: 1 });
+            }
+            if n % 2 == 0 {
+                log.settle().unwrap();
+                let text = fs::read_to_string(log.path()).unwrap();
+                let expected = 2 + n + 1 + n / 3 + 1;
+                assert_eq!(i64::try_from(text.lines().count()).unwrap(), expected);
+            }
+        }
+        log.close().unwrap();
     }
 
     #[test]
