@@ -24,7 +24,7 @@ use clocklab::{
     node::Node,
     sim::{self, Latency, Observer, Simulation},
     trace::Record,
-    units::{MachineId, Time},
+    units::{MachineId, Speed, Time},
 };
 use support::{Options, Spread};
 
@@ -89,11 +89,13 @@ fn main() {
 fn run(rates: Vec<u32>, seconds: u64, seed: u64) -> Simulated {
     Simulated {
         rates,
+        speed: Speed::NORMAL,
         draw: 10,
         phase: Phase::Random,
         clock: ClockKind::Lamport,
         duration_us: seconds * 1_000_000,
         latency: LATENCY,
+        faults: None,
         seed,
         run: "bench".parse().expect("a run id"),
     }
@@ -135,6 +137,7 @@ fn alone(run: &Simulated) -> u64 {
         machines: run.machines(),
         duration_us: run.duration_us,
         latency: run.latency,
+        faults: None,
         seed: run.seed,
         run: run.run.clone(),
         epoch: clocklab::lab::EPOCH,

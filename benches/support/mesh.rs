@@ -6,6 +6,7 @@ use std::{
 };
 
 use clocklab::{
+    faults::Plan,
     mesh::{Config, Mesh, NoLog, OnPeerLoss},
     node::Node,
     units::MachineId,
@@ -92,5 +93,8 @@ fn config(me: MachineId, parent_port: u16) -> Config {
         connect_timeout: Duration::from_secs(10),
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
+        faults: Plan::default(),
+        last_at: None,
+        run_age: Duration::ZERO,
     }
 }

@@ -63,6 +63,7 @@ Examples:
   clocklab run --machines 5 --rates 1-6 --seed 7 five, rates and dice from seed 7
   clocklab run --internal 0.25                   fewer internal events: more talk
   clocklab run --rates 6,4,1 --speed 0.1         slow motion: a tenth of these rates
+  clocklab run --faults faults.toml              break links and machines by a plan
 
 On several computers, and in several terminals, use `clocklab machine`.")]
     Run(Box<RunArguments>),
@@ -74,6 +75,7 @@ Examples:
   clocklab simulate --rates 6,4,1 --seed 1 --trials 1000  seeds 1 to 1000, their statistics
   clocklab simulate --rates 3,3,3 --phase aligned --latency constant:1ms
   clocklab simulate --machines 10000 --latency exponential:2ms
+  clocklab simulate --trials 10000 --faults random        10,000 broken networks, every rule judged
 
 The machines and their frames are those of `clocklab run`; only time and network are
 simulated. The same options and seed give the same logs on every computer, byte for
@@ -89,7 +91,8 @@ Example, in three terminals, in any order:
   clocklab machine --id 1
   clocklab machine --id 2
 
-They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.")]
+They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.
+With `--on-peer-loss continue` in each, one that was killed comes back: clocklab machine --id 1 --rejoin")]
     Machine(Box<MachineArguments>),
     /// Prove from the logs that a run kept every rule, or show where it did not
     #[command(after_help = "\
@@ -160,7 +163,7 @@ five with a smaller probability of internal events. `--print-plan` prints it as 
 }
 
 /// What the machines of a run are, wherever they run.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct SystemArguments {
     /// Number of machines [default: as many as --rates lists or a hosts file names, else 3]
     #[arg(long, value_name = "N")]
@@ -190,7 +193,7 @@ pub(super) struct SystemArguments {
 }
 
 /// What a run of the scale model is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub(super) system: SystemArguments,
@@ -203,10 +206,12 @@ pub(super) struct ModelArguments {
     /// File that says where each machine is: lines of the form `id host:port`
     #[arg(long, value_name = "FILE", conflicts_with = "base_port")]
     pub(super) hosts: Option<PathBuf>,
-    /// What a machine does when a peer goes away
-    #[arg(long, value_name = "REACTION", default_value_t = OnPeerLoss::Stop,
-        value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
-    pub(super) on_peer_loss: OnPeerLoss,
+    /// What a machine does when a peer goes away [default: stop; with --faults: continue]
+    #[arg(long, value_name = "REACTION", value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
+    pub(super) on_peer_loss: Option<OnPeerLoss>,
+    /// File that says what is to be broken, and when (README.md, Break it)
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) faults: Option<PathBuf>,
     /// How long to look for peers, such as 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(super) connect_timeout: Duration,
@@ -237,6 +242,9 @@ pub(super) struct SimulateArguments {
     /// How long messages are under way: constant:TIME, uniform:TIME-TIME or exponential:MEAN
     #[arg(long, value_name = "LATENCY", default_value = "uniform:50us-150us")]
     pub(super) latency: Latency,
+    /// File that says what is to be broken, and when; or `random`: faults of links, drawn from each run's seed
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) faults: Option<PathBuf>,
     /// Simulate this many runs, of seeds SEED, SEED + 1, …, and show how their statistics spread
     #[arg(long, value_name = "K")]
     pub(super) trials: Option<u64>,
@@ -264,6 +272,10 @@ pub(super) struct MachineArguments {
     /// How long it runs, such as 60s [default: until Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
+    /// Start it again in a run that it was killed in: its own log says what it was and where it goes on; --duration is
+    /// that of the whole run [run by default: the newest]
+    #[arg(long)]
+    pub(super) rejoin: bool,
     /// Standard input is the launcher: a line on it is a reason to stop, its end means that the launcher is gone
     #[arg(long, hide = true)]
     pub(super) launched: bool,

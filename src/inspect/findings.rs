@@ -79,8 +79,8 @@ fn incidents(machine: &MachineSummary, found: &mut Vec<String>) {
     }
     if machine.orders > 0 {
         found.push(format!(
-            "machine {id}: {} remarks of pauses, steps, other rates or moved clocks, so theory says nothing of this run",
-            machine.orders
+            "machine {id} was paused, stepped, or given another rate or clock, {} in all: theory says nothing of this run",
+            times(machine.orders)
         ));
     }
     if machine.links_lost > 0 {

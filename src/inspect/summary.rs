@@ -184,6 +184,8 @@ struct Times {
     event: WallTime,
     ended: Option<WallTime>,
     ticking_us: Option<u64>,
+    /// A further life has begun, and its schedule is said next.
+    is_reborn: bool,
 }
 
 /// What all have, if it is the same.
@@ -218,6 +220,7 @@ impl Tally {
                 event: header.started,
                 ended: None,
                 ticking_us: None,
+                is_reborn: false,
             });
         }
         Self {
@@ -245,9 +248,10 @@ impl Tally {
             Record::Restarted { .. } => {
                 machine.restarts += 1;
                 machine.queue_last = 0;
+                times.is_reborn = true;
             }
             Record::Paused | Record::Stepped { .. } | Record::Pace { .. } | Record::Jumped { .. } => {
-                machine.orders += 1;
+                machine.orders += u64::from(!std::mem::take(&mut times.is_reborn));
             }
             Record::LinkUp { .. } | Record::Fault(_) | Record::Mended { .. } => {}
             Record::Stall { skipped, .. } => {

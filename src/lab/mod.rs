@@ -6,6 +6,7 @@
 mod experiment;
 mod fleet;
 mod follow;
+mod life;
 mod plan;
 mod run_folder;
 mod settings;
@@ -16,10 +17,11 @@ mod trials;
 pub use experiment::{Experiment, Finished, RunJob};
 pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
 pub use follow::{Live, LiveMachine};
+pub use life::{Death, Life, LifeError};
 pub use plan::{Group, Plan, PlanError};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
-pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError};
+pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError, SimulatedFaults};
 pub use sweep::Sweep;
 pub use trials::{TrialLogs, simulate_all};
 

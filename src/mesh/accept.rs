@@ -15,6 +15,7 @@ use super::{
     link::State,
     outcome::MeshError,
     phases::Phase,
+    rejoin::judge_life,
     round::Mesh,
 };
 use crate::{
@@ -180,6 +181,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         given_up.into_iter().chain(self.accept_again).min()
     }
 
+    fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. } | Phase::Done)
+    }
+
     fn may_join(&self, hello: &Hello) -> Result<(), Refusal> {
         let mine = self.config.hello(<N::Message as Message>::SYSTEM, hello.sender);
         Expectation {
@@ -187,18 +192,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             dialled: None,
         }
         .judge(hello)?;
-        if matches!(self.phase, Phase::Draining { .. } | Phase::Done) {
+        if self.is_stopping() {
             return Err(Refusal::new(ErrorCode::Busy, "this machine is stopping"));
         }
-        if self
-            .links
-            .get(hello.sender.index())
-            .is_some_and(super::link::Link::is_up)
-        {
-            let text = format!("machine {} is here already", hello.sender);
-            return Err(Refusal::new(ErrorCode::DuplicateMachine, text));
+        match self.links.get(hello.sender.index()) {
+            Some(link) => judge_life(link, hello),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes a stranger the peer that it is.
@@ -207,6 +207,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             hello.sender,
             self.config.hello(<N::Message as Message>::SYSTEM, hello.sender),
         );
+        self.make_way(peer, now)?;
+        if self.is_stopping() {
+            // The loss of the life before was the end of this one.
+            let refusal = Refusal::new(ErrorCode::Busy, "this machine is stopping");
+            self.refuse(token, &refusal, now);
+            return Ok(());
+        }
         let Some(mut stranger) = self.strangers.remove(&token) else {
             return Ok(());
         };

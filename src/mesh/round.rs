@@ -16,15 +16,17 @@ use tracing::{debug, info};
 use super::{
     UNSENT_BYTES_MAX,
     accept::Stranger,
+    breaking,
     clock_thread::ClockThread,
     config::Config,
-    event_log::EventLog,
+    event_log::{EventLog, LogError},
     link::{Link, State},
     mesh_clock::MeshClock,
     outcome::{Handle, MeshError, Outcome},
     phases::Phase,
 };
 use crate::{
+    faults::Gate,
     node::{Effect, Effects, Input, Node},
     trace::{Record, WallTime},
     units::{MachineId, Time},
@@ -65,6 +67,14 @@ pub struct Mesh<N: Node, L> {
     pub(super) started: Option<WallTime>,
     pub(super) stopped: Option<(Reason, Option<MachineId>)>,
     pub(super) effects: Effects<N::Message>,
+    /// Injected faults; `None` as long as there are none.
+    pub(super) gate: Option<Box<Gate>>,
+    /// Message frames given to links, and their bytes.
+    pub(super) sent: (u64, u64),
+    /// Something was recorded that may not be with the operating system yet.
+    pub(super) is_unsettled: bool,
+    /// Why it could not be settled: told at the end of the round, as every trouble of the log.
+    log_trouble: Option<LogError>,
 }
 
 /// The signals being caught.
@@ -92,7 +102,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let clock = MeshClock::start();
+        let clock = MeshClock::start(config.last_at);
         let clock_thread = ClockThread::start(clock, Arc::clone(&waker))?;
         Ok(Self {
             links: MachineId::all(config.machines())
@@ -119,6 +129,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             started: None,
             stopped: None,
             effects: Vec::new(),
+            gate: None,
+            sent: (0, 0),
+            is_unsettled: false,
+            log_trouble: None,
         })
     }
 
@@ -201,16 +215,23 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.follow_dials(now)?;
         self.read_links(now)?;
         self.phase_timers(now)?;
+        self.break_links(now)?;
         self.node_timers(now);
         self.apply_effects(now)?;
+        self.let_go(now);
         self.flush_links();
         // Whatever a link's end brought about is done before the loop sleeps.
         while self.drop_overflowing(now)? || !self.effects.is_empty() {
             self.apply_effects(now)?;
+            self.let_go(now);
             self.flush_links();
         }
         self.try_end(now)?;
-        if let Err(error) = self.log.commit() {
+        let committed = match self.log_trouble.take() {
+            Some(error) => Err(error),
+            None => self.log.commit(),
+        };
+        if let Err(error) = committed {
             self.say_goodbye(Reason::LogFailed, None);
             self.flush_links();
             return Err(MeshError::Log(error));
@@ -221,7 +242,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// How long to sleep: not at all while something is left to do. The clock thread interrupts for the
     /// node's deadline.
     fn poll_timeout(&mut self) -> Option<Duration> {
-        let deadline = self.node.deadline();
+        let deadline = self.node.deadline().into_iter().chain(self.gate_deadline()).min();
         let busy = self.links.iter_mut().any(|link| {
             link.connection()
                 .is_some_and(|connection| connection.is_readable())
@@ -304,8 +325,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         let mut stop = None;
         for effect in effects.drain(..) {
             match effect {
-                Effect::Send { to, message } => self.send(to, &message),
-                Effect::Record(record) => self.record(now, record),
+                Effect::Send { to, message } => self.send(now, to, &message),
+                Effect::Record(mut record) => {
+                    if let Some(gate) = &mut self.gate {
+                        gate.annotate(&mut record);
+                    }
+                    self.record(now, record);
+                }
                 Effect::Stop { reason } => stop = Some(reason),
             }
         }
@@ -325,22 +351,44 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    fn record(&mut self, now: Time, mut record: Record) {
+    pub(super) fn record(&mut self, now: Time, mut record: Record) {
         let at = self.clock.wall(now);
         if let Record::Ended(footer) = &mut record {
             footer.ended = at;
             footer.suspended_us = Some(self.clock.suspended_us());
+            let (frames, bytes) = self.sent;
+            (footer.frames_sent, footer.bytes_sent) = (Some(frames), Some(bytes));
         }
         self.log.record(at, &record);
+        self.is_unsettled = true;
+    }
+
+    /// Before messages go: what was recorded has to outlive this process. A message whose event the log of a killed
+    /// machine does not know would have come from nowhere.
+    pub(super) fn settle(&mut self) {
+        if self.is_unsettled {
+            self.is_unsettled = false;
+            let settled = self.log.settle();
+            self.log_trouble = self.log_trouble.take().or(settled.err());
+        }
     }
 
     #[inline]
-    fn send(&mut self, to: MachineId, message: &N::Message) {
+    fn send(&mut self, now: Time, to: MachineId, message: &N::Message) {
         if let Some(link) = self.links.get_mut(to.index())
             && !link.goodbye_sent
             && let Some(connection) = link.connection()
         {
-            encode_frame(connection.output(), message.kind(), |body| message.encode(body));
+            let output = connection.output();
+            let start = output.len();
+            encode_frame(output, message.kind(), |body| message.encode(body));
+            let bytes = output.len() - start;
+            let copies = match &mut self.gate {
+                None => 1,
+                Some(gate) => breaking::pass(gate, to, now, output, start),
+            };
+            self.sent.0 += copies;
+            self.sent.1 += copies * bytes as u64;
         }
     }
 
@@ -349,7 +397,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         if let Some(link) = self.links.get_mut(peer.index())
             && !link.goodbye_sent
         {
-            link.goodbye_sent = matches!(control, Control::Goodbye { .. }) && link.is_up();
+            let is_goodbye = matches!(control, Control::Goodbye { .. });
+            if is_goodbye && let Some(connection) = link.connection() {
+                // Nothing follows goodbye: what faults hold back goes before it.
+                if let Some(gate) = &mut self.gate {
+                    breaking::flush(gate, peer, connection.output(), &mut self.sent);
+                }
+            }
+            link.goodbye_sent = is_goodbye && link.is_up();
             if let Some(connection) = link.connection() {
                 control.encode(connection.output());
             }
@@ -374,6 +429,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// Writes each link's output once. What fails shows as the end of the stream in the next round.
     pub(super) fn flush_links(&mut self) {
+        let mut links = self.links.iter_mut();
+        let has_output = |link: &mut Link| {
+            link.connection()
+                .is_some_and(|connection| connection.unsent() > 0)
+        };
+        if self.is_unsettled && links.any(has_output) {
+            self.settle();
+        }
         for link in &mut self.links {
             if let Some(connection) = link.connection()
                 && connection.unsent() > 0
@@ -395,9 +458,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 .get_mut(peer.index())
                 .and_then(Link::connection)
                 .map_or(0, |connection| connection.unsent());
+            let held = self.gate.as_ref().map_or(0, |gate| gate.held_bytes(peer));
+            let unsent = unsent.max(held);
             if unsent > UNSENT_BYTES_MAX {
                 let text = format!(
-                    "{unsent} bytes wait to be read by machine {peer}, over the {UNSENT_BYTES_MAX} allowed"
+                    "{unsent} bytes wait to go to machine {peer}, over the {UNSENT_BYTES_MAX} allowed"
                 );
                 self.break_off(peer, &Refusal::new(ErrorCode::Overflow, text), now)?;
                 dropped = true;
@@ -413,6 +478,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         refusal: &Refusal,
         now: Time,
     ) -> Result<(), MeshError> {
+        self.settle();
         if let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) {
             refusal.to_control().encode(connection.output());
             let flushed = connection.flush();

@@ -14,7 +14,7 @@ use crate::{
     dice::{Purpose, Stream},
     node::{DownCause, Effect, Effects, Input, Node, Order},
     trace::{Event, Footer, Kind, Mishaps, Recipients, Record},
-    units::{MachineId, MachineSet, Period, Time},
+    units::{MachineId, MachineSet, Period, Speed, Time},
     wire::Reason,
 };
 
@@ -212,10 +212,12 @@ impl Machine {
                 effects.extend(resumed.map(|next_us| Effect::Record(Record::Pace { rate, next_us })));
             }
             Order::Rate { per_second } => {
-                let rate = per_second.clamp(1, rate_max(self.config.speed));
-                self.rate = rate;
-                let changed = pace.change(now, Period::new(rate, self.config.speed));
-                effects.extend(changed.map(|next_us| Effect::Record(Record::Pace { rate, next_us })));
+                self.rate = per_second.clamp(1, rate_max(self.config.speed));
+                effects.extend(changed(pace, now, self.rate, self.config.speed));
+            }
+            Order::OwnRate => {
+                self.rate = self.config.rate;
+                effects.extend(changed(pace, now, self.rate, self.config.speed));
             }
             Order::Jump { ticks, physical_us } => {
                 self.clock.advance(ticks);
@@ -320,6 +322,12 @@ impl Machine {
             ..Footer::default()
         }
     }
+}
+
+/// Another rate from `now` on, and the remark that says so; a machine that is paused says it when it goes on.
+fn changed(pace: &mut Pace, now: Time, rate: u32, speed: Speed) -> Option<Effect<Stamp>> {
+    let next_us = pace.change(now, Period::new(rate, speed))?;
+    Some(Effect::Record(Record::Pace { rate, next_us }))
 }
 
 impl Node for Machine {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use clocklab::{
+    faults::Plan,
     mesh::{Config, OnPeerLoss},
     node::{Effect, Effects, Input, Node},
     units::{MachineId, Time},
@@ -57,6 +58,9 @@ pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
         connect_timeout: Duration::from_secs(20),
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
+        faults: Plan::default(),
+        last_at: None,
+        run_age: Duration::ZERO,
     }
 }
 
