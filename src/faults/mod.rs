@@ -24,6 +24,7 @@ mod gate;
 mod held;
 mod plan;
 mod random;
+mod random_lives;
 mod text;
 
 use std::time::Duration;

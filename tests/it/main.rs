@@ -13,6 +13,7 @@ mod compare;
 mod draw;
 mod export;
 mod foreign;
+mod lives;
 mod mesh;
 mod protocol;
 mod report;
