@@ -28,6 +28,9 @@ use crate::{
     wire::{RunId, Standing},
 };
 
+/// Instead of a file: faults that are drawn.
+const RANDOM: &str = "random";
+
 /// Machines of a run unless told otherwise.
 const MACHINES_DEFAULT: u16 = 3;
 
@@ -75,7 +78,7 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             None => OnPeerLoss::Stop,
         }),
         faults: match &arguments.faults {
-            Some(file) => Some((file.clone(), read_faults(file, machines)?)),
+            Some(file) => Some((file.clone(), faults(file, machines, seed, duration)?)),
             None => None,
         },
         connect_timeout: arguments.connect_timeout,
@@ -267,7 +270,7 @@ pub(super) fn simulated_faults(arguments: &SimulateArguments) -> anyhow::Result<
     let machines = machines(&arguments.system)?;
     let faults = match &arguments.faults {
         None => return Ok(SimulatedFaults::None),
-        Some(file) if file.as_os_str() == "random" => SimulatedFaults::Random,
+        Some(file) if file.as_os_str() == RANDOM => SimulatedFaults::Random,
         Some(file) => SimulatedFaults::Plan(read_faults(file, machines)?),
     };
     if machines > CONTROL_MACHINES_MAX {
@@ -277,6 +280,18 @@ pub(super) fn simulated_faults(arguments: &SimulateArguments) -> anyhow::Result<
         return Err(Usage(what).into());
     }
     Ok(faults)
+}
+
+/// What `--faults` of real machines says: a file, or `random`, which the same seed and duration draw alike everywhere.
+fn faults(file: &Path, machines: u16, seed: u64, duration: Option<Duration>) -> anyhow::Result<Plan> {
+    if file.as_os_str() != RANDOM {
+        return read_faults(file, machines);
+    }
+    let Some(duration) = duration else {
+        return Err(Usage("--faults random: give a --duration to spread them over".to_owned()).into());
+    };
+    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    Ok(Plan::random(seed, machines, duration_us))
 }
 
 fn read_faults(file: &Path, machines: u16) -> anyhow::Result<Plan> {

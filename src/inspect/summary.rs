@@ -136,6 +136,13 @@ impl RunSummary {
         self.machines.iter().map(|machine| machine.ticks).sum()
     }
 
+    /// Whether injected faults lost or doubled messages: theory knows nothing of that.
+    #[must_use]
+    pub fn has_faulty_messages(&self) -> bool {
+        let mut machines = self.machines.iter();
+        machines.any(|machine| machine.lost + machine.duplicated > 0)
+    }
+
     /// The longest time that a machine ticked.
     #[must_use]
     pub fn seconds(&self) -> f64 {

@@ -214,7 +214,8 @@ impl Schedules {
             Piece::Timed(timed) => {
                 let ticking = footer.ticking_us.map(|us| {
                     let us = i64::try_from(us).unwrap_or(i64::MAX);
-                    seconds(us.saturating_sub(self.ticked_us))
+                    // Not below nothing: an order may come behind the end, which a late machine sees later.
+                    seconds(us.saturating_sub(self.ticked_us).max(0))
                 });
                 let longest = ticking.unwrap_or_else(|| at.seconds_since(timed.begun));
                 // A footer without `ticking_us` says only when the machine ended: up to so long before that it may

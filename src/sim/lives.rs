@@ -442,8 +442,8 @@ impl<N: Node> Simulation<N> {
         self.break_now(me, now, observer)
     }
 
-    /// A machine wakes: everything that came meanwhile is taken, in the order in which it came; then what it had wanted
-    /// to do, as in a round on real sockets: a machine whose end has passed does not tick first.
+    /// A machine wakes: as in a round on real sockets, it takes what has come in the order in which it came, then sees
+    /// whether its end has passed, then does what was planned, then ticks.
     pub(super) fn thaw(
         &mut self,
         me: MachineId,
@@ -454,10 +454,15 @@ impl<N: Node> Simulation<N> {
             .lives
             .as_mut()
             .and_then(|lives| lives.machines.get_mut(me.index()));
-        let kept = one.and_then(|one| one.kept.take()).unwrap_or_default();
-        let is_wake = |(_, what): &(Place, What)| matches!(what, What::Wake(_));
-        let (wakes, mut kept): (VecDeque<_>, VecDeque<_>) = kept.into_iter().partition(is_wake);
-        kept.extend(wakes);
+        let mut kept = one.and_then(|one| one.kept.take()).unwrap_or_default();
+        // Stable: within a rank by time.
+        kept.make_contiguous().sort_by_key(|(_, what)| match what {
+            What::Stop(_) => 1,
+            What::Break(_) => 2,
+            What::Wake(_) => 3,
+            What::Enter(_) | What::Start(_) | What::Segment(_) | What::StopToo(_) | What::End(_) => 0,
+            What::Lost { .. } | What::Revive(_) | What::Rise { .. } | What::Thaw(_) => 0,
+        });
         while let Some((place, what)) = kept.pop_front() {
             self.take(place, what, now, observer)?;
             // It may have been struck again, by what it had planned for meanwhile.

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Implements the link contract, the start barrier and the shutdown of protocol.md, sections 2 to 4, and promises
-//! no more than `mesh` does: messages of one link arrive whole, once and in order, each after a latency of its own, unless an injected fault
-//! ([`faults`](crate::faults)) decides otherwise.
+//! no more than `mesh` does: messages of one link arrive whole, once and in order, each after a latency of its own,
+//! unless an injected fault ([`faults`](crate::faults)) decides otherwise.
 //! Frames are the real ones, cut at random places, through the real decoder. Knows no system, opens no file, reads
 //! no clock; virtual time costs what is computed in it and nothing else.
 //!

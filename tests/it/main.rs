@@ -12,6 +12,7 @@ mod check;
 mod compare;
 mod draw;
 mod export;
+mod faults;
 mod foreign;
 mod lives;
 mod mesh;

@@ -9,6 +9,7 @@ mod channel;
 mod end;
 mod judge;
 mod lives;
+mod loose;
 mod machine;
 mod rules;
 mod stamp;
