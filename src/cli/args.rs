@@ -242,7 +242,7 @@ pub(super) struct SimulateArguments {
     /// How long messages are under way: constant:TIME, uniform:TIME-TIME or exponential:MEAN
     #[arg(long, value_name = "LATENCY", default_value = "uniform:50us-150us")]
     pub(super) latency: Latency,
-    /// File that says what is to be broken, and when; or `random`: faults of links, drawn from each run's seed
+    /// File that says what is to be broken, and when; or `random`: faults of links and machines, drawn from each run's seed
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
     /// Simulate this many runs, of seeds SEED, SEED + 1, …, and show how their statistics spread

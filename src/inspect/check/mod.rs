@@ -189,15 +189,8 @@ impl Check {
             .filter(|count| count.judged > 0 || count.broken > 0)
             .collect();
         let order: Vec<&'static str> = rules.iter().map(|count| count.rule).collect();
-        let endless = (0..).map(MachineId).zip(&self.machines);
-        let endless =
-            endless.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
-        let endless = endless
-            .map(|(id, _)| id)
-            .chain(headless.iter().copied())
-            .collect();
         Verdict {
-            endless,
+            endless: endless(&self.machines, headless),
             dir: dir.to_owned(),
             machines: u16::try_from(self.machines.len()).unwrap_or(u16::MAX),
             events,
@@ -208,4 +201,12 @@ impl Check {
             notes,
         }
     }
+}
+
+/// The machines whose log has no end.
+fn endless(machines: &[Option<MachineCheck>], headless: &[MachineId]) -> Vec<MachineId> {
+    let all = (0..).map(MachineId).zip(machines);
+    let endless = all.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
+    let endless = endless.map(|(id, _)| id);
+    endless.chain(headless.iter().copied()).collect()
 }
