@@ -22,6 +22,7 @@ pub const FASTEST: [u32; 3] = [RATE_MAX; 3];
 pub fn write_run(logs: &Path, rates: &[u32], events: u64) -> (PathBuf, u64) {
     let run = Simulated {
         rates: rates.to_vec(),
+        speed: clocklab::units::Speed::NORMAL,
         draw: 10,
         traffic: Traffic::Assignment,
         phase: Phase::Random,

@@ -29,6 +29,7 @@ use crate::{
     lab::{Experiment, Group, Plan, RunJob, Settings},
     mesh::OnPeerLoss,
     trace::Traffic,
+    units::{MachineId, Speed},
     wire::{RunId, Standing},
 };
 
@@ -174,6 +175,7 @@ fn settings(
         bind: None,
         hosts: None,
         rates,
+        speed: Speed::NORMAL,
         draw,
         traffic: Traffic::Assignment,
         phase: group.phase,
@@ -188,7 +190,7 @@ fn settings(
         standing: Standing::Given,
         secret: None,
     };
-    for machine in crate::units::MachineId::all(settings.machines()) {
+    for machine in MachineId::all(settings.machines()) {
         settings.model(machine).map_err(|error| options::usage(&error))?;
     }
     Ok(settings)

@@ -15,12 +15,12 @@ use rand::{TryRng, rngs::SysRng};
 
 use super::{
     Usage,
-    args::{ModelArguments, SimulateArguments, SystemArguments},
+    args::{MachineArguments, ModelArguments, SimulateArguments, SystemArguments},
     secret,
 };
 use crate::{
     faults::Plan,
-    lab::{Hosts, Settings, Simulated, SimulatedFaults},
+    lab::{Hosts, Life, Settings, Simulated, SimulatedFaults},
     mesh::OnPeerLoss,
     model::{ConfigError, DRAW_DEFAULT, Rates, draw_from_internal},
     sim::CONTROL_MACHINES_MAX,
@@ -68,6 +68,7 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             .rates
             .resolve(machines, seed)
             .map_err(|error| usage(&error))?,
+        speed: system.speed,
         draw: draw(system)?,
         traffic: system.traffic,
         phase: system.phase,
@@ -99,6 +100,34 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
     Ok(settings)
 }
 
+/// What the log of a machine that is to be started again says, and the arguments of its first start as it gives them: of
+/// the run named, or the newest.
+///
+/// # Errors
+/// [`Usage`] inside the error if there is no such log, or nothing to come back to.
+pub(super) fn further_life(arguments: &MachineArguments) -> anyhow::Result<(Life, ModelArguments)> {
+    let mut model = arguments.model.clone();
+    let folder = match &model.run {
+        Some(run) => model.logs.join(run.as_str()),
+        None => model.logs.join("latest"),
+    };
+    let life = Life::read(&folder, arguments.id).map_err(|error| Usage(error.to_string()))?;
+    let header = &life.header;
+    model.run = Some(header.run.clone());
+    model.system.machines = model.hosts.is_none().then_some(header.machines);
+    // What the others' rates are is none of this machine's business.
+    let rate = header.rate.unwrap_or_default();
+    model.system.rates = Rates::List(vec![rate; usize::from(header.machines)]);
+    (model.system.draw, model.system.internal) = (header.draw, None);
+    model.system.speed = header.speed;
+    model.system.phase = life.phase();
+    model.system.clock = header.clock;
+    model.system.traffic = header.traffic;
+    model.system.seed = Some(header.seed);
+    model.on_peer_loss.get_or_insert(OnPeerLoss::Continue);
+    Ok((life, model))
+}
+
 /// Validates a run to simulate, with this seed and this name.
 ///
 /// # Errors
@@ -117,6 +146,7 @@ pub(super) fn simulated(
     let rates = system.rates.resolve(machines, seed);
     let run = Simulated {
         rates: rates.map_err(|error| usage(&error))?,
+        speed: system.speed,
         draw: draw(system)?,
         traffic: system.traffic,
         phase: system.phase,

@@ -72,15 +72,27 @@ fn incidents(machine: &MachineSummary, found: &mut Vec<String>) {
             "machine {id}: {seconds} s of wall time passed while its clock stood still (suspended, or the wall clock was set)"
         ));
     }
-    if let (Some(rate), Some(late_us)) = (machine.rate, machine.tick_error_us_max) {
+    if let (Some(rate), Some(late_us)) = (machine.ticks_per_second(), machine.tick_error_us_max) {
         let late_us = approximate(late_us);
-        if late_us * f64::from(rate) > LATE_PERIODS * 1e6 {
+        if late_us * rate > LATE_PERIODS * 1e6 {
             found.push(format!(
                 "machine {id}: a tick came {:.1} ms late, of a period of {:.1} ms",
                 late_us / 1e3,
-                1e3 / f64::from(rate)
+                1e3 / rate
             ));
         }
+    }
+    if machine.restarts > 0 {
+        found.push(format!(
+            "machine {id} was started again {}; what waited in its queue was lost",
+            times(machine.restarts)
+        ));
+    }
+    if machine.orders > 0 {
+        found.push(format!(
+            "machine {id} was paused, stepped, or given another rate or clock, {} in all: theory says nothing of this run",
+            times(machine.orders)
+        ));
     }
     if machine.links_lost > 0 {
         found.push(format!(

@@ -15,7 +15,7 @@ use crate::{
     faults::Plan,
     mesh::{EventLog, LogError, LogFile},
     trace::{Record, Traffic, WallTime},
-    units::MachineId,
+    units::{MachineId, Speed},
     wire::RunId,
 };
 
@@ -38,6 +38,8 @@ pub struct RunFile {
     simulated: Option<SimulatedNetwork>,
     /// Each machine's rate; of a machine by hand its own alone.
     rates: BTreeMap<u16, u32>,
+    #[serde(skip_serializing_if = "is_normal")]
+    speed: String,
     draw: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     traffic: Option<String>,
@@ -60,6 +62,11 @@ pub struct RunFile {
 #[derive(Clone, Debug, Serialize)]
 struct SimulatedNetwork {
     latency: String,
+}
+
+/// Runs in real time need no word about it.
+fn is_normal(speed: &str) -> bool {
+    speed == Speed::NORMAL.to_string()
 }
 
 /// A plan as it stands in `run.json`.
@@ -115,6 +122,7 @@ impl RunFile {
             addresses: settings.addresses.iter().map(ToString::to_string).collect(),
             simulated: None,
             rates: (0..).zip(settings.rates.iter().copied()).collect(),
+            speed: settings.speed.to_string(),
             draw: settings.draw,
             traffic: shown_traffic(settings.traffic),
             phase: settings.phase.to_string(),
@@ -157,6 +165,7 @@ impl RunFile {
                 latency: run.latency.to_string(),
             }),
             rates: (0..).zip(run.rates.iter().copied()).collect(),
+            speed: run.speed.to_string(),
             draw: run.draw,
             traffic: shown_traffic(run.traffic),
             phase: run.phase.to_string(),
@@ -275,6 +284,10 @@ impl EventLog for RunLog {
 
     fn commit(&mut self) -> Result<(), LogError> {
         self.log.commit()
+    }
+
+    fn settle(&mut self) -> Result<(), LogError> {
+        self.log.settle()
     }
 
     fn close(&mut self) -> Result<(), LogError> {

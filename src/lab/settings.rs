@@ -33,6 +33,8 @@ pub struct Settings {
     pub hosts: Option<PathBuf>,
     /// Ticks a second, one rate a machine.
     pub rates: Vec<u32>,
+    /// How fast time passes for the machines.
+    pub speed: Speed,
     /// Sides of the die.
     pub draw: u32,
     /// Whom sends go to.
@@ -93,6 +95,7 @@ impl Settings {
             me,
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
+            speed: self.speed,
             draw: self.draw,
             traffic: self.traffic,
             phase: self.phase,
@@ -125,6 +128,7 @@ impl Settings {
                 .seeded(self.seed),
             run_age: Duration::ZERO,
             secret: self.secret.as_ref().map(|file| file.secret.clone()),
+            last_at: None,
         }
     }
 
@@ -161,6 +165,7 @@ impl Settings {
                 .collect::<Vec<_>>()
                 .join(","),
         );
+        add("speed", self.speed.to_string());
         add("draw", self.draw.to_string());
         add("traffic", self.traffic.to_string());
         add("phase", self.phase.to_string());
@@ -213,7 +218,7 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
         draw: Some(config.draw),
         traffic: config.traffic,
         phase_us: Some(config.phase_us()),
-        speed: Speed::NORMAL,
+        speed: config.speed,
         clock: config.clock,
         seed: config.seed,
         run,

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::simulated::{Simulated, SimulatedError};
 use crate::{
-    clock::ClockKind, inspect::phase::Cell, model::Phase, sim::Latency, trace::Traffic, wire::RunId,
+    clock::ClockKind, inspect::phase::Cell, model::Phase, sim::Latency, trace::Traffic, units::Speed,
+    wire::RunId,
 };
 
 /// The shorter runs are one in this of the longer ones.
@@ -77,6 +78,7 @@ impl Sweep {
                 }
                 let end = Simulated {
                     rates,
+                    speed: Speed::NORMAL,
                     draw,
                     traffic: Traffic::Assignment,
                     phase: self.phase,

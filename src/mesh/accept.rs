@@ -16,6 +16,7 @@ use super::{
     link::State,
     outcome::MeshError,
     phases::Phase,
+    rejoin::judge_life,
     round::Mesh,
     trust::offer,
 };
@@ -297,6 +298,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         given_up.into_iter().chain(self.accept_again).min()
     }
 
+    fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. } | Phase::Done)
+    }
+
     /// Judges a hello, `mine` being the answer to it.
     fn may_come_in(&self, mine: &Hello, theirs: &Hello) -> Result<(), Refusal> {
         if theirs.sender == CONTROLLER {
@@ -304,22 +309,26 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             return self.may_command();
         }
         Expectation { mine, dialled: None }.judge(theirs)?;
-        if matches!(self.phase, Phase::Draining { .. } | Phase::Done) {
+        if self.is_stopping() {
             return Err(Refusal::new(ErrorCode::Busy, "this machine is stopping"));
         }
-        if self
-            .links
-            .get(theirs.sender.index())
-            .is_some_and(super::link::Link::is_up)
-        {
-            let text = format!("machine {} is here already", theirs.sender);
-            return Err(Refusal::new(ErrorCode::DuplicateMachine, text));
+        match self.links.get(theirs.sender.index()) {
+            Some(link) => judge_life(link, theirs),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes a stranger the peer that it is, or a commander.
     fn let_in(&mut self, token: Token, hello: &Hello, now: Time) -> Result<(), MeshError> {
+        if hello.sender != CONTROLLER {
+            self.make_way(hello.sender, now)?;
+            if self.is_stopping() {
+                // The loss of the life before was the end of this one.
+                let refusal = Refusal::new(ErrorCode::Busy, "this machine is stopping");
+                self.refuse(token, &refusal, now);
+                return Ok(());
+            }
+        }
         let Some(mut stranger) = self.strangers.remove(&token) else {
             return Ok(());
         };

@@ -1,11 +1,13 @@
 //! The clocks of one machine: Lamport's, and beside it the one that the run asks for.
 //!
 //! The physical clock that a hybrid clock follows is the computer's at the start, carried on by the monotonic time
-//! since, and moved by what orders add to it. A machine that is started again reads it again: what was added is gone.
+//! since, and moved by what orders add to it. The clock is the computer's, not the process's: what was added stays when
+//! the machine is started again.
 
+use super::memory::Memory;
 use crate::{
     clock::{ClockKind, HybridClock, HybridTime, Lamport, Timestamp, VectorClock, VectorLinks},
-    trace::{Event, Vector, WallTime},
+    trace::{Vector, WallTime},
     units::{MachineId, Time},
 };
 
@@ -22,13 +24,14 @@ pub(super) struct Reading {
 pub(super) struct Clocks {
     lamport: Lamport,
     other: Other,
+    physical: Physical,
 }
 
 #[derive(Debug)]
 enum Other {
     None,
     Vector(Box<VectorLinks>),
-    Hybrid(HybridClock, Physical),
+    Hybrid(HybridClock),
 }
 
 /// A physical clock.
@@ -50,37 +53,42 @@ impl Clocks {
                 ClockKind::Vector => {
                     Other::Vector(Box::new(VectorLinks::new(VectorClock::new(me, machines))))
                 }
-                ClockKind::Hybrid => Other::Hybrid(HybridClock::default(), Physical::default()),
+                ClockKind::Hybrid => Other::Hybrid(HybridClock::default()),
             },
+            physical: Physical::default(),
         }
     }
 
-    /// Clocks whose last event was `last`. What it does not say, or not of this run, begins anew; `check` then says so.
-    pub(super) fn recovered(kind: ClockKind, me: MachineId, machines: u16, last: &Event) -> Self {
+    /// Clocks that go on from what a machine's log says. What it does not say, or not of this run, begins anew; `check`
+    /// then says so.
+    pub(super) fn resumed(kind: ClockKind, me: MachineId, machines: u16, memory: &Memory) -> Self {
         let mut clocks = Self::new(kind, me, machines);
-        clocks.lamport = Lamport::at(last.clock);
-        match (&mut clocks.other, &last.vector, last.hybrid) {
+        clocks.lamport = Lamport::resumed(memory.clock);
+        clocks.physical.offset_us = memory.physical_offset_us;
+        match (&mut clocks.other, &memory.vector, memory.hybrid) {
             (Other::Vector(links), Some(vector), _) if vector.len() == usize::from(machines) => {
                 **links = VectorLinks::new(VectorClock::at(me, vector.clone()));
             }
-            (Other::Hybrid(clock, _), _, Some(last)) => *clock = HybridClock::at(last),
+            (Other::Hybrid(clock), _, Some(last)) => *clock = HybridClock::at(last),
             _ => {}
         }
         clocks
     }
 
-    /// The physical clock shows `wall` at the time `now`.
+    /// The machine starts, and its physical clock shows `wall`, to which orders will add.
     pub(super) fn start(&mut self, wall: WallTime, now: Time) {
-        if let Other::Hybrid(_, physical) = &mut self.other {
-            physical.started = (wall, now);
-        }
+        self.physical.started = (wall, now);
     }
 
-    /// Moves the physical clock, either way.
-    pub(super) fn jump_physical(&mut self, us: i64) {
-        if let Other::Hybrid(_, physical) = &mut self.other {
-            physical.offset_us = physical.offset_us.saturating_add(us);
-        }
+    /// Moves Lamport's clock ahead, and the physical one either way.
+    pub(super) fn jump(&mut self, ticks: u64, physical_us: i64) {
+        self.lamport.advance(ticks);
+        self.physical.offset_us = self.physical.offset_us.saturating_add(physical_us);
+    }
+
+    /// How far orders have moved the physical clock, in microseconds.
+    pub(super) fn physical_offset_us(&self) -> i64 {
+        self.physical.offset_us
     }
 
     /// An event that is no receive.
@@ -93,8 +101,8 @@ impl Clocks {
                 links.tick();
                 Reading::with_vector(lamport, links)
             }
-            Other::Hybrid(clock, physical) => Reading {
-                hybrid: Some(clock.tick(physical.us(now))),
+            Other::Hybrid(clock) => Reading {
+                hybrid: Some(clock.tick(self.physical.us(now))),
                 ..Reading::of(lamport)
             },
         }
@@ -109,8 +117,8 @@ impl Clocks {
                 links.merge(vector);
                 Reading::with_vector(lamport, links)
             }
-            (Other::Hybrid(clock, physical), Timestamp::Hybrid { hybrid, .. }) => Reading {
-                hybrid: Some(clock.merge(physical.us(now), *hybrid)),
+            (Other::Hybrid(clock), Timestamp::Hybrid { hybrid, .. }) => Reading {
+                hybrid: Some(clock.merge(self.physical.us(now), *hybrid)),
                 ..Reading::of(lamport)
             },
             _ => Reading::of(lamport),
@@ -127,7 +135,7 @@ impl Clocks {
                 lamport,
                 vector: Box::new(links.stamp(to)),
             },
-            Other::Hybrid(clock, _) => Timestamp::Hybrid {
+            Other::Hybrid(clock) => Timestamp::Hybrid {
                 lamport,
                 hybrid: clock.value(),
             },

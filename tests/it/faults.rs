@@ -141,6 +141,7 @@ fn plan(name: &str) -> Plan {
 fn simulated(name: &str, seed: u64) -> Told {
     let run = Simulated {
         traffic: Traffic::Assignment,
+        speed: clocklab::units::Speed::NORMAL,
         rates: vec![200, 150, 120],
         draw: 10,
         phase: Phase::Random,
@@ -467,6 +468,7 @@ fn every_rule_holds_for_random_plans_and_settings() {
         let rates = (0..machines).map(|machine| 1 + u32::try_from(machine * 17 + place(40, 1)).unwrap());
         let run = Simulated {
             traffic: Traffic::Assignment,
+            speed: clocklab::units::Speed::NORMAL,
             rates: rates.collect(),
             draw: [3, 4, 10][place(3, 2)],
             phase: [Phase::Random, Phase::Aligned][place(2, 4)],

@@ -16,6 +16,7 @@ mod export;
 mod faults;
 mod foreign;
 mod hosts;
+mod lives;
 mod mesh;
 mod protocol;
 mod report;

@@ -1,7 +1,7 @@
 //! The rules of hybrid logical clocks, where a log has them.
 //!
 //! Source: S. Kulkarni et al., "Logical Physical Clocks", OPODIS 2014. The physical clock of an event is its line's time
-//! and what `# jump` remarks have added to it so far, which a restart takes away again.
+//! and what `# jump` remarks have added to it so far.
 //!
 //! - *hybrid rule*: figure 5, with equality: own events where the one before is known, receives where the send is.
 //! - *hybrid order*: (l, c) of a send is less than that of its receive.
@@ -83,9 +83,8 @@ impl HybridTrack {
         self.offset_us_max = self.offset_us_max.max(self.offset_us);
     }
 
-    /// The process was started again, and reads its computer's clock.
+    /// The process was started again, and has read its computer's clock anew.
     pub(super) fn restart(&mut self) {
-        self.offset_us = 0;
         self.is_restarted = true;
     }
 

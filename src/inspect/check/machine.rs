@@ -6,6 +6,7 @@ use super::{
     channel::{Channels, Received, ReceivedOther, Sent, SentOther},
     hybrid::{self, Fastest, HybridReceive, HybridTrack},
     judge::{Context, Files, Losses},
+    lives::Lives,
     rules::{CLOCK, FOOTER, FORMAT, HYBRID, TICK, TIME, VECTOR},
     vector::{self, Claims, VectorTrack},
     wrong_rule::Fits,
@@ -44,6 +45,7 @@ pub(super) struct Shared {
     pub(super) losses: Losses,
     pub(super) claims: Claims,
     pub(super) fastest: Fastest,
+    pub(super) lives: Lives,
     pub(super) violations: Violations,
 }
 
@@ -88,18 +90,48 @@ impl MachineCheck {
                 let lines = shared.losses.entry((self.me, *peer)).or_default();
                 lines.push(line);
             }
-            Record::LinkUp { .. }
-            | Record::Stall { .. }
+            Record::LinkUp { peer, incarnation } => {
+                let link = (self.me, *peer);
+                let Shared {
+                    lives,
+                    files,
+                    violations,
+                    ..
+                } = shared;
+                lives.linked(link, line, *incarnation, files, violations);
+            }
+            Record::Restarted { incarnation } => self.restarted(line, *incarnation, shared),
+            // No event, but the clock is what the next one goes on from.
+            Record::Jumped { ticks, physical_us } => {
+                self.clock = self.clock.saturating_add(*ticks);
+                self.hybrid.jump(*physical_us);
+            }
+            Record::Stall { .. }
             | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. } => {}
-            Record::Jumped { physical_us, .. } => self.hybrid.jump(*physical_us),
-            Record::Restarted { .. } => self.hybrid.restart(),
             Record::Ended(footer) => self.end(line, footer, shared),
         }
         (self.last_at, self.last_line) = (at, line);
+    }
+
+    /// A further life begins: every link of the one before was lost with it, in both directions.
+    #[cold]
+    fn restarted(&mut self, line: u64, incarnation: u32, shared: &mut Shared) {
+        self.hybrid.restart();
+        let Shared {
+            lives,
+            files,
+            violations,
+            losses,
+            ..
+        } = shared;
+        lives.restarted(self.me, line, incarnation, files, violations);
+        for peer in self.me.peers(self.machines) {
+            losses.entry((self.me, peer)).or_default().push(line);
+        }
     }
 
     #[inline]

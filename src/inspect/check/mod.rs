@@ -9,6 +9,7 @@ mod channel;
 mod end;
 mod hybrid;
 mod judge;
+mod lives;
 mod loose;
 mod machine;
 mod rules;
@@ -22,10 +23,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use self::{
     channel::Channels,
     judge::Files,
+    lives::Lives,
     machine::{MachineCheck, Shared},
     rules::{
-        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, HYBRID, HYBRID_BOUND, HYBRID_ORDER, ORDER,
-        RULES, STAMP, TICK, TIME, VECTOR,
+        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, HYBRID, HYBRID_BOUND, HYBRID_ORDER,
+        INCARNATION, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
     },
 };
 use super::{run::Item, skew::Skew};
@@ -81,6 +83,7 @@ impl Check {
                 losses: BTreeMap::new(),
                 claims: vec![None; files.len()],
                 fastest: BTreeMap::new(),
+                lives: Lives::default(),
                 violations: Violations::default(),
                 files: Files(files),
             },
@@ -166,6 +169,7 @@ impl Check {
             STAMP | CONDITION | ORDER => matched,
             CONSERVATION => channels,
             FOOTER => footers,
+            INCARNATION => self.shared.lives.judged,
             VECTOR => vectors,
             HYBRID | HYBRID_BOUND => hybrids,
             // Messages whose ends both have one.

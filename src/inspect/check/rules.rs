@@ -21,6 +21,8 @@ pub(super) const ORDER: &str = "channel order";
 pub(super) const CONSERVATION: &str = "conservation";
 /// The footer is the last line, and counts what the log holds.
 pub(super) const FOOTER: &str = "footer";
+/// Lives of a machine count 2, 3, …, and nobody's link leads back to an earlier one, or to one that never was.
+pub(super) const INCARNATION: &str = "incarnation";
 /// Own entry by 1, receives by entrywise maximum, nobody ahead of the owner.
 pub(super) const VECTOR: &str = "vector clock";
 /// Figure 5 of the paper, with equality.
@@ -31,7 +33,7 @@ pub(super) const HYBRID_ORDER: &str = "hybrid order";
 pub(super) const HYBRID_BOUND: &str = "hybrid bound";
 
 /// All of them, in the order of reports.
-pub(super) const RULES: [&str; 14] = [
+pub(super) const RULES: [&str; 15] = [
     FORMAT,
     COMPLETE,
     TIME,
@@ -42,6 +44,7 @@ pub(super) const RULES: [&str; 14] = [
     ORDER,
     CONSERVATION,
     FOOTER,
+    INCARNATION,
     VECTOR,
     HYBRID,
     HYBRID_ORDER,

@@ -70,6 +70,7 @@ fn model(plan: &Plan<'_>, me: MachineId) -> model::Config {
         me,
         machines: u16::try_from(plan.rates.len()).unwrap(),
         rate: plan.rates[me.index()],
+        speed: Speed::NORMAL,
         draw: plan.draw,
         traffic: Traffic::Assignment,
         phase: Phase::Random,
