@@ -1,11 +1,41 @@
-//! Control frames and stamps: decoding never panics, and what decodes encodes to the same bytes.
+//! Control frames and stamps: decoding never panics, what decodes encodes to the same bytes, and a machine with any clock
+//! takes every stamp or refuses it.
 #![no_main]
 
 use clocklab::{
-    model::Stamp,
+    clock::ClockKind,
+    model::{Config, Machine, Phase, Stamp},
+    node::{Input, Node},
+    trace::{Traffic, WallTime},
+    units::{MachineId, Time},
     wire::{Control, ERROR_TEXT_BYTES_MAX, HEADER_BYTES, Message, encode_frame},
 };
 use libfuzzer_sys::fuzz_target;
+
+/// A machine takes the stamp twice and ticks three times.
+fn take(clock: ClockKind, message: &Stamp) {
+    let mut machine = Machine::new(Config {
+        me: MachineId(0),
+        machines: 3,
+        rate: 1000,
+        draw: 3,
+        traffic: Traffic::Assignment,
+        phase: Phase::Aligned,
+        clock,
+        seed: 1,
+    });
+    let mut effects = Vec::new();
+    let wall = WallTime(0);
+    machine.handle(Time(0), Input::Start { wall }, &mut effects);
+    for _ in 0..2 {
+        let (from, message) = (MachineId(1), message.clone());
+        machine.handle(Time(0), Input::Message { from, message }, &mut effects);
+    }
+    for now in [0, 1000, 2000] {
+        machine.handle(Time(now), Input::Timeout, &mut effects);
+    }
+    assert!(effects.len() >= 3, "{effects:?}");
+}
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (kind, body) = input;
@@ -26,5 +56,6 @@ fuzz_target!(|input: (u8, &[u8])| {
         encode_frame(&mut bytes, stamp.kind(), |body| stamp.encode(body));
         assert_eq!(bytes.get(HEADER_BYTES), Some(&kind));
         assert_eq!(&bytes[HEADER_BYTES + 1..], body);
+        ClockKind::ALL.iter().for_each(|clock| take(*clock, &stamp));
     }
 });

@@ -13,7 +13,9 @@ use super::{
     print,
 };
 use crate::inspect::{
-    self, RunSeries, RunSummary, Style, Verdict, figure,
+    self, RunSeries, RunSummary, Style, Verdict,
+    clocks::ClockComparison,
+    figure,
     history::History,
     palette::Theme,
     report::{self, Made, Report},
@@ -71,7 +73,20 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
         several => print(&table::runs(several, style))?,
     }
     if let ([run], [folder]) = (runs.as_slice(), folders.as_slice()) {
-        write_outputs(arguments, folder, run)?;
+        let history = (run.1.events() <= report::DIAGRAM_EVENTS_MAX).then(|| History::read(folder));
+        let history = history.transpose().map_err(unreadable)?;
+        let compared = history
+            .as_ref()
+            .map(|history| ClockComparison::read(folder, history));
+        let clocks = compared.transpose().map_err(unreadable)?;
+        match &clocks {
+            Some(clocks) => print(&format!("\n{}", clocks.render(style)))?,
+            None => print(&format!(
+                "\nWhat each clock can tell is left out: the run has more than {} events.\n",
+                report::DIAGRAM_EVENTS_MAX
+            ))?,
+        }
+        write_outputs(arguments, folder, run, (history.as_ref(), clocks.as_ref()))?;
     }
     let valid = runs.iter().all(|(verdict, _)| verdict.is_valid());
     Ok(if valid { Exit::Valid } else { Exit::Violated })
@@ -107,6 +122,7 @@ fn write_outputs(
     arguments: &ReportArguments,
     folder: &Path,
     (verdict, summary): &(Verdict, RunSummary),
+    (history, clocks): (Option<&History>, Option<&ClockComparison>),
 ) -> anyhow::Result<()> {
     if arguments.figure.is_none() && arguments.figures.is_none() && arguments.html.is_none() {
         return Ok(());
@@ -114,14 +130,13 @@ fn write_outputs(
     let existing = Existing::from_force(arguments.force);
     let series = RunSeries::read(folder).map_err(unreadable)?;
     if let Some(file) = &arguments.html {
-        let history = (summary.events() <= report::DIAGRAM_EVENTS_MAX).then(|| History::read(folder));
-        let history = history.transpose().map_err(unreadable)?;
         let page = report::page(&Report {
             verdict,
             summary,
             series: &series,
             made: &Made::read(folder),
-            history: history.as_ref(),
+            history,
+            clocks,
         });
         output::write(file, &page, existing)?;
         print(&format!("\npage: {}\n", file.display()))?;

@@ -6,6 +6,7 @@
 
 pub mod causality;
 mod check;
+pub mod clocks;
 mod compare;
 pub mod draw;
 pub mod export;

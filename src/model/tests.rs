@@ -1,5 +1,6 @@
 //! The state machine by scripted inputs, its dice by statistics, and its parameters by their messages.
 
+mod clocks;
 mod dice;
 mod end;
 mod orders;

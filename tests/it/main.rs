@@ -9,6 +9,7 @@
 
 mod causality;
 mod check;
+mod clocks;
 mod compare;
 mod control;
 mod draw;

@@ -7,7 +7,9 @@ use std::{
 };
 
 use clocklab::inspect::{
-    self, LATENESS_BOUNDS_US, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX, Style, figure,
+    self, LATENESS_BOUNDS_US, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX, Style,
+    clocks::ClockComparison,
+    figure,
     history::History,
     palette::Theme,
     report::{self, Made, Report},
@@ -34,12 +36,14 @@ fn generated(plan: &Plan<'_>) -> tempfile::TempDir {
 
 fn page(dir: &Path) -> String {
     let (verdict, summary) = inspect::check(dir).unwrap();
+    let history = History::read(dir).unwrap();
     report::page(&Report {
         verdict: &verdict,
         summary: &summary,
         series: &RunSeries::read(dir).unwrap(),
         made: &Made::read(dir),
-        history: Some(&History::read(dir).unwrap()),
+        history: Some(&history),
+        clocks: Some(&ClockComparison::read(dir, &history).unwrap()),
     })
 }
 
@@ -252,6 +256,7 @@ fn a_page_lists_a_thousand_violations_and_counts_the_rest() {
         series: &RunSeries::read(dir.path()).unwrap(),
         made: &Made::default(),
         history: None,
+        clocks: None,
     });
     let listed = between(&page, "<ol class=\"violations\">", "</ol>");
     assert_eq!(listed.matches("<li>").count(), 1000);

@@ -2,11 +2,16 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use clocklab::inspect::{
-    export::{self, Count, Format, Internals, Order, Selection},
-    foreign,
-    history::History,
+use clocklab::{
+    clock::ClockKind,
+    inspect::{
+        export::{self, Count, Format, Internals, Order, Selection},
+        foreign,
+        history::History,
+    },
 };
+
+use crate::{check::generate, clocks};
 
 /// What each event knows: by its process's number and its place there, how many events of each process.
 fn vectors(history: &History) -> BTreeMap<(String, u32), BTreeMap<String, u32>> {
@@ -24,32 +29,50 @@ fn vectors(history: &History) -> BTreeMap<(String, u32), BTreeMap<String, u32>> 
     vectors
 }
 
+fn assert_round_trip(name: &str, history: &History) {
+    for format in [Format::Shiviz, Format::Tsviz, Format::Govector] {
+        let order = Order {
+            format,
+            selection: Selection {
+                window: None,
+                machines: Vec::new(),
+                count: Count::All,
+            },
+            internals: Internals::Hidden,
+        };
+        let mut bytes = Vec::new();
+        export::export(history, &order, &mut bytes).unwrap();
+        let (verdict, again) = foreign::read_bytes("exported.log", bytes).unwrap();
+        assert!(verdict.is_valid(), "{name} as {format:?}: {verdict}");
+        assert_eq!(again.len(), history.len(), "{name} as {format:?}");
+        assert_eq!(
+            again.received().count(),
+            history.received().count(),
+            "{name} as {format:?}"
+        );
+        assert!(vectors(&again) == vectors(history), "{name} as {format:?}");
+    }
+}
+
 #[test]
 fn vector_logs_of_real_runs_are_read_back_as_the_same_runs() {
     let notebook = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/notebook");
     for name in ["assignment/random-1", "assignment/chatty-5", "phase/saturated-1"] {
-        let history = History::read(&notebook.join(name)).unwrap();
-        for format in [Format::Shiviz, Format::Tsviz, Format::Govector] {
-            let order = Order {
-                format,
-                selection: Selection {
-                    window: None,
-                    machines: Vec::new(),
-                    count: Count::All,
-                },
-                internals: Internals::Hidden,
-            };
-            let mut bytes = Vec::new();
-            export::export(&history, &order, &mut bytes).unwrap();
-            let (verdict, again) = foreign::read_bytes("exported.log", bytes).unwrap();
-            assert!(verdict.is_valid(), "{name} as {format:?}: {verdict}");
-            assert_eq!(again.len(), history.len(), "{name} as {format:?}");
-            assert_eq!(
-                again.received().count(),
-                history.received().count(),
-                "{name} as {format:?}"
-            );
-            assert!(vectors(&again) == vectors(&history), "{name} as {format:?}");
-        }
+        assert_round_trip(name, &History::read(&notebook.join(name)).unwrap());
+    }
+}
+
+#[test]
+fn runs_with_other_clocks_are_exported_as_any_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for clock in [ClockKind::Vector, ClockKind::Hybrid] {
+        let run = folder.path().join(clock.name());
+        std::fs::create_dir(&run).unwrap();
+        let plan = clocks::Plan {
+            clock,
+            ..clocks::PLAN
+        };
+        generate::write(&run, &clocks::logs(&plan));
+        assert_round_trip(clock.name(), &History::read(&run).unwrap());
     }
 }

@@ -7,17 +7,18 @@
 //! The page's scripts read the figures' data (`data.rs` says how it looks) and draw with uPlot, which lies in
 //! `vendor/`. The page forbids itself every connection (Content-Security-Policy).
 
-mod clocks;
 mod data;
 mod diagram;
 mod made;
 mod sections;
+mod skew;
 mod tables;
 
 use std::{borrow::Cow, fmt::Write as _};
 
 use super::{
     check::Verdict,
+    clocks::{self, ClockComparison},
     history::History,
     markup::escape,
     palette::{COLOURS, Palette, Theme},
@@ -52,6 +53,8 @@ pub struct Report<'r> {
     pub made: &'r Made,
     /// The run in memory, for the diagram; `None` if it is too large for that.
     pub history: Option<&'r History>,
+    /// What each clock can tell; `None` if the run is too large for that.
+    pub clocks: Option<&'r ClockComparison>,
 }
 
 /// A part of the page with a heading of its own.
@@ -84,8 +87,12 @@ pub fn sections(report: &Report<'_>) -> Vec<Section> {
     list.extend(sections::violations(report));
     list.push(sections::figures(report));
     list.push(diagram::section(report.history));
+    list.push(clocks::section(
+        report.clocks,
+        &format!("the run has more than {DIAGRAM_EVENTS_MAX} events"),
+    ));
     list.push(sections::messages(report));
-    list.extend(clocks::section(report));
+    list.extend(skew::section(report));
     list.push(sections::rules(report));
     list.push(sections::made(report));
     list.push(sections::limits(report));
