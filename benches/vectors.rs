@@ -1,7 +1,8 @@
 //! Bytes of a vector timestamp on the wire, beside a whole vector of 8 bytes an entry: what sending only what changed on
 //! a link saves.
 //!
-//! `cargo bench --bench vectors`. Options behind `--`: `--machines` (of the figures), `--seconds` (virtual, of all).
+//! `cargo bench --bench vectors`. Options behind `--`: `--machines` (of the figures), `--largest` (of the other
+//! runs), `--seconds` (virtual, of all).
 //!
 //! Simulated machines with rates 1 to 6 and the assignment's die; counted is all that stands in a frame behind its kind,
 //! Lamport's clock and the form included, on the links of real frames (footers' `bytes_sent`). Every rule is judged, and

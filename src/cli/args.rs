@@ -65,6 +65,7 @@ Examples:
   clocklab run --internal 0.25                   fewer internal events: more talk
   clocklab run --rates 6,4,1 --speed 0.1         slow motion: a tenth of these rates
   clocklab run --faults faults.toml              break links and machines by a plan
+  clocklab run --clock vector                    vector clocks beside Lamport's; also: hybrid
 
 On several computers, and in several terminals, use `clocklab machine`.")]
     Run(Box<RunArguments>),
@@ -100,11 +101,16 @@ With `--on-peer-loss continue` in each, one that was killed comes back: clocklab
 Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick \
 (numbers without a gap), clock rule (steps by 1; a receive by max(0, T - C) + 1), stamp (a message carries its \
 send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation \
-(sent = received + waiting), footer (its numbers are right), vector clock. What an injected fault lost, doubled or took \
-out of order is expected as the send line says: sent - lost + duplicated = received + waiting.
+(sent = received + waiting), footer (its numbers are right), incarnation (lives of a machine count 2, 3, ..., and no \
+link leads back to an earlier one). What an injected fault lost, doubled or took out of order is expected as the send \
+line says: sent - lost + duplicated = received + waiting.
+Of vector clocks: vector clock (own entry 1, 2, 3, ...; a receive takes the greater of both, entry by entry; nobody \
+knows more of a machine than the machine). Of hybrid clocks: hybrid rule (figure 5 of the paper, with equality), \
+hybrid order (of a send less than of its receive), hybrid bound (not behind the physical clock, nor further ahead of \
+it than clocks differ).
 Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done), \
 queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x seconds), die obeyed \
-(a send goes to one or to all).
+(a send goes to one or to all; in a ring to the next).
 
 Files are logs of other programs: of ShiViz or TSViz (the expression in the first line, or ShiViz's default one), of \
 GoVector (a file, or a folder with *-Log.txt), of Maelstrom (jepsen.log of a test with --log-net-send true \

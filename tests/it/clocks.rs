@@ -616,7 +616,8 @@ fn real_processes_keep_the_rules_of_every_clock() {
     let logs = folder.path().display();
     for (clock, traffic) in [("vector", "assignment"), ("hybrid", "ring")] {
         let words = format!(
-            "run --clock {clock} --traffic {traffic} --rates 60,40,10 --duration 1500ms --seed 3 --base-port {} --logs {logs} --run {clock}",
+            "run --clock {clock} --traffic {traffic} --rates 60,40,10 --duration 1500ms --seed 3 --base-port {} \
+             --logs {logs} --run {clock}",
             free_base_port(3)
         );
         let (code, said) = clocklab(&words);

@@ -123,7 +123,8 @@ impl HybridTrack {
             && hybrid != own_event(before, physical_us)
         {
             let text = format!(
-                "no receive: the hybrid clock was {before} and the physical clock {physical_us}, so it must become {}; the log says {hybrid}",
+                "no receive: the hybrid clock was {before} and the physical clock {physical_us}, so it must become {}; \
+                 the log says {hybrid}",
                 own_event(before, physical_us),
             );
             wrong(HYBRID, text);
@@ -198,7 +199,8 @@ pub(super) fn judge_receive(
     if after != expected {
         context.violations.add(HYBRID, pair.to, || {
             let text = format!(
-                "receive of the message sent at {there} with {sent}: the hybrid clock was {before} and the physical clock {}, so it must become {expected}; the log says {after}",
+                "receive of the message sent at {there} with {sent}: the hybrid clock was {before} and the physical clock \
+                 {}, so it must become {expected}; the log says {after}",
                 taken.physical_us
             );
             (places(), text)
