@@ -6,6 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
+use clocklab::clock::ClockKind;
 use clocklab::inspect::{
     self, LATENESS_BOUNDS_US, POINTS_MAX, RunSeries, SERIES_MACHINES_MAX, Style,
     clocks::ClockComparison,
@@ -17,7 +18,10 @@ use clocklab::inspect::{
 };
 use serde_json::Value;
 
-use crate::check::generate::{self, Plan};
+use crate::{
+    check::generate::{self, Plan},
+    clocks,
+};
 
 const PLAN: Plan<'_> = Plan {
     rates: &[6, 4, 1],
@@ -240,6 +244,34 @@ fn violations_name_their_file_and_line() {
     let page = page(dir.path());
     let listed = between(&page, "<ol class=\"violations\">", "</ol>");
     assert!(listed.contains("machine-0.log:21</code>"), "{listed}");
+}
+
+#[test]
+fn the_page_says_what_each_clock_can_tell() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = clocks::Plan {
+        clock: ClockKind::Hybrid,
+        skew_us: &[2_000_000],
+        ..clocks::PLAN
+    };
+    generate::write(dir.path(), &clocks::logs(&plan));
+    let page = page(dir.path());
+    let section = between(&page, "<section id=\"clocks\">", "</section>");
+    for name in ["lamport", "vector", "hybrid"] {
+        assert!(
+            section.contains(&format!("<th scope=\"row\">{name}</th><td>")),
+            "{section}"
+        );
+    }
+    assert!(
+        section.contains("no <code>vector=</code>") && !section.contains('`'),
+        "{section}"
+    );
+    // Machine 0 is two seconds ahead, and so is the clock of whoever has just heard of it.
+    let bar = between(section, "<th scope=\"row\">1 s or more</th><td>", "%;background");
+    let width = bar.rsplit("width:").next().unwrap();
+    assert!(width.parse::<f64>().unwrap() > 0.0, "{bar}");
+    assert!(between(section, "<th scope=\"row\">none</th><td>", "background").contains("width:100.0%"));
 }
 
 #[test]

@@ -31,17 +31,45 @@ fn body(comparison: &ClockComparison) -> String {
     html += &table(&COLUMN_NAMES, rows);
     html += "<ul>\n";
     for sentence in sentences(comparison) {
-        let _ = writeln!(html, "<li>{}</li>", escape(&sentence));
+        let _ = writeln!(html, "<li>{}</li>", with_code(&sentence));
     }
     html += "</ul>\n";
     if let Some(distance) = &comparison.distance {
         html += "<h3>The hybrid clock's distance from physical time</h3>\n";
-        let rows = classes(distance)
-            .into_iter()
-            .map(|(name, count)| vec![name, thousands(count)]);
-        html += &table(&["ahead", "events"], rows);
+        html += &histogram(&classes(distance));
     }
     html
+}
+
+/// A sentence, with what stands in back quotes as code.
+fn with_code(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate();
+    let parts = parts.map(|(place, part)| match place % 2 {
+        1 => format!("<code>{}</code>", escape(part)),
+        _ => escape(part),
+    });
+    parts.collect()
+}
+
+/// A row a class: its name, its count, and a bar as long as its part of the largest.
+fn histogram(classes: &[(String, u64)]) -> String {
+    let most = classes.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let mut html = String::from(
+        "<table>\n<thead><tr><th scope=\"col\">ahead</th><th scope=\"col\">events</th><th></th></tr></thead>\n<tbody>\n",
+    );
+    for (name, count) in classes {
+        let permille = u128::from(*count) * 1000 / u128::from(most);
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td style=\"text-align:left;width:16rem\">\
+             <div style=\"height:0.8em;width:{}.{}%;background:var(--line-0)\"></div></td></tr>",
+            escape(name),
+            thousands(*count),
+            permille / 10,
+            permille % 10,
+        );
+    }
+    html + "</tbody></table>\n"
 }
 
 /// A table whose first cell of each row is its heading.
