@@ -109,7 +109,8 @@ knows more of a machine than the machine). Of hybrid clocks: hybrid rule (figure
 hybrid order (of a send less than of its receive), hybrid bound (not behind the physical clock, nor further ahead of \
 it than clocks differ).
 Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done), \
-queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x seconds), die obeyed \
+queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x speed x seconds, schedule \
+by schedule), steps kept (while paused only the ticks that steps ask for), die obeyed \
 (a send goes to one or to all; in a ring to the next).
 
 Files are logs of other programs: of ShiViz or TSViz (the expression in the first line, or ShiViz's default one), of \

@@ -65,7 +65,11 @@ pub(super) fn finish(
         violations,
         ..
     } = shared;
-    hybrid::judge_bounds(hybrids, events, fastest, files, violations);
+    // A log that is missing or not at its end may hold a clock that is ahead of all others.
+    let is_whole = machines
+        .iter()
+        .all(|machine| machine.as_ref().is_some_and(|machine| machine.footer.is_some()));
+    hybrid::judge_bounds(hybrids, events, is_whole.then_some(&*fastest), files, violations);
     let unsaid = |machine: MachineId| {
         let log = machines.get(machine.index())?.as_ref()?;
         Some(u32::from(log.footer.is_none()))

@@ -194,6 +194,41 @@ fn a_machine_started_again_goes_on_from_its_last_event() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn a_spoilt_stamp_is_refused_or_taken_and_encodes_to_the_bytes_it_had(
+        which in 0_usize..5, place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in 0_usize..4,
+    ) {
+        let stamps = [
+            Stamp(Timestamp::Lamport(300)),
+            vector(300, VectorStamp::Full([4, 9, 300].into())),
+            vector(17, VectorStamp::Changes([(MachineId(0), 4), (MachineId(2), 900)].into())),
+            vector(17, VectorStamp::Changes([1, 2, 3, 4, 5, 6].map(|id| (MachineId(id), 70)).into())),
+            hybrid(300, 1_795_216_561_373_456, 200),
+        ];
+        let mut body = Vec::new();
+        stamps[which].encode(&mut body);
+        let place = place.index(body.len());
+        body[place] = byte;
+        body.truncate(body.len() - cut.min(body.len()));
+        if let Ok(stamp) = Stamp::decode(STAMP, &body) {
+            let mut again = Vec::new();
+            stamp.encode(&mut again);
+            prop_assert_eq!(&again, &body);
+            for clock in ClockKind::ALL {
+                let mut script = Script::started(with_clock(*clock));
+                let effects = script.input(0, message(1, stamp.clone()));
+                let is_refused = matches!(effects.as_slice(), [Effect::Refuse { .. }]);
+                prop_assert!(is_refused || (effects.is_empty() && stamp.0.kind() == *clock));
+                let (event, _) = tick(&mut script);
+                prop_assert_eq!(matches!(event.kind, Kind::Receive { .. }), !is_refused);
+            }
+        }
+    }
+}
+
 #[test]
 fn in_a_ring_every_send_goes_to_the_next() {
     for me in 0..5 {
