@@ -25,6 +25,7 @@ mod selection;
 mod shell;
 mod simulate;
 mod sweep;
+mod walkthrough;
 
 use std::io::{self, Write};
 
@@ -92,6 +93,10 @@ pub fn run() -> anyhow::Result<Exit> {
             experiment::run(&arguments)
         }
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Walkthrough(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            walkthrough::run(&arguments)
+        }
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }

@@ -23,3 +23,4 @@ mod simulate;
 mod support;
 mod sweep;
 mod tidy;
+mod walkthrough;

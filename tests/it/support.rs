@@ -156,14 +156,19 @@ impl Peer {
             match TcpStream::connect(address) {
                 Ok(stream) => {
                     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-                    return Self {
-                        stream,
-                        decoder: Decoder::new(FRAME_LENGTH_MAX),
-                    };
+                    return Self::of(stream);
                 }
                 Err(error) if std::time::Instant::now() > until => panic!("{address}: {error}"),
                 Err(_) => std::thread::yield_now(),
             }
+        }
+    }
+
+    /// The other end of a connection that was accepted.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            decoder: Decoder::new(FRAME_LENGTH_MAX),
         }
     }
 
