@@ -1,3 +1,5 @@
+//! Bounds of wall clocks: hand-made delays, random ones, and those that no clocks allow.
+
 use super::*;
 
 fn delay(from: u32, to: u32, us: i64) -> Delay {

@@ -1,3 +1,5 @@
+//! The file of a walkthrough: everything that it may say, and what is said of everything else.
+
 use super::*;
 
 fn parse(text: &str) -> Result<Walkthrough, WalkthroughError> {
