@@ -29,7 +29,8 @@ Examples:
   clocklab walkthrough docs/walkthrough.toml              on the newest run, in another terminal
 
 A step of the file, each under [[step]], says something, does one thing, or both:
-  say = \"text\"                           wait = \"2s\"        ask = true (waits for Enter)
+  say = \"text\"                           wait = \"2s\"
+  ask = true                              waits for Enter once the step is done
   pause = true      resume = true         of one machine with machine = 1
   step = 3          step = \"send to 1\"    so many ticks, or until an event of that kind
   inject = \"partition 0,1 / 2\"           for = \"5s\", if it is to end by itself
@@ -98,10 +99,14 @@ pub(super) fn read_for_run(file: &Path, machines: u16, duration: Duration) -> an
     Ok(walkthrough)
 }
 
-/// Waits for Enter, if somebody is there to press it.
-fn enter() -> io::Result<()> {
+/// What is said to whoever is to press Enter.
+const PRESS: &str = "     press Enter to go on";
+
+/// Waits for Enter, if somebody is there to press it, who is told so.
+fn enter(say: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let input = io::stdin();
     if input.is_terminal() {
+        say()?;
         input.read_line(&mut String::new())?;
     }
     Ok(())
@@ -116,7 +121,7 @@ impl Scene for Terminal {
     }
 
     fn ask(&mut self) -> io::Result<()> {
-        enter()
+        enter(|| self.show(PRESS))
     }
 
     fn is_over(&self) -> bool {
@@ -216,7 +221,7 @@ impl Scene for Beside {
     }
 
     fn ask(&mut self) -> io::Result<()> {
-        enter()
+        enter(|| self.show(PRESS))
     }
 
     fn is_over(&self) -> bool {

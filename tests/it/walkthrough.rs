@@ -158,8 +158,7 @@ fn captions_have_the_step_its_text_and_how_the_machines_stand() {
          [[step]]\nsay = '''\nA message\nis sent.'''\nmachine = 0\nstep = 'send to 1'\n\
          [[step]]\nmachine = 1\nstep = 'receive from 0'\n\
          [[step]]\nsay = 'Both.'\nstep = 2\n\
-         [[step]]\ninject = 'partition 0 / 1'\nfor = '2s'\n\
-         [[step]]\nask = true\n\
+         [[step]]\ninject = 'partition 0 / 1'\nfor = '2s'\nask = true\n\
          [[step]]\nmend = 5\n\
          [[step]]\nuntil = { machine = 0, clock = 5 }\n\
          [[step]]\nwait = '10ms'\n",
@@ -167,29 +166,27 @@ fn captions_have_the_step_its_text_and_how_the_machines_stand() {
     assert_eq!(played, Ok(()), "{text}");
     expect_test::expect![[r#"
         A demonstration
-        [1/9] Stand still.
+        [1/8] Stand still.
              > pause all machines
              0: tick 0, clock 0 | 1: tick 0, clock 0
-        [2/9] A message
+        [2/8] A message
              is sent.
              > step machine 0 until send to 1
              after 3 ticks
              0: tick 3, clock 3, sent to 1 | 1: tick 0, clock 0, 1 to take
-        [3/9] > step machine 1 until receive from 0
+        [3/8] > step machine 1 until receive from 0
              after 1 tick
              0: tick 3, clock 3, sent to 1 | 1: tick 1, clock 1, took 0:3
-        [4/9] Both.
+        [4/8] Both.
              > step all machines, 2 ticks
              0: tick 5, clock 5, internal | 1: tick 3, clock 3, took 0:3
-        [5/9] > inject partition 0 / 1 for 2s
+        [5/8] > inject partition 0 / 1 for 2s
              0: tick 5, clock 5, internal | 1: tick 3, clock 3, took 0:3
-        [6/9] > press Enter to go on
+        [6/8] > mend the fault of step 5
              0: tick 5, clock 5, internal | 1: tick 3, clock 3, took 0:3
-        [7/9] > mend the fault of step 5
+        [7/8] > wait until machine 0 reaches clock 5
              0: tick 5, clock 5, internal | 1: tick 3, clock 3, took 0:3
-        [8/9] > wait until machine 0 reaches clock 5
-             0: tick 5, clock 5, internal | 1: tick 3, clock 3, took 0:3
-        [9/9] > wait 10ms
+        [8/8] > wait 10ms
              0: tick 5, clock 5, internal | 1: tick 3, clock 3, took 0:3
     "#]]
     .assert_eq(&text);

@@ -102,7 +102,6 @@ impl TypedStep {
     fn validate(self, machines: u16, before: &[Step]) -> Result<Step, String> {
         let named = [
             ("wait", self.wait.is_some()),
-            ("ask", self.ask.is_some()),
             ("pause", self.pause.is_some()),
             ("resume", self.resume.is_some()),
             ("step", self.step.is_some()),
@@ -120,7 +119,7 @@ impl TypedStep {
                 "it has both `{first}` and `{second}`: make a step of each"
             ));
         }
-        if does.is_none() && self.say.is_none() {
+        if does.is_none() && self.say.is_none() && self.ask.is_none() {
             return Err("it says and does nothing: give it `say` or something to do".to_owned());
         }
         let belongs = [
@@ -145,9 +144,9 @@ impl TypedStep {
                 return Err(format!("`{name} = false` does nothing: leave it out"));
             }
         }
-        let say = self.say.clone();
         Ok(Step {
-            say,
+            say: self.say.clone(),
+            ask: self.ask.is_some(),
             action: self.action(machines, before)?,
         })
     }
@@ -159,9 +158,6 @@ impl TypedStep {
             .transpose()?;
         if let Some(text) = &self.wait {
             return time("wait", text).map(Action::Wait);
-        }
-        if self.ask.is_some() {
-            return Ok(Action::Ask);
         }
         if self.pause.is_some() {
             return Ok(Action::Pause(machine));
@@ -337,7 +333,6 @@ impl fmt::Display for Action {
         match self {
             Self::Nothing => Ok(()),
             Self::Wait(time) => write!(f, "wait {}", shown(time)),
-            Self::Ask => f.write_str("press Enter to go on"),
             Self::Pause(machine) => write!(f, "pause {}", whom(machine)),
             Self::Resume(machine) => write!(f, "resume {}", whom(machine)),
             Self::Step { machine, ticks } => {

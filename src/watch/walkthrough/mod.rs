@@ -29,7 +29,8 @@
 //! wait = "2s"
 //!
 //! [[step]]
-//! ask = true                      # waits for Enter where there is a terminal
+//! say = "Look at the clocks."
+//! ask = true                      # once it is done, also beside another: waits for Enter where there is a terminal
 //! ```
 //!
 //! A file is validated whole before anything is done. Faults name machines, and so do steps: all are checked
@@ -69,6 +70,8 @@ pub struct Step {
     pub say: Option<String>,
     /// What is done.
     pub action: Action,
+    /// Whether Enter is waited for when it is done, where there is a terminal.
+    pub ask: bool,
 }
 
 /// What a step can do.
@@ -78,8 +81,6 @@ pub enum Action {
     Nothing,
     /// Let time pass.
     Wait(Duration),
-    /// Wait for Enter where there is a terminal.
-    Ask,
     /// Stop ticks, of one machine or all.
     Pause(Option<MachineId>),
     /// Ticks by time again, of one machine or all.
@@ -166,7 +167,6 @@ impl Walkthrough {
         let waits = self.steps.iter().map(|step| match &step.action {
             Action::Wait(time) => *time,
             Action::Nothing
-            | Action::Ask
             | Action::Pause(_)
             | Action::Resume(_)
             | Action::Step { .. }

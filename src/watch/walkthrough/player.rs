@@ -146,6 +146,9 @@ impl Player {
                 scene.show(&format!("     {line}"))?;
             }
             scene.show(&format!("     {}", self.sight.words()))?;
+            if step.ask {
+                scene.ask()?;
+            }
         }
         Ok(())
     }
@@ -169,10 +172,6 @@ impl Player {
         match action {
             Action::Nothing => Ok(Vec::new()),
             Action::Wait(time) => self.pass(*time, scene).map(|()| Vec::new()),
-            Action::Ask => {
-                scene.ask()?;
-                Ok(Vec::new())
-            }
             Action::Pause(machine) => self.order(*machine, &Command::Pause),
             Action::Resume(machine) => self.order(*machine, &Command::Resume),
             Action::Step { machine, ticks } => self.step(*machine, *ticks, scene),
