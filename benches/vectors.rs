@@ -56,6 +56,8 @@ fn main() {
 fn measure(machines: u16, seconds: u64, traffic: Traffic) -> (String, f64) {
     let rates = Rates::Range { from: 1, to: 6 };
     let run = Simulated {
+        speed: clocklab::units::Speed::NORMAL,
+        faults: None,
         rates: rates.resolve(machines, 1).expect("rates"),
         draw: 10,
         traffic,

@@ -166,6 +166,9 @@ machines and 400,000 events; what is left out is said in it.")]
 Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and
 five with a smaller probability of internal events. `--print-plan` prints it as a file to start from.")]
     Experiment(ExperimentArguments),
+    /// Play a demonstration on a running run: pause, say, step, break, mend, as a file says
+    #[command(after_help = super::walkthrough::EXAMPLES)]
+    Walkthrough(super::walkthrough::WalkthroughArguments),
     /// Map where a slow machine keeps up and where not: the phase diagram, by simulation
     #[command(after_help = super::sweep::EXAMPLES)]
     Sweep(super::sweep::SweepArguments),
@@ -263,6 +266,9 @@ pub(super) struct RunArguments {
     /// How long the machines run, such as 60s, 500ms or 2m
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(super) duration: Duration,
+    /// Play a demonstration from this file; the run ends with it, or when its time is over
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) walkthrough: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

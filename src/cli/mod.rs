@@ -28,6 +28,7 @@ mod selection;
 mod shell;
 mod simulate;
 mod sweep;
+mod walkthrough;
 mod watch;
 
 use std::io::{self, Write};
@@ -103,6 +104,10 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Control(arguments) => control::run(&arguments),
         Command::Fault(arguments) => fault::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments),
+        Command::Walkthrough(arguments) => {
+            tell(&verbosity, LevelFilter::WARN);
+            walkthrough::run(&arguments)
+        }
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),
     }

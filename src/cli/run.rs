@@ -19,7 +19,14 @@ use signal_hook::{
     flag,
 };
 
-use super::{Exit, args::RunArguments, options, print, progress::Progress, report};
+use super::{
+    Exit,
+    args::RunArguments,
+    options, print,
+    progress::Progress,
+    report,
+    walkthrough::{self, Playing},
+};
 use crate::{
     lab::{Fleet, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to, try_logs},
     wire::{Reason, Standing},
@@ -39,6 +46,11 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     if arguments.model.run.is_none() {
         settings.run = options::free_name(&settings.logs, &settings.run)?;
     }
+    let walkthrough = arguments
+        .walkthrough
+        .as_ref()
+        .map(|file| walkthrough::read_for_run(file, settings.machines(), arguments.duration))
+        .transpose()?;
     try_logs(&settings.logs)?;
     let program = env::current_exe().context("cannot find this program's own file")?;
     let mut fleet = Fleet::start(&program, &settings)?;
@@ -58,9 +70,26 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         settings.seed,
         humantime::format_duration(arguments.duration),
     ))?;
-    watch(&mut fleet, &settings, arguments.duration)?;
+    let playing = walkthrough.map(|walkthrough| Playing::start(walkthrough, &folder));
+    let mut playing = playing.transpose()?;
+    watch(&mut fleet, &settings, arguments.duration, playing.as_mut())?;
+    let failure = playing.and_then(|playing| {
+        let (captions, failure) = playing.conclude();
+        print(&captions).err().map(|error| error.to_string()).or(failure)
+    });
     let ends: Vec<MachineEnd> = fleet.ends().cloned().collect();
-    conclude(&folder, &ends)
+    let exit = conclude(&folder, &ends)?;
+    match failure {
+        None => Ok(exit),
+        Some(failure) => {
+            print(&format!("\nthe walkthrough did not come to its end: {failure}\n"))?;
+            Ok(if exit == Exit::Violated {
+                exit
+            } else {
+                Exit::Failed
+            })
+        }
+    }
 }
 
 /// The rates, the first ones where there are many.
@@ -74,7 +103,12 @@ pub(super) fn shown_rates(rates: &[u32]) -> String {
 
 /// Shows progress until every machine has ended, and the last words of those that failed; passes on the wish
 /// to stop.
-fn watch(fleet: &mut Fleet, settings: &Settings, duration: Duration) -> anyhow::Result<()> {
+fn watch(
+    fleet: &mut Fleet,
+    settings: &Settings,
+    duration: Duration,
+    mut playing: Option<&mut Playing>,
+) -> anyhow::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         flag::register(signal, Arc::clone(&asked)).context("cannot catch signals")?;
@@ -86,6 +120,14 @@ fn watch(fleet: &mut Fleet, settings: &Settings, duration: Duration) -> anyhow::
     while fleet.poll()? == MachineState::Running {
         if asked.swap(false, Ordering::SeqCst) {
             fleet.stop(Reason::Interrupted);
+        }
+        if let Some(playing) = &mut playing
+            && !playing.has_ended()
+        {
+            progress.say(&playing.captions())?;
+            if playing.has_ended() {
+                fleet.stop(Reason::Interrupted);
+            }
         }
         let machines = live.look();
         let fresh: Vec<MachineEnd> = fleet.ends().filter(|end| told.insert(end.id)).cloned().collect();

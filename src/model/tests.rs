@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     clock::{ClockKind, Timestamp},
     node::{DownCause, Effect, Effects, Input, Node},
-    trace::{Event, Footer, Kind, LineWriter, Recipients, Record, Traffic, WallTime},
+    trace::{Event, Footer, Header, Kind, LineWriter, Recipients, Record, Traffic, WallTime},
     units::{MachineId, Speed, Time},
     wire::{FieldError, Message, Reason},
 };
@@ -118,6 +118,23 @@ impl Script {
             (Some(Effect::Record(Record::Ended(footer))), true) => *footer,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// The header of a machine's log.
+fn header(config: &Config) -> Header {
+    Header {
+        machine: config.me,
+        machines: config.machines,
+        rate: Some(config.rate),
+        draw: Some(config.draw),
+        traffic: config.traffic,
+        phase_us: Some(config.phase_us()),
+        speed: config.speed,
+        clock: config.clock,
+        seed: config.seed,
+        run: "orders".parse().unwrap(),
+        started: WallTime(0),
     }
 }
 

@@ -7,6 +7,7 @@ mod follow;
 mod hands;
 mod scene;
 mod terminal;
+pub mod walkthrough;
 pub mod web;
 mod words;
 

@@ -105,6 +105,7 @@ pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
         me,
         machines,
         rate: plan.rates[me.index()],
+        speed: Speed::NORMAL,
         draw: 10,
         traffic: plan.traffic,
         phase: Phase::Random,
@@ -119,6 +120,7 @@ pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
         seed: plan.seed,
         run: "generated".parse().unwrap(),
         epoch: EPOCH,
+        faults: None,
     };
     let node = |me: MachineId| Moved {
         machine: Machine::new(model(me)),
@@ -541,6 +543,8 @@ fn simulated(machines: u16, clock: ClockKind, traffic: Traffic, seconds: u64) ->
         latency: "uniform:50us-150us".parse().unwrap(),
         seed: 1,
         run: "test".parse().unwrap(),
+        speed: Speed::NORMAL,
+        faults: None,
     }
 }
 

@@ -28,4 +28,5 @@ mod support;
 mod sweep;
 mod tidy;
 mod trust;
+mod walkthrough;
 mod watch;

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     clock::HybridTime,
-    inspect::skew::Delay,
+    inspect::skew::{Delay, Least},
     trace::{Mishaps, Vector, WallTime},
     units::MachineId,
 };
@@ -92,8 +92,8 @@ pub(super) struct Channel {
     newest: u64,
     sends: VecDeque<Sent>,
     receives: VecDeque<Received>,
-    /// The least time that a message seems to have taken, in microseconds, if one was matched.
-    pub(super) least_us: Option<i64>,
+    /// The least times that matched messages seem to have taken.
+    least: Least,
     /// The last message matched: its send's clock and line, and its receive's line.
     last: Option<(u64, u64, u64)>,
     odd: Option<Box<Odd>>,
@@ -192,14 +192,11 @@ impl Channels {
         Some((channel, self.stamps.get_mut(from.index())?))
     }
 
-    /// The least time that the messages of each channel seem to have taken.
+    /// The least times that the messages of each channel seem to have taken.
     pub(super) fn delays(&self) -> impl Iterator<Item = Delay> {
         (0..).zip(&self.rows).flat_map(|(from, row)| {
             let used = (0..).zip(row);
-            used.filter_map(move |(to, channel)| {
-                let us = channel.as_deref()?.least_us?;
-                Some(Delay { from, to, us })
-            })
+            used.filter_map(move |(to, channel)| Delay::new(from, to, &channel.as_deref()?.least))
         })
     }
 
@@ -471,8 +468,7 @@ impl Channel {
     #[inline]
     fn settle(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         self.last = Some((send.clock, send.line, receive.line));
-        let us = receive.arrived.us_since(send.at);
-        self.least_us = Some(self.least_us.map_or(us, |least| least.min(us)));
+        self.least.take(receive.arrived.us_since(send.at));
         if let Some(odd) = &mut self.odd
             && let Some(gap) = odd.gap.take()
             && context.breaks_order(pair, gap, send, receive)

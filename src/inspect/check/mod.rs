@@ -198,7 +198,7 @@ impl Check {
             .collect();
         let order: Vec<&'static str> = rules.iter().map(|count| count.rule).collect();
         Verdict {
-            endless: endless(&self.machines, headless),
+            endless,
             dir: dir.to_owned(),
             machines: u16::try_from(self.machines.len()).unwrap_or(u16::MAX),
             events,
@@ -234,15 +234,4 @@ impl Check {
             channels.lacks_arrivals,
         )
     }
-}
-
-/// Whose log is there and has no end.
-fn endless(machines: &[Option<MachineCheck>], headless: &[MachineId]) -> Vec<MachineId> {
-    let all = (0..).map(MachineId).zip(machines);
-    let is_endless = |machine: &Option<MachineCheck>| {
-        let footer = machine.as_ref().map(|machine| machine.footer.as_ref());
-        footer == Some(None)
-    };
-    let endless = all.filter(|(_, machine)| is_endless(machine)).map(|(id, _)| id);
-    endless.chain(headless.iter().copied()).collect()
 }

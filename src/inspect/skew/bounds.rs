@@ -14,8 +14,6 @@
 
 use std::collections::BTreeMap;
 
-use super::Delay;
-
 /// Delays are cut to this: 280 years. No sum of them overflows on the way around a cycle of machines.
 const DELAY_US_MAX: i64 = 1 << 53;
 
@@ -36,13 +34,25 @@ pub(super) struct Bounds {
 /// A graph of delays.
 struct Graph {
     machines: usize,
-    edges: Vec<Delay>,
+    edges: Vec<Edge>,
+}
+
+/// The delay of the messages from one machine to another.
+struct Edge {
+    from: u32,
+    to: u32,
+    us: i64,
 }
 
 impl Bounds {
-    pub(super) fn new(machines: usize, reference: u32, delays: impl IntoIterator<Item = Delay>) -> Self {
+    /// Of the delays from one machine to another, by sender and receiver, the least counts.
+    pub(super) fn new(
+        machines: usize,
+        reference: u32,
+        delays: impl IntoIterator<Item = (u32, u32, i64)>,
+    ) -> Self {
         let mut least: BTreeMap<(u32, u32), i64> = BTreeMap::new();
-        for Delay { from, to, us } in delays {
+        for (from, to, us) in delays {
             let us = us.clamp(-DELAY_US_MAX, DELAY_US_MAX);
             if from != to && (from.max(to) as usize) < machines {
                 least
@@ -54,7 +64,7 @@ impl Bounds {
         let edges = || least.iter().map(|((from, to), us)| (*from, *to, *us));
         let mut graph = Graph {
             machines,
-            edges: edges().map(|(from, to, us)| Delay { from, to, us }).collect(),
+            edges: edges().map(|(from, to, us)| Edge { from, to, us }).collect(),
         };
         let pairs = edges().filter_map(|(from, to, us)| {
             let back = least.get(&(to, from)).filter(|_| from < to)?;

@@ -14,6 +14,7 @@
 //! "Estimating global time in distributed systems", 1987.
 
 mod bounds;
+mod least;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ use super::{
     words::duration,
     wrap::{COLUMNS, wrap},
 };
+
+pub use least::Least;
 
 /// What two clocks may seem apart on one computer, in microseconds: a driver reads its clock once a round, so a
 /// message can seem to arrive that much before it did. Less is not told as a difference.
@@ -38,15 +41,18 @@ const ROWS_MAX: usize = 20;
 /// The columns of a table.
 pub(super) const HEADING: [&str; 5] = ["machine", "wall clock", "±", "at least", "at most"];
 
-/// The least apparent delay of the messages from one machine to another.
+/// The least apparent delays of the messages from one machine to another: arrival less sending, each by its own
+/// machine's clock, in microseconds, so negative as often as not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
     /// The sender, as an index.
     pub from: u32,
     /// The receiver, as an index.
     pub to: u32,
-    /// Arrival less sending, each by its own machine's clock, in microseconds: negative as often as not.
-    pub us: i64,
+    /// The least of all.
+    pub least_us: i64,
+    /// One that a few wrong moments do not change ([`Least`]).
+    pub firm_us: i64,
 }
 
 /// What is known of one machine's wall clock: how far it is ahead of the reference's, in microseconds.
@@ -81,6 +87,20 @@ pub struct Skew {
     /// Whether some logs do not say when messages arrived, so that the moment they were taken stands in.
     pub lacks_arrivals: bool,
     aligned: Vec<i64>,
+}
+
+impl Delay {
+    /// Those of a channel; `None` if it had no message.
+    #[must_use]
+    pub fn new(from: u32, to: u32, channel: &Least) -> Option<Self> {
+        let (least_us, firm_us) = channel.get()?;
+        Some(Self {
+            from,
+            to,
+            least_us,
+            firm_us,
+        })
+    }
 }
 
 impl Offset {
@@ -135,14 +155,24 @@ impl Skew {
         delays: impl IntoIterator<Item = Delay>,
         lacks_arrivals: bool,
     ) -> Option<Self> {
-        let mut delays = delays.into_iter().peekable();
-        delays.peek()?;
+        let delays: Vec<Delay> = delays.into_iter().collect();
+        if delays.is_empty() {
+            return None;
+        }
+        let bounds = |us: fn(&Delay) -> i64| {
+            let edges = delays.iter().map(|delay| (delay.from, delay.to, us(delay)));
+            Bounds::new(names.len(), reference, edges)
+        };
+        let mut found = bounds(|delay| delay.least_us);
+        if found.cycle.is_some() {
+            found = bounds(|delay| delay.firm_us);
+        }
         let Bounds {
             low,
             high,
             aligned,
             cycle,
-        } = Bounds::new(names.len(), reference, delays);
+        } = found;
         let offsets = low.into_iter().zip(high);
         Some(Self {
             reference,
@@ -160,22 +190,19 @@ impl Skew {
         if !history.has_times() {
             return None;
         }
-        let mut least: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+        let mut channels: BTreeMap<(u32, u32), Least> = BTreeMap::new();
         let mut lacks_arrivals = false;
         for message in history.received() {
-            let Some((sent, arrived)) = moments(history, message) else {
-                continue;
-            };
-            lacks_arrivals |= message.waited_us.is_none();
-            let us = arrived.saturating_sub(sent);
-            let pair = (message.send.process, message.to);
-            least
-                .entry(pair)
-                .and_modify(|least| *least = us.min(*least))
-                .or_insert(us);
+            if let Some((sent, arrived)) = moments(history, message) {
+                lacks_arrivals |= message.waited_us.is_none();
+                let channel = channels.entry((message.send.process, message.to)).or_default();
+                channel.take(arrived.saturating_sub(sent));
+            }
         }
         let names = history.processes.iter().map(|process| process.name.clone());
-        let delays = least.into_iter().map(|((from, to), us)| Delay { from, to, us });
+        let delays = channels
+            .into_iter()
+            .filter_map(|((from, to), channel)| Delay::new(from, to, &channel));
         Self::new(names.collect(), 0, delays, lacks_arrivals)
     }
 

@@ -1,7 +1,14 @@
+//! Bounds of wall clocks: hand-made delays, random ones, and those that no clocks allow.
+
 use super::*;
 
 fn delay(from: u32, to: u32, us: i64) -> Delay {
-    Delay { from, to, us }
+    Delay {
+        from,
+        to,
+        least_us: us,
+        firm_us: us,
+    }
 }
 
 fn skew(machines: u32, delays: &[Delay]) -> Skew {
@@ -19,8 +26,11 @@ fn seen(offsets: &[i64], ways: &[(u32, u32, i64)]) -> Vec<Delay> {
 
 fn assert_fits(skew: &Skew, delays: &[Delay], spare: i64) {
     let aligned = skew.aligned_us();
-    for Delay { from, to, us } in delays {
-        let shown = us - aligned[*to as usize] + aligned[*from as usize];
+    for Delay {
+        from, to, least_us, ..
+    } in delays
+    {
+        let shown = least_us - aligned[*to as usize] + aligned[*from as usize];
         assert!(shown >= -spare, "{from} to {to}: {shown} in {skew:?}");
     }
 }
@@ -205,7 +215,8 @@ fn any_graph_of_delays_is_answered_and_true_offsets_lie_within_bounds() {
         }
         // Nonsense is answered too, within what it contradicts itself by.
         for delay in &mut delays {
-            delay.us -= 100_000;
+            delay.least_us -= 100_000;
+            delay.firm_us -= 100_000;
         }
         let odd = skew(machines, &delays);
         assert!(odd.offsets.iter().all(|offset| match (offset.low, offset.high) {
@@ -244,4 +255,29 @@ fn a_thousand_machines_are_listed_as_far_as_they_differ() {
     );
     assert_eq!(skew.notes().len(), 6);
     assert!(skew.notes()[5].starts_with("and 25 more machines' wall clocks"));
+}
+
+#[test]
+fn a_few_moments_that_are_wrong_say_nothing_of_clocks() {
+    let (mut forth, mut back) = (Least::default(), Least::default());
+    for message in 0..300 {
+        // Three messages were read in a round whose clock was read 20 ms before.
+        forth.take(if message % 100 == 7 {
+            -20_000
+        } else {
+            100 + message
+        });
+        back.take(100 + message);
+    }
+    let delays = [Delay::new(0, 1, &forth), Delay::new(1, 0, &back)].map(Option::unwrap);
+    assert_eq!(delays[0].least_us, -20_000);
+    let skew = skew(2, &delays);
+    assert!(!skew.is_told() && skew.contradiction.is_none(), "{skew:?}");
+    assert!(skew.offsets[1].uncertainty_us().unwrap() < 120, "{skew:?}");
+    // A clock that was set is no such thing.
+    for _ in 0..20 {
+        forth.take(-20_000);
+    }
+    let delays = [Delay::new(0, 1, &forth), Delay::new(1, 0, &back)].map(Option::unwrap);
+    assert!(super::tests::skew(2, &delays).contradiction.is_some());
 }

@@ -176,12 +176,17 @@ fn a_machine_started_again_goes_on_from_its_last_event() {
             }),
         ),
     ] {
+        let mut memory = Memory::new(&header(&with_clock(clock)));
+        memory.take(WallTime(900_000_000), &Record::Event(last.clone()));
         let mut script = Script {
-            machine: Machine::recovered(with_clock(clock), &last),
+            machine: Machine::resumed(with_clock(clock), &memory),
             effects: Effects::new(),
         };
         // The computer's clock is behind what the log knows.
         let wall = WallTime(1_000_000_000);
+        for peer in [1, 2].map(MachineId) {
+            script.input(0, Input::LinkUp { peer, incarnation: 1 });
+        }
         script.input(0, Input::Start { wall });
         let (event, sends) = tick(&mut script);
         assert_eq!((event.tick, event.clock), (42, 91));

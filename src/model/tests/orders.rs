@@ -29,19 +29,7 @@ struct Log {
 
 impl Log {
     fn new(config: &Config) -> Self {
-        let header = Header {
-            machine: config.me,
-            machines: config.machines,
-            rate: Some(config.rate),
-            draw: Some(config.draw),
-            traffic: config.traffic,
-            phase_us: Some(config.phase_us()),
-            speed: config.speed,
-            clock: config.clock,
-            seed: config.seed,
-            run: "orders".parse().unwrap(),
-            started: WallTime(0),
-        };
+        let header = super::header(config);
         Self {
             header,
             lines: Vec::new(),
