@@ -94,6 +94,7 @@ fn run(rates: Vec<u32>, seconds: u64, seed: u64) -> Simulated {
         clock: ClockKind::Lamport,
         duration_us: seconds * 1_000_000,
         latency: LATENCY,
+        faults: None,
         seed,
         run: "bench".parse().expect("a run id"),
     }
@@ -135,6 +136,7 @@ fn alone(run: &Simulated) -> u64 {
         machines: run.machines(),
         duration_us: run.duration_us,
         latency: run.latency,
+        faults: None,
         seed: run.seed,
         run: run.run.clone(),
         epoch: clocklab::lab::EPOCH,

@@ -21,6 +21,14 @@ pub enum Purpose {
     Latency = 4,
     /// Where its bytes are cut on the way, in simulation.
     Cut = 5,
+    /// Which messages of a link an injected fault loses.
+    Loss = 6,
+    /// Which messages of a link an injected fault sends twice.
+    Duplicate = 7,
+    /// How long an injected fault delays the messages of a link.
+    Delay = 8,
+    /// The faults of a plan that is drawn.
+    Faults = 9,
 }
 
 /// A stream of random numbers.
@@ -33,6 +41,13 @@ impl Stream {
     pub fn new(seed: u64, machine: MachineId, purpose: Purpose) -> Self {
         let place = (u64::from(machine.0) << 8) | purpose as u64;
         Self(Pcg64Mcg::seed_from_u64(mix(seed ^ mix(place))))
+    }
+
+    /// The stream of what one machine sends to another, for one purpose.
+    #[must_use]
+    pub fn of_link(seed: u64, from: MachineId, to: MachineId, purpose: Purpose) -> Self {
+        let ends = ((u64::from(to.0) + 1) << 32) | (u64::from(from.0) << 8);
+        Self(Pcg64Mcg::seed_from_u64(mix(seed ^ mix(ends | purpose as u64))))
     }
 
     /// A number from 0 to `limit` − 1, each equally likely; 0 if `limit` is 0.

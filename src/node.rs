@@ -79,6 +79,8 @@ pub enum Order {
         /// Ticks a second, before the run's speed.
         per_second: u32,
     },
+    /// From the next tick on, the rate that it began with.
+    OwnRate,
     /// Move the machine's clocks.
     Jump {
         /// The logical clock, ahead.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clocklab::{
+    faults::Plan,
     mesh::{Config, Mesh, NoLog, OnPeerLoss},
     node::Node,
     units::MachineId,
@@ -93,5 +94,7 @@ fn config(me: MachineId, parent_port: u16) -> Config {
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
         secret: None,
+        faults: Plan::default(),
+        run_age: Duration::ZERO,
     }
 }

@@ -26,6 +26,7 @@ pub fn write_run(logs: &Path, rates: &[u32], events: u64) -> (PathBuf, u64) {
         clock: ClockKind::Lamport,
         duration_us: events * 1_000_000 / rates.iter().copied().map(u64::from).sum::<u64>(),
         latency: Latency::Constant { us: 0 },
+        faults: None,
         seed: 7,
         run: "bench".parse().expect("a run id"),
     };

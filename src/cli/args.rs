@@ -62,6 +62,7 @@ Examples:
   clocklab run --rates 6,4,1 --duration 10s      three machines of these speeds
   clocklab run --machines 5 --rates 1-6 --seed 7 five, rates and dice from seed 7
   clocklab run --internal 0.25                   fewer internal events: more talk
+  clocklab run --faults faults.toml              break links and machines by a plan
 
 On several computers, and in several terminals, use `clocklab machine`.")]
     Run(Box<RunArguments>),
@@ -73,6 +74,7 @@ Examples:
   clocklab simulate --rates 6,4,1 --seed 1 --trials 1000  seeds 1 to 1000, their statistics
   clocklab simulate --rates 3,3,3 --phase aligned --latency constant:1ms
   clocklab simulate --machines 10000 --latency exponential:2ms
+  clocklab simulate --trials 10000 --faults random        10,000 broken networks, every rule judged
 
 The machines and their frames are those of `clocklab run`; only time and network are
 simulated. The same options and seed give the same logs on every computer, byte for
@@ -212,10 +214,12 @@ pub(super) struct ModelArguments {
     /// this computer; `clocklab secret` makes one
     #[arg(long, value_name = "FILE")]
     pub(super) secret_file: Option<PathBuf>,
-    /// What a machine does when a peer goes away
-    #[arg(long, value_name = "REACTION", default_value_t = OnPeerLoss::Stop,
-        value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
-    pub(super) on_peer_loss: OnPeerLoss,
+    /// What a machine does when a peer goes away [default: stop; with --faults: continue]
+    #[arg(long, value_name = "REACTION", value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
+    pub(super) on_peer_loss: Option<OnPeerLoss>,
+    /// File that says what is to be broken, and when (README.md, Break it)
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) faults: Option<PathBuf>,
     /// How long to look for peers, such as 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(super) connect_timeout: Duration,
@@ -246,6 +250,9 @@ pub(super) struct SimulateArguments {
     /// How long messages are under way: constant:TIME, uniform:TIME-TIME or exponential:MEAN
     #[arg(long, value_name = "LATENCY", default_value = "uniform:50us-150us")]
     pub(super) latency: Latency,
+    /// File that says what is to be broken, and when; or `random`: faults of links, drawn from each run's seed
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) faults: Option<PathBuf>,
     /// Simulate this many runs, of seeds SEED, SEED + 1, …, and show how their statistics spread
     #[arg(long, value_name = "K")]
     pub(super) trials: Option<u64>,

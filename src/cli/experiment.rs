@@ -179,6 +179,7 @@ fn settings(
         duration: Some(duration),
         seed,
         on_peer_loss: OnPeerLoss::Stop,
+        faults: None,
         connect_timeout: CONNECT_TIMEOUT,
         logs: folder.to_owned(),
         run,

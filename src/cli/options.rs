@@ -19,8 +19,11 @@ use super::{
     secret,
 };
 use crate::{
-    lab::{Hosts, Settings, Simulated},
+    faults::Plan,
+    lab::{Hosts, Settings, Simulated, SimulatedFaults},
+    mesh::OnPeerLoss,
     model::{ConfigError, DRAW_DEFAULT, Rates, draw_from_internal},
+    sim::CONTROL_MACHINES_MAX,
     trace::WallTime,
     units::MachineId,
     wire::{RunId, Standing},
@@ -67,7 +70,14 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
         clock: system.clock,
         duration,
         seed,
-        on_peer_loss: arguments.on_peer_loss,
+        on_peer_loss: arguments.on_peer_loss.unwrap_or(match arguments.faults {
+            Some(_) => OnPeerLoss::Continue,
+            None => OnPeerLoss::Stop,
+        }),
+        faults: match &arguments.faults {
+            Some(file) => Some((file.clone(), read_faults(file, machines)?)),
+            None => None,
+        },
         connect_timeout: arguments.connect_timeout,
         logs: arguments.logs.clone(),
         run: arguments.run.clone().map_or_else(run_name, Ok)?,
@@ -89,7 +99,12 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
 ///
 /// # Errors
 /// [`Usage`] inside the error for whatever is not allowed.
-pub(super) fn simulated(arguments: &SimulateArguments, seed: u64, run: RunId) -> anyhow::Result<Simulated> {
+pub(super) fn simulated(
+    arguments: &SimulateArguments,
+    faults: &SimulatedFaults,
+    seed: u64,
+    run: RunId,
+) -> anyhow::Result<Simulated> {
     let system = &arguments.system;
     let machines = machines(system)?;
     check_run_name(arguments.run.as_ref())?;
@@ -103,6 +118,7 @@ pub(super) fn simulated(arguments: &SimulateArguments, seed: u64, run: RunId) ->
         clock: system.clock,
         duration_us: duration_us.max(1),
         latency: arguments.latency,
+        faults: faults.for_run(seed, machines, duration_us.max(1)),
         seed,
         run,
     };
@@ -232,6 +248,35 @@ fn addresses(arguments: &ModelArguments) -> anyhow::Result<Vec<SocketAddr>> {
         .filter(|bind| !bind.is_unspecified())
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     Settings::consecutive(host, arguments.base_port, machines).map_err(|error| usage(&error))
+}
+
+/// What `--faults` of a simulation says: a file, or `random`.
+///
+/// # Errors
+/// [`Usage`] inside the error for a file that cannot be read, or that a simulation cannot carry out.
+pub(super) fn simulated_faults(arguments: &SimulateArguments) -> anyhow::Result<SimulatedFaults> {
+    let machines = machines(&arguments.system)?;
+    let faults = match &arguments.faults {
+        None => return Ok(SimulatedFaults::None),
+        Some(file) if file.as_os_str() == "random" => SimulatedFaults::Random,
+        Some(file) => SimulatedFaults::Plan(read_faults(file, machines)?),
+    };
+    if machines > CONTROL_MACHINES_MAX {
+        let what = format!(
+            "--faults: faults are simulated with up to {CONTROL_MACHINES_MAX} machines, not {machines}"
+        );
+        return Err(Usage(what).into());
+    }
+    Ok(faults)
+}
+
+fn read_faults(file: &Path, machines: u16) -> anyhow::Result<Plan> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|error| Usage(format!("--faults {name}: {error}")))?;
+    let plan = Plan::parse(&name, &text).map_err(|error| Usage(format!("--faults {error}")))?;
+    plan.validate(&name, machines)
+        .map_err(|error| Usage(format!("--faults {error}")))?;
+    Ok(plan)
 }
 
 fn read_hosts(file: &Path) -> anyhow::Result<Hosts> {

@@ -20,7 +20,9 @@ use crate::{
         self, JUDGED_MACHINES_MAX, Style, Verdict,
         trials::{self, Grouping, TrialMachine},
     },
-    lab::{RunFile, Simulated, SimulatedEnd, TrialLogs, point_latest_to, simulate_all, try_logs},
+    lab::{
+        RunFile, Simulated, SimulatedEnd, SimulatedFaults, TrialLogs, point_latest_to, simulate_all, try_logs,
+    },
     model::Rates,
     wire::RunId,
 };
@@ -43,15 +45,16 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     if let Some(file) = &arguments.csv {
         output::check(file, Existing::from_force(arguments.force))?;
     }
+    let faults = options::simulated_faults(arguments)?;
     match arguments.trials {
-        None => one(arguments, seed),
-        Some(trials) => many(arguments, seed, trials),
+        None => one(arguments, &faults, seed),
+        Some(trials) => many(arguments, &faults, seed, trials),
     }
 }
 
 /// One run: its report, as after a real one.
-fn one(arguments: &SimulateArguments, seed: u64) -> anyhow::Result<Exit> {
-    let mut run = options::simulated(arguments, seed, name(arguments, seed, 1)?)?;
+fn one(arguments: &SimulateArguments, faults: &SimulatedFaults, seed: u64) -> anyhow::Result<Exit> {
+    let mut run = options::simulated(arguments, faults, seed, name(arguments, seed, 1)?)?;
     if let (Some(logs), None) = (&arguments.logs, &arguments.run) {
         run.run = options::free_name(logs, &run.run)?;
     }
@@ -65,6 +68,7 @@ fn one(arguments: &SimulateArguments, seed: u64) -> anyhow::Result<Exit> {
         humantime::format_duration(arguments.duration),
         run.latency,
     ))?;
+    print(&faults.said(run.faults.as_ref()))?;
     let (folder, end) = match &arguments.logs {
         None => (None, run.count()?),
         Some(logs) => {
@@ -136,8 +140,13 @@ fn grouped(end: &SimulatedEnd, verdict: Option<&Verdict>) -> anyhow::Result<Exit
 }
 
 /// Many runs: their statistics.
-fn many(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::Result<Exit> {
-    let runs = trial_runs(arguments, seed, trials)?;
+fn many(
+    arguments: &SimulateArguments,
+    faults: &SimulatedFaults,
+    seed: u64,
+    trials: u64,
+) -> anyhow::Result<Exit> {
+    let runs = trial_runs(arguments, faults, seed, trials)?;
     let first = runs.first().context("no trial")?.clone();
     let last = runs.last().context("no trial")?.run.clone();
     print(&format!(
@@ -152,6 +161,7 @@ fn many(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::Result
         humantime::format_duration(arguments.duration),
         first.latency,
     ))?;
+    print(&faults.said(None))?;
     let command: Vec<String> = env::args().collect();
     let logs = arguments.logs.as_deref().map(|logs| TrialLogs {
         logs,
@@ -229,8 +239,14 @@ fn verdicts(trials: u64, unjudged: u64, broken: &[Box<Verdict>]) -> anyhow::Resu
 }
 
 /// The settings of every trial.
-fn trial_runs(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::Result<Vec<Simulated>> {
-    let machines = u64::from(options::simulated(arguments, seed, name(arguments, seed, trials)?)?.machines());
+fn trial_runs(
+    arguments: &SimulateArguments,
+    faults: &SimulatedFaults,
+    seed: u64,
+    trials: u64,
+) -> anyhow::Result<Vec<Simulated>> {
+    let first = options::simulated(arguments, faults, seed, name(arguments, seed, trials)?)?;
+    let machines = u64::from(first.machines());
     if trials == 0 || trials.saturating_mul(machines) > TRIAL_MACHINES_MAX {
         let most = TRIAL_MACHINES_MAX / machines.max(1);
         return Err(Usage(format!(
@@ -248,6 +264,7 @@ fn trial_runs(arguments: &SimulateArguments, seed: u64, trials: u64) -> anyhow::
     for seed in seed..=seed + (trials - 1) {
         runs.push(options::simulated(
             arguments,
+            faults,
             seed,
             name(arguments, seed, trials)?,
         )?);

@@ -19,6 +19,11 @@
 //! end in order stays one. Nothing here knows a socket or a clock, so the mesh and the simulator break in the very same
 //! way.
 
+mod active;
+mod gate;
+mod held;
+mod plan;
+mod random;
 mod text;
 
 use std::time::Duration;
@@ -30,6 +35,11 @@ use crate::{
     trace::Recipients,
     units::{MachineId, Time},
 };
+
+pub use active::Refused;
+pub use gate::{Change, Fate, Gate};
+pub use held::HELD_BYTES_MAX;
+pub use plan::{Plan, PlanError};
 
 /// Parts of a million: a probability without floating point.
 pub const CERTAIN: u32 = 1_000_000;
@@ -70,7 +80,7 @@ pub enum Links {
 }
 
 /// What happens to messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEffect {
     /// They are under way longer.
     Delay {
@@ -173,6 +183,39 @@ impl Links {
     }
 }
 
+impl LinkEffect {
+    /// Whether messages may be lost, doubled or overtaken.
+    #[must_use]
+    pub fn is_unreliable(self) -> bool {
+        match self {
+            LinkEffect::Delay { reorder, .. } => reorder,
+            LinkEffect::Loss { .. } | LinkEffect::Duplicate { .. } => true,
+            LinkEffect::Partition { hold } => !hold,
+            LinkEffect::Bandwidth { .. } => false,
+        }
+    }
+}
+
+impl MachineEffect {
+    /// Whether it is over as soon as it is done, whatever follows from it.
+    #[must_use]
+    pub fn is_instant(self) -> bool {
+        match self {
+            MachineEffect::Kill | MachineEffect::Restart | MachineEffect::Jump { .. } => true,
+            MachineEffect::Pause | MachineEffect::Rate { .. } => false,
+        }
+    }
+
+    /// Whether it is done to the process itself, by signals.
+    #[must_use]
+    pub fn is_of_process(self) -> bool {
+        match self {
+            MachineEffect::Kill | MachineEffect::Pause | MachineEffect::Restart => true,
+            MachineEffect::Rate { .. } | MachineEffect::Jump { .. } => false,
+        }
+    }
+}
+
 impl Fault {
     /// The word that its log line has for its kind.
     #[must_use]
@@ -192,6 +235,19 @@ impl Fault {
                 MachineEffect::Rate { .. } => "rate",
                 MachineEffect::Jump { .. } => "jump",
             },
+        }
+    }
+
+    /// Its parameters as one word, as its log line has them; empty if it has none.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Fault::Link { effect, .. } => effect.to_string().replace(' ', ","),
+            // What stands behind the kind and the machine.
+            Fault::Machine { .. } => {
+                let text = self.to_string();
+                text.split(' ').skip(2).collect::<Vec<_>>().join(",")
+            }
         }
     }
 

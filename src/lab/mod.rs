@@ -25,7 +25,7 @@ pub use plan::{Group, Plan, PlanError};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use secret_file::{SecretFile, SecretFileError, new_secret};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};
-pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError};
+pub use simulated::{EPOCH, Simulated, SimulatedEnd, SimulatedError, SimulatedFaults};
 pub use sweep::Sweep;
 pub use trials::{TrialLogs, simulate_all};
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{settings::Settings, simulated::Simulated};
 use crate::{
+    faults::Plan,
     mesh::{EventLog, LogError, LogFile},
     trace::{Record, WallTime},
     units::MachineId,
@@ -42,6 +43,9 @@ pub struct RunFile {
     clock: String,
     seed: u64,
     duration_seconds: Option<f64>,
+    /// What was to be broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<PlannedFaults>,
     #[serde(skip_serializing_if = "Option::is_none")]
     on_peer_loss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +58,41 @@ pub struct RunFile {
 #[derive(Clone, Debug, Serialize)]
 struct SimulatedNetwork {
     latency: String,
+}
+
+/// A plan as it stands in `run.json`.
+#[derive(Clone, Debug, Serialize)]
+struct PlannedFaults {
+    /// Of what chance decides about messages.
+    seed: u64,
+    plan: Vec<PlannedFault>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PlannedFault {
+    id: u32,
+    at: String,
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    lasts: Option<String>,
+    #[serde(rename = "do")]
+    fault: String,
+}
+
+impl PlannedFaults {
+    /// The plan of a run with this seed.
+    fn new(plan: &Plan, seed: u64) -> Self {
+        let shown = |time| humantime::format_duration(time).to_string();
+        let faults = plan.faults.iter().map(|timed| PlannedFault {
+            id: timed.id,
+            at: shown(Duration::from_micros(timed.at.0)),
+            lasts: timed.lasts.map(shown),
+            fault: timed.fault.to_string(),
+        });
+        Self {
+            seed: plan.seed.unwrap_or(seed),
+            plan: faults.collect(),
+        }
+    }
 }
 
 impl RunFile {
@@ -74,6 +113,10 @@ impl RunFile {
             clock: settings.clock.to_string(),
             seed: settings.seed,
             duration_seconds: settings.duration.map(|duration| duration.as_secs_f64()),
+            faults: settings
+                .faults
+                .as_ref()
+                .map(|(_, plan)| PlannedFaults::new(plan, settings.seed)),
             on_peer_loss: Some(settings.on_peer_loss.to_string()),
             connect_timeout_seconds: Some(settings.connect_timeout.as_secs_f64()),
             secret_file: settings
@@ -111,6 +154,7 @@ impl RunFile {
             clock: run.clock.to_string(),
             seed: run.seed,
             duration_seconds: Some(Duration::from_micros(run.duration_us).as_secs_f64()),
+            faults: run.faults.as_ref().map(|plan| PlannedFaults::new(plan, run.seed)),
             on_peer_loss: None,
             connect_timeout_seconds: None,
             secret_file: None,

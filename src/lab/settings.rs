@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::secret_file::SecretFile;
 use crate::{
     clock::ClockKind,
+    faults::Plan,
     mesh::{self, OnPeerLoss},
     model::{self, ConfigError, Phase},
     trace::Header,
@@ -44,6 +45,8 @@ pub struct Settings {
     pub seed: u64,
     /// What a machine does when a peer goes away.
     pub on_peer_loss: OnPeerLoss,
+    /// The file with what is to be broken, if there is one, and what it says.
+    pub faults: Option<(PathBuf, Plan)>,
     /// How long to look for peers.
     pub connect_timeout: Duration,
     /// The folder of run folders.
@@ -113,6 +116,12 @@ impl Settings {
             on_peer_loss: self.on_peer_loss,
             duration: self.duration,
             secret: self.secret.as_ref().map(|file| file.secret.clone()),
+            faults: self
+                .faults
+                .as_ref()
+                .map_or_else(Plan::default, |(_, plan)| plan.clone())
+                .seeded(self.seed),
+            run_age: Duration::ZERO,
         }
     }
 
@@ -157,6 +166,9 @@ impl Settings {
         }
         add("seed", self.seed.to_string());
         add("on-peer-loss", self.on_peer_loss.to_string());
+        if let Some((file, _)) = &self.faults {
+            add("faults", file.display().to_string());
+        }
         add(
             "connect-timeout",
             format!("{}us", self.connect_timeout.as_micros()),

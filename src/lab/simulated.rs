@@ -15,6 +15,7 @@ use thiserror::Error;
 use super::{run_folder::RunFile, settings};
 use crate::{
     clock::ClockKind,
+    faults::Plan,
     inspect::{Inspection, RunSummary, Verdict},
     mesh::LogError,
     model::{self, ConfigError, Machine, Phase},
@@ -48,10 +49,53 @@ pub struct Simulated {
     pub duration_us: u64,
     /// How long messages are under way.
     pub latency: Latency,
+    /// What is broken, if anything.
+    pub faults: Option<Plan>,
     /// The run's seed.
     pub seed: u64,
     /// The run's id.
     pub run: RunId,
+}
+
+/// Where the faults of simulated runs come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SimulatedFaults {
+    /// Nothing is broken.
+    #[default]
+    None,
+    /// The same plan for every run; its messages are rolled for with the plan's seed, or else the run's.
+    Plan(Plan),
+    /// Faults of links, drawn for each run from its seed ([`Plan::random`]).
+    Random,
+}
+
+impl SimulatedFaults {
+    /// The plan of the run with this seed.
+    #[must_use]
+    pub fn for_run(&self, seed: u64, machines: u16, duration_us: u64) -> Option<Plan> {
+        match self {
+            SimulatedFaults::None => None,
+            SimulatedFaults::Plan(plan) => Some(plan.clone()),
+            SimulatedFaults::Random => Some(Plan::random(seed, machines, duration_us)),
+        }
+    }
+
+    /// A line that says what is broken, for the head of a report; of a run that is the only one its `plan`.
+    #[must_use]
+    pub fn said(&self, plan: Option<&Plan>) -> String {
+        match (self, plan) {
+            (SimulatedFaults::None, _) => String::new(),
+            (SimulatedFaults::Plan(plan), _) => format!("{} faults by plan\n", plan.faults.len()),
+            (SimulatedFaults::Random, Some(plan)) => {
+                let faults = plan.faults.iter().map(|timed| timed.fault.to_string());
+                format!(
+                    "faults drawn from the seed: {}\n",
+                    faults.collect::<Vec<_>>().join("; ")
+                )
+            }
+            (SimulatedFaults::Random, None) => "faults drawn from each seed\n".to_owned(),
+        }
+    }
 }
 
 /// What came of it. There is no verdict on runs too large to be judged.
@@ -169,6 +213,7 @@ impl Simulated {
             machines: self.machines(),
             duration_us: self.duration_us,
             latency: self.latency,
+            faults: self.faults.as_ref().map(|plan| plan.seeded(self.seed)),
             seed: self.seed,
             run: self.run.clone(),
             epoch: EPOCH,

@@ -80,6 +80,7 @@ impl Sweep {
                     clock: ClockKind::Lamport,
                     duration_us,
                     latency: self.latency,
+                    faults: None,
                     seed,
                     run: self.run.clone(),
                 };

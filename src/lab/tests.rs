@@ -126,6 +126,7 @@ fn a_machines_arguments_say_everything() {
         duration: Some(Duration::from_millis(1500)),
         seed: 7,
         on_peer_loss: OnPeerLoss::Continue,
+        faults: None,
         connect_timeout: Duration::from_secs(3),
         logs: "some where".into(),
         run: "named".parse().unwrap(),

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use crate::{
+    faults::Plan,
     units::MachineId,
     wire::{Hello, RunId, Secret, Standing, Trust},
 };
@@ -39,6 +40,10 @@ pub struct Config {
     pub duration: Option<Duration>,
     /// What whoever joins or commands has to know; `None` trusts everybody who reaches the port.
     pub secret: Option<Secret>,
+    /// What is to be broken, counted from the start of the run, and the seed of what chance decides about it.
+    pub faults: Plan,
+    /// How old the run is when this machine starts: nothing, unless it was started again.
+    pub run_age: Duration,
 }
 
 impl Config {

@@ -15,6 +15,7 @@
 //! in it blocks but the poll and a full log queue.
 
 mod accept;
+mod breaking;
 mod clock_thread;
 mod command;
 mod config;
@@ -26,6 +27,7 @@ mod log_file;
 mod mesh_clock;
 mod outcome;
 mod phases;
+mod process;
 mod reading;
 mod round;
 mod trust;
@@ -64,6 +66,11 @@ const READ_BYTES_MAX: usize = 1 << 20;
 /// First and longest pause between two dials.
 const BACK_OFF_MIN: Duration = Duration::from_millis(10);
 const BACK_OFF_MAX: Duration = Duration::from_millis(250);
+
+const _: () = assert!(
+    UNSENT_BYTES_MAX == crate::faults::HELD_BYTES_MAX,
+    "a link that a fault holds back has the limit of one that its peer does"
+);
 
 const _: () = assert!(BACK_OFF_MIN.as_millis() < BACK_OFF_MAX.as_millis());
 

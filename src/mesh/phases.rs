@@ -115,7 +115,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             end: self.config.duration.map(|duration| now.after(duration)),
         };
         self.input(now, Input::Start { wall: started });
-        Ok(())
+        self.plan_faults(now);
+        self.break_links(now)
     }
 
     /// A control frame has come in on a link that is up.
@@ -150,6 +151,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             link.told_up = true;
             let incarnation = link.incarnation;
             self.input(now, Input::LinkUp { peer, incarnation });
+            self.faults_meet(peer, now);
         }
     }
 
@@ -161,6 +163,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             .is_some_and(|link| std::mem::take(&mut link.told_up))
         {
             self.input(now, Input::LinkDown { peer, cause });
+            self.faults_leave(peer);
         }
     }
 

@@ -16,6 +16,7 @@ use tracing::{debug, info};
 use super::{
     UNSENT_BYTES_MAX,
     accept::Stranger,
+    breaking,
     clock_thread::ClockThread,
     command::{Commander, Seen},
     config::Config,
@@ -26,6 +27,7 @@ use super::{
     phases::Phase,
 };
 use crate::{
+    faults::Gate,
     node::{Effect, Effects, Input, Node},
     trace::{Record, WallTime},
     units::{MachineId, Time},
@@ -69,6 +71,10 @@ pub struct Mesh<N: Node, L> {
     pub(super) started: Option<WallTime>,
     pub(super) stopped: Option<(Reason, Option<MachineId>)>,
     pub(super) effects: Effects<N::Message>,
+    /// Injected faults; `None` as long as there are none.
+    pub(super) gate: Option<Box<Gate>>,
+    /// Message frames given to links, and their bytes.
+    pub(super) sent: (u64, u64),
 }
 
 /// The signals being caught.
@@ -125,6 +131,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             started: None,
             stopped: None,
             effects: Vec::new(),
+            gate: None,
+            sent: (0, 0),
         })
     }
 
@@ -208,12 +216,15 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.follow_dials(now)?;
         self.read_links(now)?;
         self.phase_timers(now)?;
+        self.break_links(now)?;
         self.node_timers(now);
         self.apply_effects(now)?;
+        self.let_go(now);
         self.flush_links();
         // Whatever a link's end brought about is done before the loop sleeps.
         while self.drop_overflowing(now)? || !self.effects.is_empty() {
             self.apply_effects(now)?;
+            self.let_go(now);
             self.flush_links();
         }
         self.try_end(now)?;
@@ -228,7 +239,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// How long to sleep: not at all while something is left to do. The clock thread interrupts for the
     /// node's deadline.
     fn poll_timeout(&mut self) -> Option<Duration> {
-        let deadline = self.node.deadline();
+        let deadline = self.node.deadline().into_iter().chain(self.gate_deadline()).min();
         let busy = self.links.iter_mut().any(|link| {
             link.connection()
                 .is_some_and(|connection| connection.is_readable())
@@ -316,8 +327,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         let mut stop = None;
         for effect in effects.drain(..) {
             match effect {
-                Effect::Send { to, message } => self.send(to, &message),
-                Effect::Record(record) => self.record(now, record),
+                Effect::Send { to, message } => self.send(now, to, &message),
+                Effect::Record(mut record) => {
+                    if let Some(gate) = &mut self.gate {
+                        gate.annotate(&mut record);
+                    }
+                    self.record(now, record);
+                }
                 Effect::Stop { reason } => stop = Some(reason),
             }
         }
@@ -337,23 +353,34 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    fn record(&mut self, now: Time, mut record: Record) {
+    pub(super) fn record(&mut self, now: Time, mut record: Record) {
         let at = self.clock.wall(now);
         self.seen.note(&record);
         if let Record::Ended(footer) = &mut record {
             footer.ended = at;
             footer.suspended_us = Some(self.clock.suspended_us());
+            let (frames, bytes) = self.sent;
+            (footer.frames_sent, footer.bytes_sent) = (Some(frames), Some(bytes));
         }
         self.log.record(at, &record);
     }
 
     #[inline]
-    fn send(&mut self, to: MachineId, message: &N::Message) {
+    fn send(&mut self, now: Time, to: MachineId, message: &N::Message) {
         if let Some(link) = self.links.get_mut(to.index())
             && !link.goodbye_sent
             && let Some(connection) = link.connection()
         {
-            encode_frame(connection.output(), message.kind(), |body| message.encode(body));
+            let output = connection.output();
+            let start = output.len();
+            encode_frame(output, message.kind(), |body| message.encode(body));
+            let bytes = output.len() - start;
+            let copies = match &mut self.gate {
+                None => 1,
+                Some(gate) => breaking::pass(gate, to, now, output, start),
+            };
+            self.sent.0 += copies;
+            self.sent.1 += copies * bytes as u64;
         }
     }
 
@@ -362,7 +389,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         if let Some(link) = self.links.get_mut(peer.index())
             && !link.goodbye_sent
         {
-            link.goodbye_sent = matches!(control, Control::Goodbye { .. }) && link.is_up();
+            let is_goodbye = matches!(control, Control::Goodbye { .. });
+            if is_goodbye && let Some(connection) = link.connection() {
+                // Nothing follows goodbye: what faults hold back goes before it.
+                if let Some(gate) = &mut self.gate {
+                    breaking::flush(gate, peer, connection.output(), &mut self.sent);
+                }
+            }
+            link.goodbye_sent = is_goodbye && link.is_up();
             if let Some(connection) = link.connection() {
                 control.encode(connection.output());
             }
@@ -408,9 +442,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 .get_mut(peer.index())
                 .and_then(Link::connection)
                 .map_or(0, |connection| connection.unsent());
+            let held = self.gate.as_ref().map_or(0, |gate| gate.held_bytes(peer));
+            let unsent = unsent.max(held);
             if unsent > UNSENT_BYTES_MAX {
                 let text = format!(
-                    "{unsent} bytes wait to be read by machine {peer}, over the {UNSENT_BYTES_MAX} allowed"
+                    "{unsent} bytes wait to go to machine {peer}, over the {UNSENT_BYTES_MAX} allowed"
                 );
                 self.break_off(peer, &Refusal::new(ErrorCode::Overflow, text), now)?;
                 dropped = true;

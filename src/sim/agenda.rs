@@ -13,6 +13,8 @@ pub(super) enum What {
     Start(MachineId),
     /// A node's deadline, if it is still the one that this entry was made for.
     Wake(MachineId),
+    /// A fault begins or ends, or a frame that one holds back may go, if it is still what this entry was made for.
+    Break(MachineId),
     /// A piece of a byte stream arrives.
     Segment(u32),
     /// A machine's time is over.

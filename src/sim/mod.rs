@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Implements the link contract, the start barrier and the shutdown of protocol.md, sections 2 to 4, and promises
-//! no more than `mesh` does: messages of one link arrive whole, once and in order, each after a latency of its own.
+//! no more than `mesh` does: messages of one link arrive whole, once and in order, each after a latency of its own,
+//! unless an injected fault ([`faults`](crate::faults)) decides otherwise.
 //! Frames are the real ones, cut at random places, through the real decoder. Knows no system, opens no file, reads
 //! no clock; virtual time costs what is computed in it and nothing else.
 //!
@@ -25,6 +26,7 @@
 //! The same seed gives the same records at the same times on every machine: all arithmetic is in integers.
 
 mod agenda;
+mod breaking;
 mod network;
 mod parting;
 mod run;
@@ -33,6 +35,7 @@ mod setup;
 use thiserror::Error;
 
 use crate::{
+    faults::{HELD_BYTES_MAX, Plan},
     trace::{Record, WallTime},
     units::{MachineId, Time},
     wire::{FieldError, FrameError, Reason, Refusal, RunId},
@@ -65,6 +68,9 @@ pub struct Config {
     pub duration_us: u64,
     /// How long messages are under way.
     pub latency: Latency,
+    /// What is broken, if anything: faults of links, rates and clocks, in runs of up to [`CONTROL_MACHINES_MAX`]
+    /// machines. Times count from each machine's start.
+    pub faults: Option<Plan>,
     /// The seed of latencies and cuts; the nodes' own dice are theirs.
     pub seed: u64,
     /// The run's id, which the hellos carry.
@@ -99,6 +105,29 @@ pub enum SimError {
         seconds(*at)
     )]
     InFlight {
+        /// When.
+        at: Time,
+    },
+    /// Faults in a run too large for them.
+    #[error("faults are simulated with up to {CONTROL_MACHINES_MAX} machines, not {machines}: give fewer")]
+    TooManyForFaults {
+        /// How many.
+        machines: u16,
+    },
+    /// A plan with faults of processes.
+    #[error("kill, pause and restart are not simulated yet: leave them out, or use `clocklab run`")]
+    ProcessFaults,
+    /// Faults hold back too much.
+    #[error(
+        "faults hold back more than {HELD_BYTES_MAX} bytes from machine {from} to machine {to}, {:.3} s after the first dial: \
+         give shorter faults, or more bandwidth",
+        seconds(*at)
+    )]
+    Held {
+        /// The sender.
+        from: MachineId,
+        /// The receiver.
+        to: MachineId,
         /// When.
         at: Time,
     },

@@ -77,6 +77,12 @@ impl<N: Node> Simulation<N> {
         let until = end.min(now);
         self.input(me, now, Input::Stop { reason, peer, until });
         self.apply(me, now, observer)?;
+        if self.config.faults.is_some() {
+            // Nothing follows goodbye: what faults hold back goes before it.
+            for peer in me.peers(self.config.machines) {
+                self.let_go(me, Some(peer), now)?;
+            }
+        }
         if let Some(machine) = self.machine(me) {
             machine.goodbye_said = true;
         }

@@ -1,8 +1,9 @@
 //! The driver: takes what comes next from the agenda, gives it to a node, and does what the node asks for.
 
 use super::{
-    Config, Observer, SimError, TIMEOUTS_MAX, Totals,
+    CONTROL_MACHINES_MAX, Config, Observer, SimError, TIMEOUTS_MAX, Totals,
     agenda::{Agenda, Place, What},
+    breaking::Breaking,
     network::{Arrived, Network},
     parting::{Goodbyes, Heard},
     setup::{self, Barrier},
@@ -37,6 +38,10 @@ pub(super) struct Machine<N> {
     /// The entry on the agenda for its node's deadline.
     wake: Option<Place>,
     pub(super) heard: Heard,
+    /// Injected faults; `None` in a run without them, and before the start.
+    pub(super) breaking: Option<Box<Breaking>>,
+    /// Message frames given to links, and their bytes.
+    pub(super) sent: (u64, u64),
 }
 
 /// A whole run in virtual time.
@@ -59,6 +64,15 @@ impl<N: Node> Simulation<N> {
     /// # Errors
     /// [`SimError`] if machines refuse each other.
     pub fn new(config: Config, node: impl FnMut(MachineId) -> N) -> Result<Self, SimError> {
+        if let Some(plan) = &config.faults {
+            if config.machines > CONTROL_MACHINES_MAX {
+                let machines = config.machines;
+                return Err(SimError::TooManyForFaults { machines });
+            }
+            if plan.has_process_faults() {
+                return Err(SimError::ProcessFaults);
+            }
+        }
         let mut network = Network::new(config.machines, config.seed, config.latency);
         let barrier = setup::connect(&config, N::Message::SYSTEM, &mut network)?;
         let machines = MachineId::all(config.machines).map(node).map(|node| Machine {
@@ -67,6 +81,8 @@ impl<N: Node> Simulation<N> {
             goodbye_said: false,
             wake: None,
             heard: Heard::default(),
+            breaking: None,
+            sent: (0, 0),
         });
         let mut agenda = Agenda::default();
         for (machine, at) in MachineId::all(config.machines).zip(&barrier.entered) {
@@ -125,6 +141,7 @@ impl<N: Node> Simulation<N> {
                         self.apply(me, now, observer)?;
                     }
                 }
+                What::Break(me) => self.break_links(me, place, observer)?,
                 What::Segment(slot) => self.segment(slot, now, observer)?,
                 What::Stop(me) => self.time_is_over(me, now, observer)?,
                 What::StopToo(me) => self.stop_too(me, now, observer)?,
@@ -166,10 +183,7 @@ impl<N: Node> Simulation<N> {
             match effect {
                 Effect::Send { to, message } => self.send(me, to, now, &message)?,
                 Effect::Record(mut record) => {
-                    if let Record::Ended(footer) = &mut record {
-                        // Virtual time never stands still.
-                        footer.suspended_us = Some(0);
-                    }
+                    self.complete(me, &mut record);
                     observer.record(me, now, &record);
                 }
                 Effect::Stop { reason } => stop = Some(reason),
@@ -177,6 +191,7 @@ impl<N: Node> Simulation<N> {
         }
         self.effects = effects;
         self.plan_wake(me, now);
+        self.plan_break(me, now);
         match stop {
             Some(reason) => self.stop(me, reason, None, now, observer),
             None => Ok(()),
@@ -214,7 +229,36 @@ impl<N: Node> Simulation<N> {
         }
         self.frame.clear();
         encode_frame(&mut self.frame, message.kind(), |body| message.encode(body));
-        self.network.send(from, to, now, &self.frame, &mut self.agenda)
+        let Some(machine) = self.machines.get_mut(from.index()) else {
+            return Ok(());
+        };
+        let copies = match &mut machine.breaking {
+            None => 1,
+            Some(breaking) => breaking.send(from, to, now, &self.frame)?,
+        };
+        machine.sent.0 += u64::from(copies);
+        machine.sent.1 += u64::from(copies) * self.frame.len() as u64;
+        for _ in 0..copies {
+            self.network.send(from, to, now, &self.frame, &mut self.agenda)?;
+        }
+        Ok(())
+    }
+
+    /// Adds to a record what only the driver knows.
+    #[inline]
+    fn complete(&mut self, me: MachineId, record: &mut Record) {
+        let Some(machine) = self.machines.get_mut(me.index()) else {
+            return;
+        };
+        if let Some(breaking) = &mut machine.breaking {
+            breaking.gate.annotate(record);
+        }
+        if let Record::Ended(footer) = record {
+            // Virtual time never stands still.
+            footer.suspended_us = Some(0);
+            let (frames, bytes) = machine.sent;
+            (footer.frames_sent, footer.bytes_sent) = (Some(frames), Some(bytes));
+        }
     }
 
     /// Sends a control frame: one of those that are frames in runs of this size.
@@ -271,6 +315,10 @@ impl<N: Node> Simulation<N> {
                 wall: self.config.epoch.carried(Time(0), now),
             },
         );
+        if self.config.faults.is_some() {
+            self.plan_faults(me, now);
+            self.break_now(me, now, observer)?;
+        }
         self.apply(me, now, observer)?;
         self.take_held(me, now, observer)
     }

@@ -109,6 +109,7 @@ fn config(machines: u16, duration_us: u64, latency: &str, seed: u64) -> Config {
         machines,
         duration_us,
         latency: latency.parse().unwrap(),
+        faults: None,
         seed,
         run: "test".parse().unwrap(),
     }

@@ -64,6 +64,7 @@ fn run(rates: &[u32], seconds: f64, latency: &str, seed: u64) -> Simulated {
             .try_into()
             .unwrap(),
         latency: latency.parse().unwrap(),
+        faults: None,
         seed,
         run: format!("sim-{seed}").parse().unwrap(),
     }

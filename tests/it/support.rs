@@ -11,6 +11,7 @@ use std::{
 };
 
 use clocklab::{
+    faults::Plan,
     mesh::{Config, OnPeerLoss},
     node::{Effect, Effects, Input, Node},
     units::{MachineId, Time},
@@ -58,6 +59,8 @@ pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
         secret: None,
+        faults: Plan::default(),
+        run_age: Duration::ZERO,
     }
 }
 

@@ -10,14 +10,23 @@
 //!                                       receive of 9: 8 was skipped
 //!   receives waiting   8  9             send 8: matches the head
 //! ```
+//!
+//! Injected faults change what is expected, as far as the send line says so: a message that was lost is not sent here,
+//! one that was sent twice stands in the channel twice, and one that was taken out of the order is found by its name.
+//! So a receive whose send was not read yet may belong to a message that overtakes: what waits before it is judged
+//! when the sender's log has come so far.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     judge::{Context, Pair},
+    loose::{Broken, Loose},
     stamp::Stamps,
 };
-use crate::{trace::Vector, units::MachineId};
+use crate::{
+    trace::{Mishaps, Vector},
+    units::MachineId,
+};
 
 /// Skipped sends that are remembered on a channel, so that a late arrival is known to be one.
 const SKIPPED_MAX: usize = 256;
@@ -60,6 +69,15 @@ pub(super) struct Channel {
     /// The last message matched: its send's clock and line, and its receive's line.
     last: Option<(u64, u64, u64)>,
     odd: Option<Box<Odd>>,
+    /// What injected faults did here.
+    faulty: Option<Box<Faulty>>,
+}
+
+/// What only a channel with injected faults has.
+#[derive(Clone, Debug, Default)]
+struct Faulty {
+    loose: Loose,
+    broken: Broken,
 }
 
 /// What only a broken channel has.
@@ -106,6 +124,10 @@ enum Found {
     Match {
         early: bool,
     },
+    /// The message of the given send, which has no place in the order.
+    Loose {
+        clock: u64,
+    },
     Twice,
     /// It was passed over before.
     Late(Skipped),
@@ -147,13 +169,47 @@ impl Channels {
         };
         channel.sent += 1;
         channel.newest = send.clock;
-        if channel.receives.is_empty() {
-            channel.sends.push_back(send);
+        channel.sends.push_back(send);
+        if !channel.receives.is_empty() {
+            let newest = channel.newest;
+            self.matched += channel.resolve(newest, Pair { from, to }, stamps, context);
+        }
+    }
+
+    /// The same, for a send event to whose messages something happened.
+    #[cold]
+    pub(super) fn send_with_mishaps(
+        &mut self,
+        from: MachineId,
+        to: MachineId,
+        send: Sent,
+        mishaps: &Mishaps,
+        context: &mut Context<'_>,
+    ) {
+        let Some((channel, stamps)) = self.channel(from, to) else {
+            return;
+        };
+        let faulty = channel.faulty.get_or_insert_default();
+        faulty.broken.lost += u64::from(mishaps.lost.contains(&to));
+        channel.newest = send.clock;
+        let copies = mishaps.copies(to);
+        faulty.broken.duplicated += copies.saturating_sub(1);
+        if copies == 0 {
             return;
         }
-        let pair = Pair { from, to };
-        let matched = channel.send_behind_receives(send, pair, stamps, context);
-        self.matched += u64::from(matched);
+        channel.sent += copies;
+        if mishaps.unordered.contains(&to) {
+            faulty.loose.insert(send, copies);
+        } else {
+            channel.sends.extend((1..copies).map(|_| send.clone()));
+            channel.sends.push_back(send);
+        }
+        if !channel.receives.is_empty() {
+            let pair = Pair { from, to };
+            let met = channel.meet_loose(pair, stamps, context);
+            let resolved = channel.resolve(channel.newest, pair, stamps, context);
+            self.matched += met + resolved;
+        }
     }
 
     /// A receive event of `to` was read.
@@ -169,25 +225,25 @@ impl Channels {
             return;
         };
         channel.received += 1;
+        let pair = Pair { from, to };
         if !channel.receives.is_empty() {
-            channel.receives.push_back(receive);
+            self.matched += channel.receive_behind_receives(receive, pair, stamps, context);
             return;
         }
-        let pair = Pair { from, to };
-        let matched = match channel.sends.pop_front() {
+        match channel.sends.pop_front() {
             // All but always: the message that is next.
             Some(send) if send.clock == receive.sent && !stamps.are_early() => {
                 stamps.exact += 1;
                 channel.settle(pair, &send, &receive, context);
-                true
+                self.matched += 1;
+                return;
             }
-            Some(send) => {
-                channel.sends.push_front(send);
-                channel.receive_odd(receive, pair, stamps, context)
-            }
-            None => channel.receive_odd(receive, pair, stamps, context),
-        };
-        self.matched += u64::from(matched);
+            Some(send) => channel.sends.push_front(send),
+            None => {}
+        }
+        channel.receives.push_back(receive);
+        let matched = channel.resolve(channel.newest, pair, stamps, context);
+        self.matched += matched;
     }
 
     /// All logs are at their end: what was received and never sent? `open_behind` gives the last clock of a
@@ -199,18 +255,18 @@ impl Channels {
         context: &mut Context<'_>,
     ) -> BTreeMap<MachineId, u64> {
         let mut unmatched = BTreeMap::new();
-        for ((from, row), stamps) in (0..).map(MachineId).zip(&mut self.rows).zip(&self.stamps) {
+        for ((from, row), stamps) in (0..).map(MachineId).zip(&mut self.rows).zip(&mut self.stamps) {
             let behind = open_behind(from);
             let used = (0..).map(MachineId).zip(row);
             for (to, channel) in used.filter_map(|(to, channel)| Some((to, channel.as_deref_mut()?))) {
-                for receive in std::mem::take(&mut channel.receives) {
-                    let pair = Pair { from, to };
-                    if behind.is_some_and(|clock| stamps.aim(receive.sent) > clock) {
-                        context.judge_clock(pair, None, &receive);
-                        *unmatched.entry(from).or_default() += 1;
-                    } else {
-                        channel.nowhere(pair, &receive, context);
-                    }
+                let pair = Pair { from, to };
+                // What is not in a complete log was never sent; behind the end of a cut one it may have been.
+                let read = behind.unwrap_or(u64::MAX);
+                self.matched += channel.resolve(read, pair, stamps, context);
+                while let Some(receive) = channel.receives.pop_front() {
+                    context.judge_clock(pair, None, &receive);
+                    *unmatched.entry(from).or_default() += 1;
+                    self.matched += channel.resolve(read, pair, stamps, context);
                 }
             }
         }
@@ -219,74 +275,100 @@ impl Channels {
 }
 
 impl Channel {
-    /// A send whose receive may have been read before it. Returns whether it was.
+    /// What injected faults lost and doubled on this channel.
+    pub(super) fn broken(&self) -> Broken {
+        self.faulty
+            .as_ref()
+            .map(|faulty| faulty.broken)
+            .unwrap_or_default()
+    }
+
+    /// Judges the receives that wait, in order, as far as the sender's log was read, up to clock `read`. Returns how
+    /// many messages were matched.
     #[cold]
-    fn send_behind_receives(
-        &mut self,
-        send: Sent,
-        pair: Pair,
-        stamps: &mut Stamps,
-        context: &mut Context<'_>,
-    ) -> bool {
+    fn resolve(&mut self, read: u64, pair: Pair, stamps: &mut Stamps, context: &mut Context<'_>) -> u64 {
+        let mut matched = 0;
         while let Some(receive) = self.receives.pop_front() {
-            match self.find(&receive, Some(send.clock), stamps) {
+            let head = self.sends.front().map(|send| send.clock);
+            match self.find(&receive, head, stamps) {
                 Found::Match { early } => {
-                    stamps.take(early, pair, &send, &receive, context);
-                    self.settle(pair, &send, &receive, context);
-                    return true;
+                    if let Some(send) = self.sends.pop_front() {
+                        stamps.take(early, pair, &send, &receive, context);
+                        self.settle(pair, &send, &receive, context);
+                        matched += 1;
+                    }
+                }
+                Found::Loose { clock } => {
+                    matched += self.settle_loose(clock, &receive, pair, stamps, context)
                 }
                 Found::Twice => self.twice(pair, &receive, context),
                 Found::Late(skipped) => self.late(skipped, pair, &receive, context),
-                Found::Other if stamps.aim(receive.sent) > send.clock => {
+                Found::Other => {
+                    let aim = stamps.aim(receive.sent);
+                    if aim > read {
+                        // Its send comes later in the sender's log: it may be a message that overtakes.
+                        self.receives.push_front(receive);
+                        return matched;
+                    }
+                    let place = self.sends.partition_point(|send| send.clock < aim);
+                    if self.sends.get(place).is_none_or(|send| send.clock != aim) {
+                        self.nowhere(pair, &receive, context);
+                        continue;
+                    }
+                    // Those before it were passed over.
+                    let skipped: Vec<Sent> = self.sends.drain(..place).collect();
+                    skipped.iter().for_each(|send| self.skip(send));
                     self.receives.push_front(receive);
-                    self.skip(&send);
-                    return false;
                 }
-                Found::Other => self.nowhere(pair, &receive, context),
             }
         }
-        self.sends.push_back(send);
-        false
+        matched
     }
 
-    /// A receive that is not simply that of the head. Returns whether its send was found.
+    /// A receive behind others whose sends were not read yet waits with them, unless its message is known to have no
+    /// place in the order. Returns how many messages were matched.
     #[cold]
-    fn receive_odd(
+    fn receive_behind_receives(
         &mut self,
         receive: Received,
         pair: Pair,
         stamps: &mut Stamps,
         context: &mut Context<'_>,
-    ) -> bool {
-        let head = self.sends.front().map(|send| send.clock);
-        match self.find(&receive, head, stamps) {
-            Found::Match { early } => {
-                if let Some(send) = self.sends.pop_front() {
-                    stamps.take(early, pair, &send, &receive, context);
-                    self.settle(pair, &send, &receive, context);
-                }
-                return true;
-            }
-            Found::Twice => self.twice(pair, &receive, context),
-            Found::Late(skipped) => self.late(skipped, pair, &receive, context),
-            Found::Other => {
-                let aim = stamps.aim(receive.sent);
-                let place = self.sends.partition_point(|send| send.clock < aim);
-                let is_there = self.sends.get(place).is_some_and(|send| send.clock == aim);
-                if is_there || (place == self.sends.len() && aim > self.newest) {
-                    // Those before it were passed over, whether its own send was read already or not.
-                    let skipped: Vec<Sent> = self.sends.drain(..place).collect();
-                    skipped.iter().for_each(|send| self.skip(send));
-                    if is_there {
-                        return self.receive_odd(receive, pair, stamps, context);
-                    }
-                    self.receives.push_back(receive);
-                } else {
-                    self.nowhere(pair, &receive, context);
-                }
-            }
+    ) -> u64 {
+        if self.faulty.is_some()
+            && let Found::Loose { clock } = self.find(&receive, None, stamps)
+        {
+            return self.settle_loose(clock, &receive, pair, stamps, context);
         }
-        false
+        self.receives.push_back(receive);
+        0
+    }
+
+    /// A message without an order was sent: finds its receives among those that wait. Returns how many it found.
+    fn meet_loose(&mut self, pair: Pair, stamps: &mut Stamps, context: &mut Context<'_>) -> u64 {
+        let mut matched = 0;
+        for receive in std::mem::take(&mut self.receives) {
+            matched += self.receive_behind_receives(receive, pair, stamps, context);
+        }
+        matched
+    }
+
+    /// A message without an order has been received. Returns 1.
+    fn settle_loose(
+        &mut self,
+        clock: u64,
+        receive: &Received,
+        pair: Pair,
+        stamps: &mut Stamps,
+        context: &mut Context<'_>,
+    ) -> u64 {
+        let faulty = self.faulty.as_mut();
+        let Some(send) = faulty.and_then(|faulty| faulty.loose.take(clock)) else {
+            return 0;
+        };
+        stamps.take(clock != receive.sent, pair, &send, receive, context);
+        self.judge_ends(pair, &send, receive, context);
+        1
     }
 
     /// Compares a receive with what is known, `next` being the clock of the next send on the channel.
@@ -295,6 +377,10 @@ impl Channel {
         let early = aim != receive.sent;
         if next == Some(aim) {
             return Found::Match { early };
+        }
+        let is_loose = |clock| self.faulty.as_ref().is_some_and(|faulty| faulty.loose.has(clock));
+        if is_loose(aim) {
+            return Found::Loose { clock: aim };
         }
         if self.last.is_some_and(|(clock, ..)| clock == aim) {
             return Found::Twice;
@@ -310,6 +396,10 @@ impl Channel {
         if next == Some(stamps.other_aim(receive.sent)) {
             return Found::Match { early: !early };
         }
+        let other = stamps.other_aim(receive.sent);
+        if is_loose(other) {
+            return Found::Loose { clock: other };
+        }
         Found::Other
     }
 
@@ -323,6 +413,12 @@ impl Channel {
         {
             odd.skipped.iter_mut().for_each(|skipped| skipped.is_told = true);
         }
+        self.judge_ends(pair, send, receive, context);
+    }
+
+    /// The rules of a message's two ends.
+    #[inline]
+    fn judge_ends(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         context.judge_clock(pair, Some(send), receive);
         if send.clock >= receive.clock {
             self.unordered += 1;

@@ -1,6 +1,7 @@
 //! What can be judged only when all logs are at their end: missing logs, conservation, wrong clock rules by name.
 
 use super::{
+    loose::Broken,
     machine::{MachineCheck, Shared},
     rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, STAMP},
     vector,
@@ -65,7 +66,7 @@ fn ids(machines: &[Option<MachineCheck>]) -> impl Iterator<Item = (MachineId, Op
         .zip(machines.iter().map(|machine| machine.as_ref()))
 }
 
-/// Per channel to `me`: sent = received + waiting where the sender said goodbye, sent >= received + waiting
+/// Per channel to `me`: sent − lost + duplicated = received + waiting where the sender said goodbye, sent >= received + waiting
 /// elsewhere.
 fn judge_conservation(
     me: MachineId,
@@ -82,10 +83,12 @@ fn judge_conservation(
         let Some((sender_end, _)) = sender.and_then(|sender| sender.footer.as_ref()) else {
             continue;
         };
-        let (sent, received) = shared
+        let (sent, received, broken) = shared
             .channels
             .get(peer, me)
-            .map_or((0, 0), |channel| (channel.sent, channel.received));
+            .map_or((0, 0, Broken::default()), |channel| {
+                (channel.sent, channel.received, channel.broken())
+            });
         let waiting = footer.waiting.get(peer.index()).copied();
         let arrived = received.saturating_add(waiting.unwrap_or(0));
         let lost = shared.losses.contains_key(&(peer, me)) || shared.losses.contains_key(&(me, peer));
@@ -114,8 +117,14 @@ fn judge_conservation(
             } else {
                 "no more can arrive than were sent"
             };
+            let Broken { lost, duplicated } = broken;
+            let faults = match lost + duplicated {
+                0 => String::new(),
+                _ => format!(", {lost} lost and {duplicated} doubled by faults make {sent}"),
+            };
             let text = format!(
-                "machine {peer} sent {sent} messages to machine {me} ({there}); {received} were received and {} wait: {asked}",
+                "machine {peer} sent {} messages to machine {me} ({there}){faults}; {received} were received and {} wait: {asked}",
+                sent.saturating_sub(duplicated).saturating_add(lost),
                 waiting.unwrap_or(0),
             );
             (vec![here, there], text)

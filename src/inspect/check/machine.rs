@@ -8,7 +8,7 @@ use super::{
     wrong_rule::Fits,
 };
 use crate::{
-    trace::{Event, Footer, Header, Kind, Mishaps, Record, Violations, WallTime, copies},
+    trace::{Event, Footer, Header, Kind, Mishaps, Record, Violations, WallTime},
     units::MachineId,
 };
 
@@ -170,13 +170,16 @@ impl MachineCheck {
         }
         let (channels, mut context) = shared.split();
         for peer in to {
-            if copies(mishaps, *peer) > 0 {
-                let send = Sent {
-                    line,
-                    clock: event.clock,
-                    vector: event.vector.clone(),
-                };
-                channels.send(self.me, *peer, send, &mut context);
+            let send = Sent {
+                line,
+                clock: event.clock,
+                vector: event.vector.clone(),
+            };
+            match mishaps {
+                None => channels.send(self.me, *peer, send, &mut context),
+                Some(mishaps) => {
+                    channels.send_with_mishaps(self.me, *peer, send, mishaps, &mut context);
+                }
             }
         }
     }

@@ -8,6 +8,7 @@
 mod channel;
 mod end;
 mod judge;
+mod loose;
 mod machine;
 mod rules;
 mod stamp;

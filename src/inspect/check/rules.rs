@@ -14,9 +14,10 @@ pub(super) const CLOCK: &str = "clock rule";
 pub(super) const STAMP: &str = "stamp";
 /// `C(send) < C(receive)`.
 pub(super) const CONDITION: &str = "clock condition";
-/// Along a channel messages arrive once, in the order sent, none from nowhere.
+/// Along a channel messages arrive once, in the order sent, none from nowhere; but for what the send line says that an
+/// injected fault did: lost, sent twice, taken out of the order.
 pub(super) const ORDER: &str = "channel order";
-/// Sent = received + waiting.
+/// Sent − lost + duplicated = received + waiting.
 pub(super) const CONSERVATION: &str = "conservation";
 /// The footer is the last line, and counts what the log holds.
 pub(super) const FOOTER: &str = "footer";

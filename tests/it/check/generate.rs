@@ -46,6 +46,7 @@ pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
         machines,
         duration_us: plan.seconds * 1_000_000,
         latency: Latency::Constant { us: 0 },
+        faults: None,
         seed: plan.seed,
         run: "generated".parse().unwrap(),
         epoch: WallTime(0),

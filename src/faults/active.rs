@@ -1,0 +1,187 @@
+//! Which faults are to come, which are on, and when that changes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use thiserror::Error;
+
+use super::{Fault, MachineEffect, Plan, Timed};
+use crate::{
+    trace::{FaultNote, Recipients},
+    units::{MachineId, Time},
+};
+
+/// A fault that cannot begin.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Refused {
+    /// Its number names another one.
+    #[error("fault {id} is on already, or is planned: give another number, or mend it first")]
+    NumberTaken {
+        /// The number.
+        id: u32,
+    },
+}
+
+/// The faults of one machine: of its outgoing links, and of itself.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Not begun, earliest first.
+    planned: VecDeque<(Time, Timed)>,
+    on: BTreeMap<u32, On>,
+    /// When those that are on and have an end are over.
+    ends: BTreeSet<(Time, u32)>,
+}
+
+/// A fault that is on.
+#[derive(Clone, Debug)]
+pub(super) struct On {
+    pub(super) fault: Fault,
+    /// The peers whose links it is on; none if it is on the machine.
+    pub(super) to: Recipients,
+}
+
+/// What is due next.
+#[derive(Debug)]
+pub(super) enum Due {
+    Begin(Timed),
+    End(u32),
+}
+
+/// The peers to whose links a fault of `me` applies; `None` if it is none of this machine's.
+fn concerned(fault: &Fault, me: MachineId, machines: u16) -> Option<Recipients> {
+    match fault {
+        Fault::Link { links, .. } => {
+            let to: Recipients = me.peers(machines).filter(|peer| links.has(me, *peer)).collect();
+            (!to.is_empty()).then_some(to)
+        }
+        Fault::Machine { machine, .. } => (*machine == me).then(Recipients::new),
+    }
+}
+
+impl Faults {
+    /// The part of a plan that is this machine's. The machine starts at `started`, when the run is as old as
+    /// `run_age`: faults that were over by then stay away, and those that were on go on.
+    pub(super) fn new(plan: &Plan, me: MachineId, machines: u16, started: Time, run_age: Duration) -> Self {
+        let age = Time(0).after(run_age);
+        let mine = plan
+            .faults
+            .iter()
+            .filter(|timed| concerned(&timed.fault, me, machines).is_some());
+        let mut planned: Vec<(Time, Timed)> = mine
+            .filter_map(|timed| {
+                let mut timed = timed.clone();
+                if timed.at < age {
+                    if is_instant(&timed.fault) {
+                        return None;
+                    }
+                    let gone = age.since(timed.at);
+                    timed.lasts = match timed.lasts {
+                        None => None,
+                        Some(lasts) => Some(lasts.checked_sub(gone).filter(|left| !left.is_zero())?),
+                    };
+                }
+                Some((started.after(timed.at.since(age)), timed))
+            })
+            .collect();
+        // Stable: what begins at one moment begins in the order of the plan.
+        planned.sort_by_key(|(at, _)| *at);
+        Self {
+            planned: planned.into(),
+            ..Self::default()
+        }
+    }
+
+    /// When something begins or ends next.
+    pub(super) fn next(&self) -> Option<Time> {
+        let begin = self.planned.front().map(|(at, _)| *at);
+        let end = self.ends.first().map(|(at, _)| *at);
+        begin.into_iter().chain(end).min()
+    }
+
+    /// Takes what is due by `now`, earliest first; at one moment ends come before begins.
+    pub(super) fn take(&mut self, now: Time) -> Option<(Time, Due)> {
+        let at = self.next().filter(|at| *at <= now)?;
+        if let Some((end, id)) = self.ends.first().copied()
+            && end == at
+        {
+            return Some((at, Due::End(id)));
+        }
+        self.planned
+            .pop_front()
+            .map(|(at, timed)| (at, Due::Begin(timed)))
+    }
+
+    /// Whether a fault may have this number.
+    pub(super) fn admit(&self, id: u32) -> Result<(), Refused> {
+        let is_planned = self.planned.iter().any(|(_, timed)| timed.id == id);
+        match is_planned || self.on.contains_key(&id) {
+            true => Err(Refused::NumberTaken { id }),
+            false => Ok(()),
+        }
+    }
+
+    /// A fault begins: remembers it if it lasts, and says what it is on. `None` if it is none of this machine's.
+    pub(super) fn begin(&mut self, timed: &Timed, at: Time, me: MachineId, machines: u16) -> Option<On> {
+        let to = concerned(&timed.fault, me, machines)?;
+        let on = On {
+            fault: timed.fault.clone(),
+            to,
+        };
+        if !is_instant(&timed.fault) {
+            self.on.insert(timed.id, on.clone());
+            if let Some(lasts) = timed.lasts {
+                self.ends.insert((at.after(lasts), timed.id));
+            }
+        }
+        Some(on)
+    }
+
+    /// A fault is over.
+    pub(super) fn end(&mut self, id: u32) -> Option<On> {
+        self.ends.retain(|(_, other)| *other != id);
+        self.on.remove(&id)
+    }
+
+    /// The numbers of those that are on.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        self.on.keys().copied().collect()
+    }
+
+    /// Those that are on, with their text.
+    pub(super) fn texts(&self) -> Vec<(u32, String)> {
+        let on = self.on.iter();
+        on.map(|(id, on)| (*id, on.fault.to_string())).collect()
+    }
+
+    /// The rate that the latest fault of rates gives, if one is on.
+    pub(super) fn rate(&self) -> Option<u32> {
+        self.on.values().rev().find_map(|on| match &on.fault {
+            Fault::Machine {
+                effect: MachineEffect::Rate { per_second },
+                ..
+            } => Some(*per_second),
+            Fault::Machine { .. } | Fault::Link { .. } => None,
+        })
+    }
+}
+
+impl On {
+    /// Its line in the log.
+    pub(super) fn note(&self, id: u32) -> Box<FaultNote> {
+        Box::new(FaultNote {
+            id,
+            kind: self.fault.kind().to_owned(),
+            to: self.to.clone(),
+            detail: self.fault.detail(),
+        })
+    }
+}
+
+fn is_instant(fault: &Fault) -> bool {
+    match fault {
+        Fault::Machine { effect, .. } => effect.is_instant(),
+        Fault::Link { .. } => false,
+    }
+}
