@@ -1,7 +1,8 @@
-//! Control frames and stamps: decoding never panics, and what decodes encodes to the same bytes.
+//! Control frames, commands and stamps: decoding never panics, and what decodes encodes to the same bytes.
 #![no_main]
 
 use clocklab::{
+    control::Command,
     model::Stamp,
     wire::{Control, ERROR_TEXT_BYTES_MAX, HEADER_BYTES, Message, encode_frame},
 };
@@ -9,6 +10,12 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (kind, body) = input;
+    if let Ok(text) = std::str::from_utf8(body)
+        && let Ok(command) = text.parse::<Command>()
+    {
+        // As the client writes it, it means the same.
+        assert_eq!(command.to_string().parse(), Ok(command), "{text}");
+    }
     if let Ok(control) = Control::decode(kind, body) {
         let mut bytes = Vec::new();
         control.encode(&mut bytes);

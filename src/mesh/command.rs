@@ -299,7 +299,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             elapsed_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
             faults: self.faults_on(),
         };
-        let mut left_out = 0;
+        let mut left_out = 1;
         loop {
             let text = serde_json::to_string(&status).unwrap_or_default();
             if text.len() <= ANSWER_BYTES_MAX {
