@@ -24,7 +24,7 @@ use clocklab::{
     node::Node,
     sim::{self, Latency, Observer, Simulation},
     trace::Record,
-    units::{MachineId, Time},
+    units::{MachineId, Speed, Time},
 };
 use support::{Options, Spread};
 
@@ -89,6 +89,7 @@ fn main() {
 fn run(rates: Vec<u32>, seconds: u64, seed: u64) -> Simulated {
     Simulated {
         rates,
+        speed: Speed::NORMAL,
         draw: 10,
         phase: Phase::Random,
         clock: ClockKind::Lamport,

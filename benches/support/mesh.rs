@@ -95,6 +95,7 @@ fn config(me: MachineId, parent_port: u16) -> Config {
         duration: None,
         secret: None,
         faults: Plan::default(),
+        last_at: None,
         run_age: Duration::ZERO,
     }
 }

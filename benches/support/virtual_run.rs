@@ -21,6 +21,7 @@ pub const FASTEST: [u32; 3] = [RATE_MAX; 3];
 pub fn write_run(logs: &Path, rates: &[u32], events: u64) -> (PathBuf, u64) {
     let run = Simulated {
         rates: rates.to_vec(),
+        speed: clocklab::units::Speed::NORMAL,
         draw: 10,
         phase: Phase::Random,
         clock: ClockKind::Lamport,

@@ -16,7 +16,7 @@ use crate::{
     mesh::OnPeerLoss,
     model::{Phase, Rates},
     sim::Latency,
-    units::MachineId,
+    units::{MachineId, Speed},
     wire::RunId,
 };
 
@@ -62,6 +62,7 @@ Examples:
   clocklab run --rates 6,4,1 --duration 10s      three machines of these speeds
   clocklab run --machines 5 --rates 1-6 --seed 7 five, rates and dice from seed 7
   clocklab run --internal 0.25                   fewer internal events: more talk
+  clocklab run --rates 6,4,1 --speed 0.1         slow motion: a tenth of these rates
   clocklab run --faults faults.toml              break links and machines by a plan
 
 On several computers, and in several terminals, use `clocklab machine`.")]
@@ -90,7 +91,8 @@ Example, in three terminals, in any order:
   clocklab machine --id 1
   clocklab machine --id 2
 
-They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.")]
+They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.
+With `--on-peer-loss continue` in each, one that was killed comes back: clocklab machine --id 1 --rejoin")]
     Machine(Box<MachineArguments>),
     /// Prove from the logs that a run kept every rule, or show where it did not
     #[command(after_help = "\
@@ -170,7 +172,7 @@ five with a smaller probability of internal events. `--print-plan` prints it as 
 }
 
 /// What the machines of a run are, wherever they run.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct SystemArguments {
     /// Number of machines [default: as many as --rates lists or a hosts file names, else 3]
     #[arg(long, value_name = "N")]
@@ -178,6 +180,9 @@ pub(super) struct SystemArguments {
     /// Ticks a second: one a machine (6,4,1), or a range to draw from (1-6)
     #[arg(long, value_name = "RATES", default_value = "1-6")]
     pub(super) rates: Rates,
+    /// How fast time passes for the machines: 0.1 is slow motion at a tenth of their rates, 10 is haste
+    #[arg(long, value_name = "FACTOR", default_value_t = Speed::NORMAL)]
+    pub(super) speed: Speed,
     /// Sides of the die: 1 and 2 send to one peer, 3 to all, the others are internal events [default: 10]
     #[arg(long, value_name = "SIDES", conflicts_with = "internal")]
     pub(super) draw: Option<u32>,
@@ -197,7 +202,7 @@ pub(super) struct SystemArguments {
 }
 
 /// What a run of the scale model is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub(super) system: SystemArguments,
@@ -217,7 +222,7 @@ pub(super) struct ModelArguments {
     /// What a machine does when a peer goes away [default: stop; with --faults: continue]
     #[arg(long, value_name = "REACTION", value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
     pub(super) on_peer_loss: Option<OnPeerLoss>,
-    /// File that says what is to be broken, and when (README.md, Break it)
+    /// File that says what is to be broken, and when; or `random`: faults of links, drawn from the seed
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
     /// How long to look for peers, such as 30s
@@ -250,7 +255,7 @@ pub(super) struct SimulateArguments {
     /// How long messages are under way: constant:TIME, uniform:TIME-TIME or exponential:MEAN
     #[arg(long, value_name = "LATENCY", default_value = "uniform:50us-150us")]
     pub(super) latency: Latency,
-    /// File that says what is to be broken, and when; or `random`: faults of links, drawn from each run's seed
+    /// File that says what is to be broken, and when; or `random`: faults of links and machines, drawn from each run's seed
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
     /// Simulate this many runs, of seeds SEED, SEED + 1, …, and show how their statistics spread
@@ -280,6 +285,10 @@ pub(super) struct MachineArguments {
     /// How long it runs, such as 60s [default: until Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
+    /// Start it again in a run that it was killed in: its own log says what it was and where it goes on; --duration is
+    /// that of the whole run [run by default: the newest]
+    #[arg(long)]
+    pub(super) rejoin: bool,
     /// Standard input is the launcher: a line on it is a reason to stop, its end means that the launcher is gone
     #[arg(long, hide = true)]
     pub(super) launched: bool,

@@ -28,6 +28,7 @@ use crate::{
     inspect::{self, RunSeries, RunSummary, Style, Verdict, figure, palette::Theme, table},
     lab::{Experiment, Group, Plan, RunJob, Settings},
     mesh::OnPeerLoss,
+    units::{MachineId, Speed},
     wire::{RunId, Standing},
 };
 
@@ -173,6 +174,7 @@ fn settings(
         bind: None,
         hosts: None,
         rates,
+        speed: Speed::NORMAL,
         draw,
         phase: group.phase,
         clock: ClockKind::Lamport,
@@ -186,7 +188,7 @@ fn settings(
         standing: Standing::Given,
         secret: None,
     };
-    for machine in crate::units::MachineId::all(settings.machines()) {
+    for machine in MachineId::all(settings.machines()) {
         settings.model(machine).map_err(|error| options::usage(&error))?;
     }
     Ok(settings)

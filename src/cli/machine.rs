@@ -26,15 +26,32 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs the machine to its end.
 pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
-    let settings = options::settings(&arguments.model, arguments.duration)?;
+    let (life, settings) = if arguments.rejoin {
+        let (life, model) = options::further_life(arguments)?;
+        (Some(life), options::settings(&model, arguments.duration)?)
+    } else {
+        (None, options::settings(&arguments.model, arguments.duration)?)
+    };
     let config = settings
         .model(arguments.id)
         .map_err(|error| options::usage(&error))?;
     try_logs(&settings.logs)?;
-    let log = LogFile::new(&settings.logs, settings.header(&config));
+    let header = settings.header(&config);
+    let (place, node, log) = match &life {
+        Some(life) => (
+            life.place(settings.mesh(config.me)),
+            Machine::resumed(config, &life.memory),
+            LogFile::resumed(&settings.logs, header),
+        ),
+        None => (
+            settings.mesh(config.me),
+            Machine::new(config),
+            LogFile::new(&settings.logs, header),
+        ),
+    };
     if arguments.launched {
         // The launcher describes the run; a machine of it writes nothing but its log.
-        let mesh = Mesh::new(settings.mesh(config.me), Machine::new(config), log)?;
+        let mesh = Mesh::new(place, node, log)?;
         let handle = mesh.handle();
         let watch = thread::Builder::new().name("launcher".to_owned());
         watch
@@ -47,7 +64,7 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
             &settings.logs,
             RunFile::by_hand(config.me, &settings, env::args().collect()),
         );
-        run_to_end(Mesh::new(settings.mesh(config.me), Machine::new(config), log)?)
+        run_to_end(Mesh::new(place, node, log)?)
     }
 }
 

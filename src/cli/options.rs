@@ -15,12 +15,12 @@ use rand::{TryRng, rngs::SysRng};
 
 use super::{
     Usage,
-    args::{ModelArguments, SimulateArguments, SystemArguments},
+    args::{MachineArguments, ModelArguments, SimulateArguments, SystemArguments},
     secret,
 };
 use crate::{
     faults::Plan,
-    lab::{Hosts, Settings, Simulated, SimulatedFaults},
+    lab::{Hosts, Life, Settings, Simulated, SimulatedFaults},
     mesh::OnPeerLoss,
     model::{ConfigError, DRAW_DEFAULT, Rates, draw_from_internal},
     sim::CONTROL_MACHINES_MAX,
@@ -28,6 +28,9 @@ use crate::{
     units::MachineId,
     wire::{RunId, Standing},
 };
+
+/// Instead of a file: faults that are drawn.
+const RANDOM: &str = "random";
 
 /// Machines of a run unless told otherwise.
 const MACHINES_DEFAULT: u16 = 3;
@@ -65,6 +68,7 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             .rates
             .resolve(machines, seed)
             .map_err(|error| usage(&error))?,
+        speed: system.speed,
         draw: draw(system)?,
         phase: system.phase,
         clock: system.clock,
@@ -75,7 +79,7 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
             None => OnPeerLoss::Stop,
         }),
         faults: match &arguments.faults {
-            Some(file) => Some((file.clone(), read_faults(file, machines)?)),
+            Some(file) => Some((file.clone(), faults(file, machines, seed, duration)?)),
             None => None,
         },
         connect_timeout: arguments.connect_timeout,
@@ -93,6 +97,33 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
         settings.model(machine).map_err(|error| usage(&error))?;
     }
     Ok(settings)
+}
+
+/// What the log of a machine that is to be started again says, and the arguments of its first start as it gives them: of
+/// the run named, or the newest.
+///
+/// # Errors
+/// [`Usage`] inside the error if there is no such log, or nothing to come back to.
+pub(super) fn further_life(arguments: &MachineArguments) -> anyhow::Result<(Life, ModelArguments)> {
+    let mut model = arguments.model.clone();
+    let folder = match &model.run {
+        Some(run) => model.logs.join(run.as_str()),
+        None => model.logs.join("latest"),
+    };
+    let life = Life::read(&folder, arguments.id).map_err(|error| Usage(error.to_string()))?;
+    let header = &life.header;
+    model.run = Some(header.run.clone());
+    model.system.machines = model.hosts.is_none().then_some(header.machines);
+    // What the others' rates are is none of this machine's business.
+    let rate = header.rate.unwrap_or_default();
+    model.system.rates = Rates::List(vec![rate; usize::from(header.machines)]);
+    (model.system.draw, model.system.internal) = (header.draw, None);
+    model.system.speed = header.speed;
+    model.system.phase = life.phase();
+    model.system.clock = header.clock;
+    model.system.seed = Some(header.seed);
+    model.on_peer_loss.get_or_insert(OnPeerLoss::Continue);
+    Ok((life, model))
 }
 
 /// Validates a run to simulate, with this seed and this name.
@@ -113,6 +144,7 @@ pub(super) fn simulated(
     let rates = system.rates.resolve(machines, seed);
     let run = Simulated {
         rates: rates.map_err(|error| usage(&error))?,
+        speed: system.speed,
         draw: draw(system)?,
         phase: system.phase,
         clock: system.clock,
@@ -258,7 +290,7 @@ pub(super) fn simulated_faults(arguments: &SimulateArguments) -> anyhow::Result<
     let machines = machines(&arguments.system)?;
     let faults = match &arguments.faults {
         None => return Ok(SimulatedFaults::None),
-        Some(file) if file.as_os_str() == "random" => SimulatedFaults::Random,
+        Some(file) if file.as_os_str() == RANDOM => SimulatedFaults::Random,
         Some(file) => SimulatedFaults::Plan(read_faults(file, machines)?),
     };
     if machines > CONTROL_MACHINES_MAX {
@@ -268,6 +300,18 @@ pub(super) fn simulated_faults(arguments: &SimulateArguments) -> anyhow::Result<
         return Err(Usage(what).into());
     }
     Ok(faults)
+}
+
+/// What `--faults` of real machines says: a file, or `random`, which the same seed and duration draw alike everywhere.
+fn faults(file: &Path, machines: u16, seed: u64, duration: Option<Duration>) -> anyhow::Result<Plan> {
+    if file.as_os_str() != RANDOM {
+        return read_faults(file, machines);
+    }
+    let Some(duration) = duration else {
+        return Err(Usage("--faults random: give a --duration to spread them over".to_owned()).into());
+    };
+    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    Ok(Plan::random(seed, machines, duration_us))
 }
 
 fn read_faults(file: &Path, machines: u16) -> anyhow::Result<Plan> {

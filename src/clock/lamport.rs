@@ -6,6 +6,17 @@
 pub struct Lamport(u64);
 
 impl Lamport {
+    /// A clock that goes on from `value`: that of a machine that is started again.
+    #[must_use]
+    pub fn resumed(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// Moves it ahead by `ticks`, without an event; it stays at the end of the number range.
+    pub fn advance(&mut self, ticks: u64) {
+        self.0 = self.0.saturating_add(ticks);
+    }
+
     /// The clock's value: that of the last event, 0 before the first.
     #[must_use]
     pub fn value(self) -> u64 {

@@ -40,6 +40,7 @@ pub(super) struct On {
     pub(super) fault: Fault,
     /// The peers whose links it is on; none if it is on the machine.
     pub(super) to: Recipients,
+    lasts: Option<Duration>,
 }
 
 /// What is due next.
@@ -128,6 +129,7 @@ impl Faults {
         let on = On {
             fault: timed.fault.clone(),
             to,
+            lasts: timed.lasts,
         };
         if !is_instant(&timed.fault) {
             self.on.insert(timed.id, on.clone());
@@ -174,9 +176,26 @@ impl On {
             id,
             kind: self.fault.kind().to_owned(),
             to: self.to.clone(),
-            detail: self.fault.detail(),
+            detail: match (&self.fault, self.lasts) {
+                // Whoever starts or wakes the process has nothing but its log to go by.
+                (Fault::Machine { effect, .. }, Some(lasts)) if effect.is_of_process() => {
+                    format!("{FOR}{}{MICROSECONDS}", lasts.as_micros())
+                }
+                _ => self.fault.detail(),
+            },
         })
     }
+}
+
+/// How long a fault of a process lasts, as the detail of its line in the log.
+const FOR: &str = "for:";
+const MICROSECONDS: &str = "us";
+
+/// How long a fault of a process lasts, by its line in the log; `None` if it has no end.
+#[must_use]
+pub fn lasts_in(note: &FaultNote) -> Option<Duration> {
+    let number = note.detail.strip_prefix(FOR)?.strip_suffix(MICROSECONDS)?;
+    number.parse().ok().map(Duration::from_micros)
 }
 
 fn is_instant(fault: &Fault) -> bool {

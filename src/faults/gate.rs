@@ -294,7 +294,7 @@ impl Gate {
             return;
         };
         changes.push(Change::Record(Record::Fault(on.note(timed.id))));
-        let On { fault, to } = on;
+        let On { fault, to, .. } = on;
         match fault {
             Fault::Link { effect, .. } => {
                 for peer in to {
@@ -322,7 +322,7 @@ impl Gate {
     }
 
     fn end(&mut self, id: u32, now: Time, changes: &mut Vec<Change>) {
-        let Some(On { fault, to }) = self.faults.end(id) else {
+        let Some(On { fault, to, .. }) = self.faults.end(id) else {
             return;
         };
         changes.push(Change::Record(Record::Mended { id }));

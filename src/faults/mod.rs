@@ -24,6 +24,7 @@ mod gate;
 mod held;
 mod plan;
 mod random;
+mod random_lives;
 mod text;
 
 use std::time::Duration;
@@ -36,7 +37,7 @@ use crate::{
     units::{MachineId, Time},
 };
 
-pub use active::Refused;
+pub use active::{Refused, lasts_in};
 pub use gate::{Change, Fate, Gate};
 pub use held::HELD_BYTES_MAX;
 pub use plan::{Plan, PlanError};

@@ -21,7 +21,7 @@ use super::{Fault, MachineEffect, Timed};
 use crate::units::Time;
 
 /// Most faults of one plan.
-const FAULTS_MAX: usize = 10_000;
+pub(super) const FAULTS_MAX: u64 = 10_000;
 
 /// Latest moment of a plan, and longest fault: 365 days.
 const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -76,7 +76,7 @@ impl Plan {
         };
         let read: File =
             toml::from_str(text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?;
-        if read.faults.is_empty() || read.faults.len() > FAULTS_MAX {
+        if read.faults.is_empty() || read.faults.len() as u64 > FAULTS_MAX {
             return Err(fail(format!(
                 "{} faults: give 1 to {FAULTS_MAX}, each as [[fault]] with `at`, `do` and perhaps `for`",
                 read.faults.len()

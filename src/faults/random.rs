@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CERTAIN, Fault, LinkEffect, Links, Plan, Timed};
+use super::{CERTAIN, Fault, LinkEffect, Links, Plan, Timed, plan::FAULTS_MAX as PLAN_FAULTS_MAX};
 use crate::{
     dice::{Purpose, Stream},
     latency::Latency,
@@ -10,26 +10,35 @@ use crate::{
     units::{MachineId, Time},
 };
 
-/// Most faults of a plan that is drawn.
+/// Most faults for each [`SPAN_US`] of a run, begun or whole.
 const FAULTS_MAX: u64 = 8;
+
+/// So long is a run that faults of a plan last to its end; in a longer one each has an end, at most so far away.
+const SPAN_US: u64 = 10_000_000;
 
 /// Longest mean delay that is drawn.
 const DELAY_US_MAX: u64 = 500_000;
 
 impl Plan {
-    /// A plan of 1 to 8 faults of links in a run of so many machines and microseconds: kinds, links, begins and ends
-    /// drawn uniformly, one in four without an end. Messages are rolled for with the same seed.
+    /// A plan of faults of links in a run of so many machines and microseconds: 1 to 8 for each ten seconds, kinds,
+    /// links, begins and ends drawn uniformly; in a run of up to ten seconds one in four has no end. Messages are
+    /// rolled for with the same seed.
     #[must_use]
     pub fn random(seed: u64, machines: u16, duration_us: u64) -> Self {
         let mut stream = Stream::new(seed, MachineId(0), Purpose::Faults);
-        let count = 1 + stream.below(FAULTS_MAX);
+        let spans = duration_us
+            .div_ceil(SPAN_US)
+            .clamp(1, PLAN_FAULTS_MAX / FAULTS_MAX);
+        let lasts_us = duration_us.min(SPAN_US);
+        let count = 1 + stream.below(FAULTS_MAX * spans);
         let faults = (1..).take(usize::try_from(count).unwrap_or(1)).map(|id| {
             let at = Time(stream.below(duration_us - duration_us / 10));
-            let lasts = (stream.below(4) > 0)
-                .then(|| Duration::from_micros(1 + duration_us / 50 + stream.below(duration_us / 2)));
+            let has_end = stream.below(4) > 0 || spans > 1;
+            let lasts =
+                has_end.then(|| Duration::from_micros(1 + lasts_us / 50 + stream.below(lasts_us / 2)));
             let fault = Fault::Link {
                 links: links(&mut stream, machines),
-                effect: effect(&mut stream, duration_us),
+                effect: effect(&mut stream, lasts_us),
             };
             Timed { id, at, lasts, fault }
         });
@@ -60,8 +69,8 @@ fn links(stream: &mut Stream, machines: u16) -> Links {
     Links::Between { from, to, both_ways }
 }
 
-fn effect(stream: &mut Stream, duration_us: u64) -> LinkEffect {
-    let mean_us = 1 + stream.below((duration_us / 10).clamp(1, DELAY_US_MAX));
+fn effect(stream: &mut Stream, lasts_us: u64) -> LinkEffect {
+    let mean_us = 1 + stream.below((lasts_us / 10).clamp(1, DELAY_US_MAX));
     let probability = u32::try_from(stream.below(u64::from(CERTAIN) / 2)).unwrap_or(0);
     let is_other = stream.below(2) == 0;
     match stream.below(7) {

@@ -3,7 +3,7 @@
 use crate::{
     model::theory::{self, Flow},
     trace::{Event, Header, Kind, Mishaps, Record, WallTime, copies},
-    units::MachineId,
+    units::{MachineId, Period, Speed},
     wire::Reason,
 };
 
@@ -34,6 +34,8 @@ pub struct MachineSummary {
     pub machine: MachineId,
     /// Ticks a second, if the system has them.
     pub rate: Option<u32>,
+    /// How fast its time passed beside real time.
+    pub speed: Speed,
     /// Seconds from the start to the tick behind the last one, at most to the end: the time in which it ticked.
     pub seconds: f64,
     /// Events.
@@ -76,6 +78,10 @@ pub struct MachineSummary {
     pub suspended_us: u64,
     /// How often a link was lost.
     pub links_lost: u64,
+    /// How often its process was started again.
+    pub restarts: u64,
+    /// How often its time was interfered with: paused, stepped, another rate, clocks moved.
+    pub orders: u64,
     /// Why it ended; `None` for a log without a footer.
     pub reason: Option<Reason>,
     /// The peer that was the cause.
@@ -130,6 +136,13 @@ impl RunSummary {
         self.machines.iter().map(|machine| machine.ticks).sum()
     }
 
+    /// Whether injected faults lost or doubled messages: theory knows nothing of that.
+    #[must_use]
+    pub fn has_faulty_messages(&self) -> bool {
+        let mut machines = self.machines.iter();
+        machines.any(|machine| machine.lost + machine.duplicated > 0)
+    }
+
     /// The longest time that a machine ticked.
     #[must_use]
     pub fn seconds(&self) -> f64 {
@@ -145,6 +158,13 @@ impl MachineSummary {
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.messages_sent
+    }
+
+    /// Ticks a second of real time, if the system has them.
+    #[must_use]
+    pub fn ticks_per_second(&self) -> Option<f64> {
+        let rate = self.rate?;
+        Some(Period::new(rate, self.speed).per_second())
     }
 
     /// The average jump of its clock in an event; 0 without events.
@@ -171,6 +191,8 @@ struct Times {
     event: WallTime,
     ended: Option<WallTime>,
     ticking_us: Option<u64>,
+    /// A further life has begun, and its schedule is said next.
+    is_reborn: bool,
 }
 
 /// What all have, if it is the same.
@@ -205,6 +227,7 @@ impl Tally {
                 event: header.started,
                 ended: None,
                 ticking_us: None,
+                is_reborn: false,
             });
         }
         Self {
@@ -229,14 +252,15 @@ impl Tally {
                 machine.event(event);
             }
             Record::LinkLost { .. } => machine.links_lost += 1,
-            Record::LinkUp { .. }
-            | Record::Fault(_)
-            | Record::Mended { .. }
-            | Record::Paused
-            | Record::Stepped { .. }
-            | Record::Pace { .. }
-            | Record::Jumped { .. }
-            | Record::Restarted { .. } => {}
+            Record::Restarted { .. } => {
+                machine.restarts += 1;
+                machine.queue_last = 0;
+                times.is_reborn = true;
+            }
+            Record::Paused | Record::Stepped { .. } | Record::Pace { .. } | Record::Jumped { .. } => {
+                machine.orders += u64::from(!std::mem::take(&mut times.is_reborn));
+            }
+            Record::LinkUp { .. } | Record::Fault(_) | Record::Mended { .. } => {}
             Record::Stall { skipped, .. } => {
                 machine.stalls += 1;
                 machine.skipped = machine.skipped.saturating_add(*skipped);
@@ -259,7 +283,7 @@ impl Tally {
     pub(super) fn finish(mut self) -> RunSummary {
         let most = self.run.machines.iter().map(|machine| machine.clock).max();
         for (machine, times) in self.run.machines.iter_mut().zip(&self.times) {
-            machine.seconds = times.ticking(machine.rate);
+            machine.seconds = times.ticking(machine.ticks_per_second());
             machine.drift = most.unwrap_or(0).saturating_sub(machine.clock);
         }
         expect(&mut self.run);
@@ -270,8 +294,8 @@ impl Tally {
 impl Times {
     /// Seconds of ticking: as the footer says; else to the end; of a log without an end, to one period after the
     /// last event.
-    fn ticking(self, rate: Option<u32>) -> f64 {
-        let period = rate.map_or(0.0, |rate| 1.0 / f64::from(rate.max(1)));
+    fn ticking(self, ticks_per_second: Option<f64>) -> f64 {
+        let period = ticks_per_second.map_or(0.0, f64::recip);
         match (self.ticking_us, self.ended) {
             #[expect(clippy::cast_precision_loss, reason = "seconds are shown with one decimal")]
             (Some(us), _) => us as f64 / 1e6,
@@ -332,6 +356,7 @@ fn empty(header: &Header) -> MachineSummary {
     MachineSummary {
         machine: header.machine,
         rate: header.rate,
+        speed: header.speed,
         seconds: 0.0,
         ticks: 0,
         receives: 0,
@@ -356,23 +381,32 @@ fn empty(header: &Header) -> MachineSummary {
         skipped: 0,
         suspended_us: 0,
         links_lost: 0,
+        restarts: 0,
+        orders: 0,
         reason: None,
         peer: None,
         expected: None,
     }
 }
 
-/// Sets what the theory expects, if it can be known: all logs there, all with a rate, and a die.
+/// Sets what the theory expects, if it can be known: all logs there, all with a rate and a die, and no machine whose
+/// time was interfered with.
 #[expect(
     clippy::cast_precision_loss,
     reason = "expectations are approximate by nature"
 )]
 fn expect(run: &mut RunSummary) {
-    let rates: Option<Vec<u32>> = run.machines.iter().map(|machine| machine.rate).collect();
+    let rates: Option<Vec<f64>> = run
+        .machines
+        .iter()
+        .map(MachineSummary::ticks_per_second)
+        .collect();
     let (Some(rates), Some(draw)) = (rates, run.draw) else {
         return;
     };
-    if rates.len() != usize::from(run.machine_count) || rates.len() < 2 {
+    let mut machines = run.machines.iter();
+    let is_free = machines.all(|machine| machine.restarts == 0 && machine.orders == 0);
+    if !is_free || rates.len() != usize::from(run.machine_count) || rates.len() < 2 {
         return;
     }
     let peers = f64::from(run.machine_count) - 1.0;

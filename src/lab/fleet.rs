@@ -3,6 +3,8 @@
 //! Each child holds the read end of a pipe from us as its standard input: a line on it is a reason to stop,
 //! its end means that the launcher is gone. So no machine outlives its launcher, however that ends, and each
 //! still writes its last words.
+//!
+//! A machine that a fault killed is started again if its log says so: the fault stands there, with its end.
 #![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
 
 use std::{
@@ -10,15 +12,20 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use signal_hook::consts::signal::SIGKILL;
 use thiserror::Error;
 
-use super::settings::Settings;
+use super::{
+    life::{Death, Life},
+    settings::Settings,
+};
 use crate::{mesh::listen_mend, units::MachineId, wire::Reason};
 
 /// Lines of diagnostics that are shown of a machine that failed.
@@ -31,8 +38,12 @@ const GRACE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Fleet {
     folder: PathBuf,
+    program: PathBuf,
+    settings: Settings,
     members: Vec<Member>,
     started: Instant,
+    /// It was asked to stop: nobody is started again.
+    is_stopping: bool,
     /// When a machine that still runs is beyond hope.
     patience: Option<Duration>,
 }
@@ -45,7 +56,12 @@ struct Member {
     /// Reads what the machine says on standard error, and keeps the end of it.
     ear: Option<JoinHandle<VecDeque<String>>>,
     ended: Option<MachineEnd>,
+    /// It is dead, and to be started again then.
+    rises: Option<Instant>,
 }
+
+/// The words of a machine's further life.
+const AGAIN: &[&str] = &["--rejoin"];
 
 /// How a machine process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,12 +136,15 @@ impl Fleet {
         });
         let mut fleet = Self {
             folder,
+            program: program.to_owned(),
+            settings: settings.clone(),
             members: Vec::new(),
             started: Instant::now(),
+            is_stopping: false,
             patience,
         };
         for id in ids {
-            let member = Self::launch(program, settings, id);
+            let member = Self::launch(program, settings, id, &[]);
             let what = format!("cannot start machine {id} ({})", program.display());
             fleet
                 .members
@@ -151,7 +170,8 @@ impl Fleet {
         self.members.iter().map(|member| member.child.id())
     }
 
-    /// Takes note of machines that have ended, and kills those that should have long ago.
+    /// Takes note of machines that have ended, starts those again that faults killed for a while, and kills those that
+    /// should have ended long ago.
     ///
     /// # Errors
     /// What the system says of a child process.
@@ -164,8 +184,33 @@ impl Fleet {
             if member.ended.is_some() {
                 continue;
             }
+            if let Some(rises) = member.rises {
+                if self.is_stopping || is_over(&self.settings, &self.folder, member.id) {
+                    // It stays as dead as it was meant to be.
+                    member.note_end(None);
+                    continue;
+                }
+                if Instant::now() >= rises {
+                    *member = Self::launch(&self.program, &self.settings, member.id, AGAIN)?;
+                }
+                state = MachineState::Running;
+                continue;
+            }
             match member.child.try_wait()? {
+                Some(status) if status.signal() == Some(SIGKILL) => {
+                    match Life::death(&self.folder, member.id) {
+                        Death::Unforeseen => member.note_end(failure(status)),
+                        Death::Final => member.note_end(None),
+                        Death::Until(after) => {
+                            member.rises = Some(Instant::now() + after);
+                            state = MachineState::Running;
+                        }
+                    }
+                }
                 Some(status) => member.note_end(failure(status)),
+                None if overdue && Life::stands_still(&self.folder, member.id) > Duration::ZERO => {
+                    state = MachineState::Running;
+                }
                 None if overdue => {
                     member.child.kill()?;
                     member.child.wait()?;
@@ -179,6 +224,7 @@ impl Fleet {
 
     /// Asks every machine that still runs to stop in order.
     pub fn stop(&mut self, reason: Reason) {
+        self.is_stopping = true;
         for member in &mut self.members {
             if let Some(stdin) = &mut member.stdin {
                 // A machine that has ended hears nothing more, and need not.
@@ -195,10 +241,11 @@ impl Fleet {
         self.members.iter().filter_map(|member| member.ended.as_ref())
     }
 
-    fn launch(program: &Path, settings: &Settings, id: MachineId) -> io::Result<Member> {
+    fn launch(program: &Path, settings: &Settings, id: MachineId, more: &[&str]) -> io::Result<Member> {
         let mut child = Command::new(program)
             .args(settings.arguments(id))
             .args(["--launched", "--quiet"])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -211,6 +258,7 @@ impl Fleet {
             stdin,
             ear: None,
             ended: None,
+            rises: None,
         };
         if let Some(stderr) = stderr {
             let ear = thread::Builder::new().name(format!("ear-{id}"));
@@ -272,6 +320,14 @@ impl Drop for Fleet {
             let _ = member.child.wait();
         }
     }
+}
+
+/// Whether the time of a machine's run has passed: who is dead then has nothing to come back to.
+fn is_over(settings: &Settings, folder: &Path, id: MachineId) -> bool {
+    let Some(duration) = settings.duration else {
+        return false;
+    };
+    Life::read(folder, id).map_or(true, |life| life.run_age() >= duration)
 }
 
 fn failure(status: ExitStatus) -> Option<String> {

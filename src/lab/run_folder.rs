@@ -15,7 +15,7 @@ use crate::{
     faults::Plan,
     mesh::{EventLog, LogError, LogFile},
     trace::{Record, WallTime},
-    units::MachineId,
+    units::{MachineId, Speed},
     wire::RunId,
 };
 
@@ -38,6 +38,8 @@ pub struct RunFile {
     simulated: Option<SimulatedNetwork>,
     /// Each machine's rate; of a machine by hand its own alone.
     rates: BTreeMap<u16, u32>,
+    #[serde(skip_serializing_if = "is_normal")]
+    speed: String,
     draw: u32,
     phase: String,
     clock: String,
@@ -58,6 +60,11 @@ pub struct RunFile {
 #[derive(Clone, Debug, Serialize)]
 struct SimulatedNetwork {
     latency: String,
+}
+
+/// Runs in real time need no word about it.
+fn is_normal(speed: &str) -> bool {
+    speed == Speed::NORMAL.to_string()
 }
 
 /// A plan as it stands in `run.json`.
@@ -108,6 +115,7 @@ impl RunFile {
             addresses: settings.addresses.iter().map(ToString::to_string).collect(),
             simulated: None,
             rates: (0..).zip(settings.rates.iter().copied()).collect(),
+            speed: settings.speed.to_string(),
             draw: settings.draw,
             phase: settings.phase.to_string(),
             clock: settings.clock.to_string(),
@@ -149,6 +157,7 @@ impl RunFile {
                 latency: run.latency.to_string(),
             }),
             rates: (0..).zip(run.rates.iter().copied()).collect(),
+            speed: run.speed.to_string(),
             draw: run.draw,
             phase: run.phase.to_string(),
             clock: run.clock.to_string(),
@@ -266,6 +275,10 @@ impl EventLog for RunLog {
 
     fn commit(&mut self) -> Result<(), LogError> {
         self.log.commit()
+    }
+
+    fn settle(&mut self) -> Result<(), LogError> {
+        self.log.settle()
     }
 
     fn close(&mut self) -> Result<(), LogError> {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub hosts: Option<PathBuf>,
     /// Ticks a second, one rate a machine.
     pub rates: Vec<u32>,
+    /// How fast time passes for the machines.
+    pub speed: Speed,
     /// Sides of the die.
     pub draw: u32,
     /// Where the first tick falls.
@@ -91,6 +93,7 @@ impl Settings {
             me,
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
+            speed: self.speed,
             draw: self.draw,
             phase: self.phase,
             clock: self.clock,
@@ -122,6 +125,7 @@ impl Settings {
                 .map_or_else(Plan::default, |(_, plan)| plan.clone())
                 .seeded(self.seed),
             run_age: Duration::ZERO,
+            last_at: None,
         }
     }
 
@@ -158,6 +162,7 @@ impl Settings {
                 .collect::<Vec<_>>()
                 .join(","),
         );
+        add("speed", self.speed.to_string());
         add("draw", self.draw.to_string());
         add("phase", self.phase.to_string());
         add("clock", self.clock.to_string());
@@ -208,7 +213,7 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
         rate: Some(config.rate),
         draw: Some(config.draw),
         phase_us: Some(config.phase_us()),
-        speed: Speed::NORMAL,
+        speed: config.speed,
         clock: config.clock,
         seed: config.seed,
         run,

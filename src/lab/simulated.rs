@@ -5,9 +5,11 @@
 //! name is part of them: it stands in each header.
 
 use std::{
+    cell::RefCell,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use thiserror::Error;
@@ -18,10 +20,10 @@ use crate::{
     faults::Plan,
     inspect::{Inspection, RunSummary, Verdict},
     mesh::LogError,
-    model::{self, ConfigError, Machine, Phase},
+    model::{self, ConfigError, Machine, Memory, Phase},
     sim::{self, Latency, Observer, SimError, Simulation, Totals},
     trace::{Header, LineWriter, Record, WallTime},
-    units::{MachineId, Time},
+    units::{MachineId, Speed, Time},
     wire::RunId,
 };
 
@@ -39,6 +41,8 @@ const BATCHES_BYTES_MAX: usize = 64 << 20;
 pub struct Simulated {
     /// Ticks a second, one rate a machine; their number is that of the machines.
     pub rates: Vec<u32>,
+    /// How fast time passes for the machines.
+    pub speed: Speed,
     /// Sides of the die.
     pub draw: u32,
     /// Where the first tick falls.
@@ -65,7 +69,7 @@ pub enum SimulatedFaults {
     None,
     /// The same plan for every run; its messages are rolled for with the plan's seed, or else the run's.
     Plan(Plan),
-    /// Faults of links, drawn for each run from its seed ([`Plan::random`]).
+    /// Faults of links and machines, drawn for each run from its seed ([`Plan::random`], [`Plan::random_lives`]).
     Random,
 }
 
@@ -76,7 +80,10 @@ impl SimulatedFaults {
         match self {
             SimulatedFaults::None => None,
             SimulatedFaults::Plan(plan) => Some(plan.clone()),
-            SimulatedFaults::Random => Some(Plan::random(seed, machines, duration_us)),
+            SimulatedFaults::Random => {
+                let lives = Plan::random_lives(seed, machines, duration_us);
+                Some(Plan::random(seed, machines, duration_us).joined(lives))
+            }
         }
     }
 
@@ -156,6 +163,7 @@ impl Simulated {
             me,
             machines: self.machines(),
             rate: self.rates.get(me.index()).copied().unwrap_or_default(),
+            speed: self.speed,
             draw: self.draw,
             phase: self.phase,
             clock: self.clock,
@@ -168,9 +176,9 @@ impl Simulated {
     /// # Errors
     /// [`SimulatedError::Sim`] if a limit of the simulation is reached.
     pub fn count(&self) -> Result<SimulatedEnd, SimulatedError> {
-        let (simulation, headers) = self.connect()?;
+        let (simulation, headers, memories) = self.connect()?;
         let mut counts = Counts(Inspection::new(self.run.as_str(), &headers));
-        let totals = simulation.run(&mut counts).map_err(|error| self.failed(error))?;
+        let totals = run(simulation, &mut counts, memories).map_err(|error| self.failed(error))?;
         let (verdict, summary) = counts.0.finish();
         Ok(SimulatedEnd {
             verdict,
@@ -184,7 +192,7 @@ impl Simulated {
     /// # Errors
     /// [`SimulatedError`] if a log cannot be written, or a limit of the simulation is reached.
     pub fn write(&self, logs: &Path, file: &RunFile) -> Result<(PathBuf, SimulatedEnd), SimulatedError> {
-        let (simulation, headers) = self.connect()?;
+        let (simulation, headers, memories) = self.connect()?;
         let folder = logs.join(self.run.as_str());
         fs::create_dir_all(&folder)
             .and_then(|()| file.write(&folder))
@@ -196,7 +204,7 @@ impl Simulated {
             counts: Counts(Inspection::new(&folder.display().to_string(), &headers)),
             logs: Logs::create(&folder, &headers)?,
         };
-        let totals = simulation.run(&mut both).map_err(|error| self.failed(error))?;
+        let totals = run(simulation, &mut both, memories).map_err(|error| self.failed(error))?;
         both.logs.close()?;
         let (verdict, summary) = both.counts.0.finish();
         let end = SimulatedEnd {
@@ -207,8 +215,9 @@ impl Simulated {
         Ok((folder, end))
     }
 
-    /// The simulation before its first event, and the header of each machine's log.
-    fn connect(&self) -> Result<(Simulation<Machine>, Vec<Header>), SimulatedError> {
+    /// The simulation before its first event, the header of each machine's log, and what logs say of machines that may
+    /// die, if any may.
+    fn connect(&self) -> Result<Connected, SimulatedError> {
         let config = sim::Config {
             machines: self.machines(),
             duration_us: self.duration_us,
@@ -218,16 +227,37 @@ impl Simulated {
             run: self.run.clone(),
             epoch: EPOCH,
         };
-        let simulation = Simulation::new(config, |me| Machine::new(self.unchecked(me)))
-            .map_err(|error| self.failed(error))?;
+        let node = |me| Machine::new(self.unchecked(me));
+        let may_die = self.faults.as_ref().is_some_and(Plan::has_process_faults);
+        let memories = may_die.then(Memories::default);
+        let simulation = match &memories {
+            None => Simulation::new(config, node),
+            Some(memories) => {
+                let (run, memories) = (self.clone(), Rc::clone(memories));
+                Simulation::with_lives(config, node, move |me| run.revive(me, &memories))
+            }
+        };
+        let simulation = simulation.map_err(|error| self.failed(error))?;
         let headers = MachineId::all(self.machines()).zip(simulation.starts());
-        let headers = headers
+        let headers: Vec<Header> = headers
             .map(|(me, started)| Header {
                 started: wall(*started),
                 ..settings::header(&self.unchecked(me), self.run.clone())
             })
             .collect();
-        Ok((simulation, headers))
+        if let Some(memories) = &memories {
+            memories.borrow_mut().extend(headers.iter().map(Memory::new));
+        }
+        Ok((simulation, headers, memories))
+    }
+
+    /// A further life of a machine, made from what its log says.
+    fn revive(&self, me: MachineId, memories: &Memories) -> Machine {
+        let memory = memories.borrow().get(me.index()).cloned();
+        match memory {
+            Some(memory) => Machine::resumed(self.unchecked(me), &memory.at_death()),
+            None => panic!("machine {me} has no log"),
+        }
     }
 
     fn failed(&self, error: SimError) -> SimulatedError {
@@ -236,6 +266,39 @@ impl Simulated {
             seed: self.seed,
             error,
         }
+    }
+}
+
+/// A simulation, the headers of its logs, and what the logs say of machines that may die.
+type Connected = (Simulation<Machine>, Vec<Header>, Option<Memories>);
+
+/// By machine; shared by those who write it and those who make further lives from it.
+type Memories = Rc<RefCell<Vec<Memory>>>;
+
+/// Runs a simulation to its end, and keeps what machines that may die go on from.
+fn run(
+    simulation: Simulation<Machine>,
+    observer: &mut impl Observer,
+    memories: Option<Memories>,
+) -> Result<Totals, SimError> {
+    match memories {
+        None => simulation.run(observer),
+        Some(memories) => simulation.run(&mut Remembering { observer, memories }),
+    }
+}
+
+/// Tells an observer, and keeps what machines go on from.
+struct Remembering<'a, O> {
+    observer: &'a mut O,
+    memories: Memories,
+}
+
+impl<O: Observer> Observer for Remembering<'_, O> {
+    fn record(&mut self, machine: MachineId, at: Time, record: &Record) {
+        if let Some(memory) = self.memories.borrow_mut().get_mut(machine.index()) {
+            memory.take(wall(at), record);
+        }
+        self.observer.record(machine, at, record);
     }
 }
 

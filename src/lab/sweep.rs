@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::simulated::{Simulated, SimulatedError};
-use crate::{clock::ClockKind, inspect::phase::Cell, model::Phase, sim::Latency, wire::RunId};
+use crate::{clock::ClockKind, inspect::phase::Cell, model::Phase, sim::Latency, units::Speed, wire::RunId};
 
 /// The shorter runs are one in this of the longer ones.
 const PART: u64 = 4;
@@ -75,6 +75,7 @@ impl Sweep {
                 }
                 let end = Simulated {
                     rates,
+                    speed: Speed::NORMAL,
                     draw,
                     phase: self.phase,
                     clock: ClockKind::Lamport,

@@ -7,7 +7,7 @@ use crate::{
     clock::ClockKind,
     mesh::OnPeerLoss,
     model::{Phase, Rates},
-    units::MachineId,
+    units::{MachineId, Speed},
     wire::Standing,
 };
 
@@ -120,6 +120,7 @@ fn a_machines_arguments_say_everything() {
         bind: None,
         hosts: None,
         rates: vec![6, 4],
+        speed: Speed::NORMAL,
         draw: 4,
         phase: Phase::Aligned,
         clock: ClockKind::Lamport,
@@ -133,7 +134,7 @@ fn a_machines_arguments_say_everything() {
         standing: Standing::Given,
         secret: None,
     };
-    let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --draw 4 --phase aligned --clock lamport \
+    let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --speed 1 --draw 4 --phase aligned --clock lamport \
                     --duration 1500000us --seed 7 --on-peer-loss continue --connect-timeout 3000000us --logs some where --run named";
     assert_eq!(settings.arguments(MachineId(1)).join(" "), expected);
     assert_eq!(

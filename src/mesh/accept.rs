@@ -16,6 +16,7 @@ use super::{
     link::State,
     outcome::MeshError,
     phases::Phase,
+    rejoin::judge_life,
     round::Mesh,
     trust::offer,
 };
@@ -77,6 +78,9 @@ enum Judgement {
     Gone,
 }
 
+/// Whether a stranger may go on, or why not.
+type Admitted = Result<(), Refusal>;
+
 /// Whether a stranger said anything.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
@@ -104,7 +108,10 @@ impl Stranger {
                 (Ok(Some(frame)), Stage::Proof(_)) => {
                     return match Control::decode(frame.kind, frame.body) {
                         Ok(Control::Proof(proof)) => Judgement::Proof(proof),
-                        Ok(Control::Error { code, text }) => Judgement::RefusedBy(format!("{code}: {text}")),
+                        // Nobody knows yet who writes this into our diagnostics.
+                        Ok(Control::Error { code, text }) => {
+                            Judgement::RefusedBy(format!("{code}: {text:?}"))
+                        }
                         Err(error) if frame.kind == kind::PROOF => {
                             Judgement::Refuse(Refusal::malformed(error))
                         }
@@ -231,7 +238,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Answers a hello; without a secret, that is all.
-    fn greet(&mut self, token: Token, theirs: Hello, now: Time) -> Result<Result<(), Refusal>, MeshError> {
+    fn greet(&mut self, token: Token, theirs: Hello, now: Time) -> Result<Admitted, MeshError> {
         let trust = match offer(self.config.secret.as_ref()) {
             Ok(trust) => trust,
             Err(error) => return Ok(Err(Refusal::new(ErrorCode::Busy, error.to_string()))),
@@ -242,13 +249,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         if let Err(refusal) = self.may_come_in(&mine, &theirs) {
             return Ok(Err(refusal));
         }
+        let Some(secret) = &self.config.secret else {
+            return self.let_in(token, &theirs, Some(&mine), now);
+        };
         let Some(stranger) = self.strangers.get_mut(&token) else {
             return Ok(Ok(()));
         };
         mine.encode(stranger.connection.output());
-        let Some(secret) = &self.config.secret else {
-            return self.let_in(token, &theirs, now).map(Ok);
-        };
         let handshake = Handshake {
             dialler: &theirs,
             accepter: &mine,
@@ -262,12 +269,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Judges a proof, and the hello once more: another connection may have been faster.
-    fn verify(
-        &mut self,
-        token: Token,
-        proof: &[u8; PROOF_BYTES],
-        now: Time,
-    ) -> Result<Result<(), Refusal>, MeshError> {
+    fn verify(&mut self, token: Token, proof: &[u8; PROOF_BYTES], now: Time) -> Result<Admitted, MeshError> {
         let Some(stranger) = self.strangers.get_mut(&token) else {
             return Ok(Ok(()));
         };
@@ -286,7 +288,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             .verify(secret, Role::Dialler, proof)
             .and_then(|()| self.may_come_in(&mine, &theirs));
         match judged {
-            Ok(()) => self.let_in(token, &theirs, now).map(Ok),
+            Ok(()) => self.let_in(token, &theirs, None, now),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
@@ -297,6 +299,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         given_up.into_iter().chain(self.accept_again).min()
     }
 
+    fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. } | Phase::Done)
+    }
+
     /// Judges a hello, `mine` being the answer to it.
     fn may_come_in(&self, mine: &Hello, theirs: &Hello) -> Result<(), Refusal> {
         if theirs.sender == CONTROLLER {
@@ -304,31 +310,43 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             return self.may_command();
         }
         Expectation { mine, dialled: None }.judge(theirs)?;
-        if matches!(self.phase, Phase::Draining { .. } | Phase::Done) {
+        if self.is_stopping() {
             return Err(Refusal::new(ErrorCode::Busy, "this machine is stopping"));
         }
-        if self
-            .links
-            .get(theirs.sender.index())
-            .is_some_and(super::link::Link::is_up)
-        {
-            let text = format!("machine {} is here already", theirs.sender);
-            return Err(Refusal::new(ErrorCode::DuplicateMachine, text));
+        match self.links.get(theirs.sender.index()) {
+            Some(link) => judge_life(link, theirs),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Makes a stranger the peer that it is, or a commander.
-    fn let_in(&mut self, token: Token, hello: &Hello, now: Time) -> Result<(), MeshError> {
+    /// Makes a stranger the peer that it is, or a commander; `answer` is our hello, if it was not sent yet.
+    fn let_in(
+        &mut self,
+        token: Token,
+        hello: &Hello,
+        answer: Option<&Hello>,
+        now: Time,
+    ) -> Result<Admitted, MeshError> {
+        let peer = hello.sender;
+        // Only now: nobody who is not proved ends the link to an earlier life.
+        if peer != CONTROLLER {
+            self.make_way(peer, now)?;
+            if self.is_stopping() {
+                // The loss of the life before was the end of this one.
+                return Ok(Err(Refusal::new(ErrorCode::Busy, "this machine is stopping")));
+            }
+        }
         let Some(mut stranger) = self.strangers.remove(&token) else {
-            return Ok(());
+            return Ok(Ok(()));
         };
+        if let Some(answer) = answer {
+            answer.encode(stranger.connection.output());
+        }
         // Frames behind the hello may be in the decoder already: look, whatever the socket says.
         stranger.connection.set_ready(true, false, false);
-        let peer = hello.sender;
         if peer == CONTROLLER {
             self.obey(token, stranger.connection, stranger.address, now);
-            return Ok(());
+            return Ok(Ok(()));
         }
         stranger.connection.decoder.set_length_max(FRAME_LENGTH_MAX);
         self.owners.insert(token, peer);
@@ -339,7 +357,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 connection: Box::new(stranger.connection),
             };
         }
-        self.link_up(peer, hello, now)
+        self.link_up(peer, hello, now).map(Ok)
     }
 
     fn refuse(&mut self, token: Token, refusal: &Refusal, now: Time) {

@@ -151,13 +151,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// Does a fault to this process: its log line first, whatever comes then.
     fn machine_fault(&mut self, effect: MachineEffect, lasts: Option<Duration>) -> Result<(), MeshError> {
-        let written = match effect {
-            MachineEffect::Kill | MachineEffect::Restart => self.log.commit().and_then(|()| self.log.close()),
-            MachineEffect::Pause | MachineEffect::Rate { .. } | MachineEffect::Jump { .. } => {
-                self.log.commit()
-            }
-        };
-        written.map_err(MeshError::Log)?;
+        self.log.settle().map_err(MeshError::Log)?;
         process::execute(effect, lasts)?;
         Ok(())
     }

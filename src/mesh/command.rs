@@ -127,6 +127,19 @@ impl Commander {
 }
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
+    /// Whether a readiness event is for a connection that is no link, which then has taken note of it.
+    pub(super) fn is_no_link(&mut self, token: Token, event: &mio::event::Event) -> bool {
+        if let Some(stranger) = self.strangers.get_mut(&token) {
+            stranger.set_ready(event);
+            return true;
+        }
+        let commander = self.commanders.get_mut(&token);
+        commander.is_some_and(|commander| {
+            commander.set_ready(event);
+            true
+        })
+    }
+
     /// Whether there is a place for one more who gives commands.
     pub(super) fn may_command(&self) -> Result<(), Refusal> {
         if self.commanders.len() < COMMANDERS_MAX {
@@ -195,7 +208,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 Said::Command(text) => {
                     commander.until = now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX));
                     commander.more = true;
-                    info!("{} commands: {text}", commander.address);
+                    info!("{} commands: {text:?}", commander.address);
                     let (accepted, text) = match self.command(token, &text, now)? {
                         Ok(text) => (true, text),
                         Err(text) => (false, text),

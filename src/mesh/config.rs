@@ -4,6 +4,7 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use crate::{
     faults::Plan,
+    trace::WallTime,
     units::MachineId,
     wire::{Hello, RunId, Secret, Standing, Trust},
 };
@@ -44,6 +45,8 @@ pub struct Config {
     pub faults: Plan,
     /// How old the run is when this machine starts: nothing, unless it was started again.
     pub run_age: Duration,
+    /// Of a machine that was started again: the last time in its log, behind which its own times go on.
+    pub last_at: Option<WallTime>,
 }
 
 impl Config {

@@ -12,6 +12,7 @@ use super::{
     link::{Dial, State},
     outcome::MeshError,
     phases::Phase,
+    rejoin::judge_life,
     round::Mesh,
     trust::offer,
 };
@@ -152,6 +153,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 self.refused_by(peer, refusal)
             }
             Answer::Hello(hello) => {
+                if let Err(refusal) = judge_life(link, &hello) {
+                    self.dial_failed(peer, pause, refusal.to_string(), now);
+                    return Ok(());
+                }
                 let State::Dialling { dial, .. } = std::mem::replace(&mut link.state, State::Ended) else {
                     return Ok(());
                 };

@@ -12,6 +12,14 @@ use crate::{
 /// The event log cannot be written. The machine stops: a log with a gap is a wrong log.
 #[derive(Debug, Error)]
 pub enum LogError {
+    /// The log of a machine that is to be started again is not there, or cannot be opened.
+    #[error("cannot go on with the event log {}: {error}{}", path.display(), resume_mend(error))]
+    Resume {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
     /// The folder or the file cannot be made.
     #[error("cannot create the event log {}: {error}{}", path.display(), mend(error))]
     Create {
@@ -44,6 +52,15 @@ fn mend(error: &io::Error) -> &'static str {
     }
 }
 
+fn resume_mend(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            ": a machine is started again in a run that it was in; name the run with --run and its folder's place with --logs"
+        }
+        _ => mend(error),
+    }
+}
+
 /// A machine's event log.
 pub trait EventLog {
     /// Begins the log when the run's id is settled and the start barrier is passed.
@@ -61,7 +78,17 @@ pub trait EventLog {
     /// [`LogError`] if anything handed over before could not be written.
     fn commit(&mut self) -> Result<(), LogError>;
 
-    /// Waits until everything is with the operating system.
+    /// Waits until everything recorded is with the operating system, so that it outlives this process. The driver
+    /// asks for it before it lets messages go whose events were just recorded: nobody ever holds a message of an
+    /// event that a killed machine's log does not know.
+    ///
+    /// # Errors
+    /// [`LogError`] if that failed.
+    fn settle(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    /// Waits until everything is with the operating system, and ends.
     ///
     /// # Errors
     /// [`LogError`] if that failed.

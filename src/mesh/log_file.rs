@@ -3,10 +3,13 @@
 //! Lines are formatted by the loop into a batch, and a batch a round goes to the worker: `lossy(false)`, so a
 //! disk that cannot keep up slows the machine down instead of losing lines. The worker's writer is ours: the
 //! crate ignores write errors, a lab must not.
+//!
+//! Before messages leave, what is recorded has to be with the operating system. Then the loop writes the batch itself,
+//! unless the worker still has some: a write into the page cache is cheaper than waking the worker and waiting for it.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -36,12 +39,23 @@ pub struct LogFile {
     logs: PathBuf,
     /// The header, but for run and start, which the handshake settles.
     header: Header,
+    beginning: Beginning,
     path: PathBuf,
     lines: LineWriter,
     batch: Vec<u8>,
     worker: Option<(NonBlocking, WorkerGuard)>,
+    sink: Option<SharedSink>,
     handed_bytes: u64,
     progress: Arc<Progress>,
+}
+
+/// How a log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// With its header, in a new file.
+    Header,
+    /// Behind what an earlier life of the machine has written.
+    Behind,
 }
 
 /// What the worker has done, for the loop to see.
@@ -65,12 +79,23 @@ impl LogFile {
         Self {
             logs: logs.to_owned(),
             header,
+            beginning: Beginning::Header,
             path: PathBuf::new(),
             lines: LineWriter::default(),
             batch: Vec::new(),
             worker: None,
+            sink: None,
             handed_bytes: 0,
             progress: Arc::default(),
+        }
+    }
+
+    /// The log of a machine that is started again: it goes on behind the last whole line of the file that is there.
+    #[must_use]
+    pub fn resumed(logs: &Path, header: Header) -> Self {
+        Self {
+            beginning: Beginning::Behind,
+            ..Self::new(logs, header)
         }
     }
 
@@ -95,6 +120,21 @@ impl LogFile {
         Ok(())
     }
 
+    /// Waits until the worker has written what it was handed.
+    fn wait_for_worker(&self) -> Result<(), LogError> {
+        let waiting = |done: &mut Done| done.error.is_none() && done.bytes < self.handed_bytes;
+        let done = self.progress.lock();
+        let waited = self
+            .progress
+            .changed
+            .wait_timeout_while(done, CLOSE_WAIT, waiting);
+        let (mut done, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            done.error = Some(io::ErrorKind::TimedOut.into());
+        }
+        self.failure(&mut done)
+    }
+
     fn failure(&self, done: &mut Done) -> Result<(), LogError> {
         match done.error.take() {
             Some(error) => Err(LogError::Write {
@@ -114,24 +154,30 @@ impl EventLog for LogFile {
             error,
         })?;
         self.path = folder.join(format!("machine-{}.log", self.header.machine));
-        let file = OpenOptions::new().write(true).create_new(true).open(&self.path);
-        let file = file.map_err(|error| LogError::Create {
-            path: self.path.clone(),
-            error,
-        })?;
-        let sink = Sink {
+        let path = self.path.clone();
+        let (file, whole_bytes) = match self.beginning {
+            Beginning::Header => {
+                let file = OpenOptions::new().write(true).create_new(true).open(&self.path);
+                (file.map_err(|error| LogError::Create { path, error })?, 0)
+            }
+            Beginning::Behind => open_behind(&self.path).map_err(|error| LogError::Resume { path, error })?,
+        };
+        let sink = SharedSink(Arc::new(Mutex::new(Sink {
             file,
-            whole_bytes: 0,
+            whole_bytes,
             progress: Arc::clone(&self.progress),
             failed: false,
-        };
+        })));
+        self.sink = Some(sink.clone());
         let builder = NonBlockingBuilder::default()
             .lossy(false)
             .buffered_lines_limit(BATCHES_MAX);
         self.worker = Some(builder.thread_name("log").finish(sink));
         self.header.run = run.clone();
         self.header.started = started;
-        self.lines.write_header(&self.header, &mut self.batch);
+        if self.beginning == Beginning::Header {
+            self.lines.write_header(&self.header, &mut self.batch);
+        }
         self.hand_over()
     }
 
@@ -153,23 +199,58 @@ impl EventLog for LogFile {
         }
     }
 
+    fn settle(&mut self) -> Result<(), LogError> {
+        let is_idle = self.progress.lock().bytes == self.handed_bytes;
+        match &mut self.sink {
+            Some(sink) if is_idle => {
+                if !self.batch.is_empty() {
+                    self.handed_bytes += self.batch.len() as u64;
+                    let written = sink.write_all(&self.batch);
+                    self.batch.clear();
+                    written.map_err(|error| LogError::Write {
+                        path: self.path.clone(),
+                        error,
+                    })?;
+                }
+                self.failure(&mut self.progress.lock())
+            }
+            Some(_) => {
+                self.hand_over()?;
+                self.wait_for_worker()
+            }
+            None => Ok(()),
+        }
+    }
+
     fn close(&mut self) -> Result<(), LogError> {
         self.hand_over()?;
-        let waiting = |done: &mut Done| done.error.is_none() && done.bytes < self.handed_bytes;
-        let done = self.progress.lock();
-        let waited = self
-            .progress
-            .changed
-            .wait_timeout_while(done, CLOSE_WAIT, waiting);
-        let (mut done, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            done.error = Some(io::ErrorKind::TimedOut.into());
-        }
-        self.failure(&mut done)?;
-        drop(done);
+        self.wait_for_worker()?;
         self.worker = None;
         Ok(())
     }
+}
+
+/// Opens a log that is there, cut back to its last whole line, to be written on at its end; and how long it is.
+fn open_behind(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut end = file.metadata()?.len();
+    let mut chunk = Vec::new();
+    while end > 0 {
+        let begin = end.saturating_sub(BATCH_BYTES as u64);
+        file.seek(SeekFrom::Start(begin))?;
+        chunk.clear();
+        (&mut file).take(end - begin).read_to_end(&mut chunk)?;
+        match chunk.iter().rposition(|byte| *byte == b'\n') {
+            Some(place) => {
+                end = begin + place as u64 + 1;
+                break;
+            }
+            None => end = begin,
+        }
+    }
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end))?;
+    Ok((file, end))
 }
 
 impl Progress {
@@ -199,6 +280,21 @@ struct Sink<F> {
     whole_bytes: u64,
     progress: Arc<Progress>,
     failed: bool,
+}
+
+/// The one sink of the worker and of the loop, which never write at the same time: the loop only when the worker has
+/// nothing left.
+#[derive(Clone, Debug)]
+struct SharedSink(Arc<Mutex<Sink<File>>>);
+
+impl Write for SharedSink {
+    fn write(&mut self, batch: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(batch)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
 }
 
 impl<F: Cut> Write for Sink<F> {
@@ -241,122 +337,4 @@ impl<F: Cut> Write for Sink<F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A disk with room for a number of bytes, which takes at most seven at a time.
-    #[derive(Debug)]
-    struct Disk {
-        held: Vec<u8>,
-        room: usize,
-    }
-
-    impl Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let count = bytes.len().min(7).min(self.room - self.held.len());
-            if count == 0 {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.held.extend_from_slice(&bytes[..count]);
-            Ok(count)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Cut for Disk {
-        fn cut(&mut self, bytes: u64) {
-            self.held.truncate(usize::try_from(bytes).unwrap());
-        }
-    }
-
-    #[test]
-    fn a_full_disk_keeps_whole_lines_and_nothing_after_the_gap() {
-        let batches: [&[u8]; 3] = [b"one\ntwo\n", b"three\nfour\n", b"five\n"];
-        let all = batches.concat();
-        for room in 0..all.len() {
-            let disk = Disk {
-                held: Vec::new(),
-                room,
-            };
-            let mut sink = Sink {
-                file: disk,
-                whole_bytes: 0,
-                progress: Arc::default(),
-                failed: false,
-            };
-            for batch in batches {
-                sink.write_all(batch).unwrap();
-            }
-            assert!(all.starts_with(&sink.file.held), "room {room}");
-            assert!(
-                sink.file.held.is_empty() || sink.file.held.ends_with(b"\n"),
-                "room {room}"
-            );
-            assert!(
-                sink.file.held.len() + b"three\n".len() > room,
-                "room {room}: a line that fitted is missing"
-            );
-        }
-    }
-
-    #[test]
-    fn a_failed_write_is_told_once_and_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut log = LogFile::new(folder.path(), header());
-        log.open(&"first".parse().unwrap(), WallTime(0)).unwrap();
-        log.progress.lock().error = Some(io::ErrorKind::StorageFull.into());
-        let error = log.commit().unwrap_err().to_string();
-        assert!(
-            error.contains("first/machine-1.log") && error.contains("--logs"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_log_is_never_overwritten() {
-        let folder = tempfile::tempdir().unwrap();
-        let run: RunId = "again".parse().unwrap();
-        let mut log = LogFile::new(folder.path(), header());
-        log.open(&run, WallTime(0)).unwrap();
-        log.close().unwrap();
-        let before = fs::read(log.path()).unwrap();
-        let error = LogFile::new(folder.path(), header())
-            .open(&run, WallTime(9))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("never overwritten") && error.contains("--run"),
-            "{error}"
-        );
-        assert_eq!(fs::read(log.path()).unwrap(), before);
-    }
-
-    #[test]
-    fn an_unusable_folder_is_an_error_that_names_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        fs::write(&file, "in the way").unwrap();
-        let error = LogFile::new(&file, header())
-            .open(&"run".parse().unwrap(), WallTime(0))
-            .unwrap_err();
-        assert!(error.to_string().contains("file/run"), "{error}");
-    }
-
-    fn header() -> Header {
-        Header {
-            machine: crate::units::MachineId(1),
-            machines: 2,
-            rate: None,
-            draw: None,
-            phase_us: None,
-            speed: crate::units::Speed::NORMAL,
-            clock: crate::clock::ClockKind::Lamport,
-            seed: 1,
-            run: "unknown".parse().unwrap(),
-            started: WallTime(0),
-        }
-    }
-}
+mod tests;

@@ -18,10 +18,12 @@ pub(super) struct MeshClock {
 }
 
 impl MeshClock {
-    pub(super) fn start() -> Self {
+    /// A clock that begins now, or a microsecond behind `last` if the computer's clock was set back meanwhile.
+    pub(super) fn start(last: Option<WallTime>) -> Self {
+        let behind = last.map(|last| WallTime(last.0.saturating_add(1)));
         Self {
             origin: Instant::now(),
-            wall: wall_now(),
+            wall: wall_now().max(behind.unwrap_or_default()),
         }
     }
 

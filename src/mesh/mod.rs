@@ -29,6 +29,7 @@ mod outcome;
 mod phases;
 mod process;
 mod reading;
+mod rejoin;
 mod round;
 mod trust;
 

@@ -15,6 +15,7 @@ use super::{
     event_log::EventLog,
     link::State,
     outcome::{MeshError, Missing},
+    rejoin::REJOIN_GRACE,
     round::Mesh,
 };
 use crate::{
@@ -58,6 +59,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             link.trouble.clear();
         }
         match self.phase {
+            Phase::Connecting if self.is_rejoining() => {
+                self.say(peer, &Control::Ready);
+                self.tell_up(peer, now);
+            }
             Phase::Connecting => self.try_barrier(now)?,
             Phase::Barrier | Phase::Running { .. } => {
                 self.say(peer, &Control::Ready);
@@ -99,8 +104,18 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     pub(super) fn try_start(&mut self, now: Time) -> Result<(), MeshError> {
         let mut peers = self.config.me.peers(self.config.machines());
         let all_ready = peers.all(|peer| self.links.get(peer.index()).is_some_and(|link| link.ready));
-        if self.phase != Phase::Barrier || !all_ready {
+        let waits = self.phase == Phase::Barrier || self.is_rejoining();
+        if !waits || !all_ready {
             return Ok(());
+        }
+        self.start(now)
+    }
+
+    /// Opens the log, and starts the node.
+    pub(super) fn start(&mut self, now: Time) -> Result<(), MeshError> {
+        if self.is_rejoining() {
+            // The run has gone on while this machine looked for its peers.
+            self.config.run_age += now.since(Time(0));
         }
         let started = self.clock.wall(now);
         if let Err(error) = self.log.open(&self.config.run, started) {
@@ -112,10 +127,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.started = Some(started);
         self.seen.start(now);
         self.phase = Phase::Running {
-            end: self.config.duration.map(|duration| now.after(duration)),
+            end: self
+                .config
+                .duration
+                .map(|duration| now.after(duration.saturating_sub(self.config.run_age))),
         };
         self.input(now, Input::Start { wall: started });
         self.plan_faults(now);
+        self.leave_the_missing();
         self.break_links(now)
     }
 
@@ -146,7 +165,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    fn tell_up(&mut self, peer: MachineId, now: Time) {
+    pub(super) fn tell_up(&mut self, peer: MachineId, now: Time) {
         if let Some(link) = self.links.get_mut(peer.index()) {
             link.told_up = true;
             let incarnation = link.incarnation;
@@ -156,7 +175,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Tells the node that a link is down, once for each time that it was told that it is up.
-    fn tell_down(&mut self, peer: MachineId, cause: DownCause, now: Time) {
+    pub(super) fn tell_down(&mut self, peer: MachineId, cause: DownCause, now: Time) {
         if self
             .links
             .get_mut(peer.index())
@@ -236,6 +255,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         match self.phase {
             Phase::Connecting => {
                 warn!("machine {peer} is gone again before the start: {why}");
+                self.tell_down(peer, DownCause::Lost, now);
                 Ok(())
             }
             Phase::Barrier => Err(MeshError::LostBeforeStart { peer, why }),
@@ -265,6 +285,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         peer: Option<MachineId>,
         now: Time,
     ) -> Result<(), MeshError> {
+        if self.is_rejoining() {
+            // It has a log already, which is to have its last words.
+            self.start(now)?;
+        }
         match self.phase {
             Phase::Connecting | Phase::Barrier => {
                 self.say_goodbye(reason, peer);
@@ -326,6 +350,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// The deadlines of the phases themselves.
     pub(super) fn phase_timers(&mut self, now: Time) -> Result<(), MeshError> {
+        if self.is_rejoining() && now >= Time(0).after(REJOIN_GRACE) {
+            return self.start(now);
+        }
         match self.phase {
             Phase::Connecting | Phase::Barrier => {
                 if now >= Time(0).after(self.config.connect_timeout) {
@@ -351,6 +378,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// When [`phase_timers`](Self::phase_timers) or [`try_end`](Self::try_end) has something to do next.
     pub(super) fn phase_deadline(&self) -> Option<Time> {
         match self.phase {
+            Phase::Connecting if self.is_rejoining() => Some(Time(0).after(REJOIN_GRACE)),
             Phase::Connecting | Phase::Barrier => Some(
                 self.next_waiting_note
                     .min(Time(0).after(self.config.connect_timeout)),

@@ -20,7 +20,7 @@ use super::{
     clock_thread::ClockThread,
     command::{Commander, Seen},
     config::Config,
-    event_log::EventLog,
+    event_log::{EventLog, LogError},
     link::{Link, State},
     mesh_clock::MeshClock,
     outcome::{Handle, MeshError, Outcome},
@@ -75,6 +75,10 @@ pub struct Mesh<N: Node, L> {
     pub(super) gate: Option<Box<Gate>>,
     /// Message frames given to links, and their bytes.
     pub(super) sent: (u64, u64),
+    /// Something was recorded that may not be with the operating system yet.
+    pub(super) is_unsettled: bool,
+    /// Why it could not be settled: told at the end of the round, as every trouble of the log.
+    log_trouble: Option<LogError>,
 }
 
 /// The signals being caught.
@@ -102,7 +106,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let clock = MeshClock::start();
+        let clock = MeshClock::start(config.last_at);
         let clock_thread = ClockThread::start(clock, Arc::clone(&waker))?;
         Ok(Self {
             links: MachineId::all(config.machines())
@@ -133,6 +137,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             effects: Vec::new(),
             gate: None,
             sent: (0, 0),
+            is_unsettled: false,
+            log_trouble: None,
         })
     }
 
@@ -228,7 +234,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             self.flush_links();
         }
         self.try_end(now)?;
-        if let Err(error) = self.log.commit() {
+        let committed = match self.log_trouble.take() {
+            Some(error) => Err(error),
+            None => self.log.commit(),
+        };
+        if let Err(error) = committed {
             self.say_goodbye(Reason::LogFailed, None);
             self.flush_links();
             return Err(MeshError::Log(error));
@@ -269,12 +279,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     fn on_ready(&mut self, token: Token, event: &mio::event::Event) {
-        if let Some(stranger) = self.strangers.get_mut(&token) {
-            stranger.set_ready(event);
-            return;
-        }
-        if let Some(commander) = self.commanders.get_mut(&token) {
-            commander.set_ready(event);
+        if self.is_no_link(token, event) {
             return;
         }
         let peer = self.owners.get(&token);
@@ -363,6 +368,17 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             (footer.frames_sent, footer.bytes_sent) = (Some(frames), Some(bytes));
         }
         self.log.record(at, &record);
+        self.is_unsettled = true;
+    }
+
+    /// Before messages go: what was recorded has to outlive this process. A message whose event the log of a killed
+    /// machine does not know would have come from nowhere.
+    pub(super) fn settle(&mut self) {
+        if self.is_unsettled {
+            self.is_unsettled = false;
+            let settled = self.log.settle();
+            self.log_trouble = self.log_trouble.take().or(settled.err());
+        }
     }
 
     #[inline]
@@ -421,6 +437,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// Writes each link's output once. What fails shows as the end of the stream in the next round.
     pub(super) fn flush_links(&mut self) {
+        let mut links = self.links.iter_mut();
+        let has_output = |link: &mut Link| {
+            link.connection()
+                .is_some_and(|connection| connection.unsent() > 0)
+        };
+        if self.is_unsettled && links.any(has_output) {
+            self.settle();
+        }
         for link in &mut self.links {
             if let Some(connection) = link.connection()
                 && connection.unsent() > 0
@@ -462,6 +486,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         refusal: &Refusal,
         now: Time,
     ) -> Result<(), MeshError> {
+        self.settle();
         if let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) {
             refusal.to_control().encode(connection.output());
             let flushed = connection.flush();

@@ -5,29 +5,31 @@
 
 use std::sync::Arc;
 
-use super::waits::Waits;
+use super::{
+    schedule::{Schedules, Wrong},
+    waits::Waits,
+};
 use crate::{
-    trace::{Event, Footer, Header, Kind, Place, Record, Violations, WallTime},
+    trace::{Event, Header, Kind, Place, Record, Violations, WallTime},
     units::MachineId,
 };
 
 /// The rules' names: the invariants of the module page, in its order.
-pub const RULES: [&str; 5] = [ONE_THING, QUEUE_FIRST, QUEUE_COUNTED, RATE_KEPT, DIE_OBEYED];
+pub const RULES: [&str; 6] = [
+    ONE_THING,
+    QUEUE_FIRST,
+    QUEUE_COUNTED,
+    RATE_KEPT,
+    STEPS_KEPT,
+    DIE_OBEYED,
+];
 
-const ONE_THING: &str = "one thing a tick";
+pub(super) const ONE_THING: &str = "one thing a tick";
 const QUEUE_FIRST: &str = "queue first";
 const QUEUE_COUNTED: &str = "queue counted";
-const RATE_KEPT: &str = "rate kept";
+pub(super) const RATE_KEPT: &str = "rate kept";
+pub(super) const STEPS_KEPT: &str = "steps kept";
 const DIE_OBEYED: &str = "die obeyed";
-
-/// Times are whole microseconds, and so are phases and starts: a tick may seem this much early.
-const ROUNDING_US: i64 = 2;
-
-/// Ticks that a machine may lie from rate × seconds.
-const TICKS_OFF_MAX: f64 = 2.0;
-
-/// Longest wait for goodbyes between the stop and the end, with some room: protocol.md's `DRAIN_MS_MAX`.
-const DRAIN_SECONDS_MAX: f64 = 2.1;
 
 /// One machine's log, followed from line to line.
 #[derive(Debug)]
@@ -35,9 +37,7 @@ pub struct ModelCheck {
     file: Arc<str>,
     me: MachineId,
     peers: usize,
-    rate: u32,
-    phase_us: u64,
-    started: WallTime,
+    schedules: Schedules,
     /// Messages that still wait, as far as the log says, and the line that says so.
     queue: (u64, u64),
     waits: Waits,
@@ -45,9 +45,6 @@ pub struct ModelCheck {
     receives: u64,
     sends: u64,
     internals: u64,
-    /// Ticks that it says it skipped.
-    skipped: u64,
-    rate_judged: u64,
 }
 
 impl ModelCheck {
@@ -61,17 +58,13 @@ impl ModelCheck {
             file,
             me: header.machine,
             peers: usize::from(header.machines).saturating_sub(1),
-            rate: rate.max(1),
-            phase_us: header.phase_us.unwrap_or(0),
-            started: header.started,
+            schedules: Schedules::new(header, rate.max(1)),
             queue: (0, 2),
             waits: Waits::default(),
             events: 0,
             receives: 0,
             sends: 0,
             internals: 0,
-            skipped: 0,
-            rate_judged: 0,
         })
     }
 
@@ -80,16 +73,30 @@ impl ModelCheck {
     pub fn take(&mut self, line: u64, at: WallTime, record: &Record, violations: &mut Violations) {
         match record {
             Record::Event(event) => self.event(line, at, event, violations),
-            Record::Stall { skipped, .. } => self.skipped = self.skipped.saturating_add(*skipped),
+            Record::Stall { skipped, .. } => self.schedules.stall(*skipped),
+            Record::Paused => {
+                let wrong = self.schedules.pause(line, at);
+                self.report_wrong(wrong, violations);
+            }
+            Record::Stepped { ticks } => {
+                let wrong = self.schedules.step(line, *ticks);
+                self.report_wrong(wrong, violations);
+            }
+            Record::Pace { rate, next_us } => {
+                let wrong = self.schedules.pace(line, at, *rate, *next_us);
+                self.report_wrong(wrong, violations);
+            }
+            // What waited is lost with the process.
+            Record::Restarted { .. } => {
+                self.schedules.restart(line);
+                self.queue = (0, line);
+                self.waits.forget();
+            }
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Fault(_)
             | Record::Mended { .. }
-            | Record::Paused
-            | Record::Stepped { .. }
-            | Record::Pace { .. }
-            | Record::Jumped { .. }
-            | Record::Restarted { .. } => {}
+            | Record::Jumped { .. } => {}
             Record::Ended(footer) => {
                 let done = self.receives + self.sends + self.internals;
                 if footer.ticks != done {
@@ -114,9 +121,11 @@ impl ModelCheck {
                     );
                     self.report(QUEUE_FIRST, &[line, known], text, violations);
                 }
-                self.judge_rate(line, at, footer, violations);
+                let wrong = self.schedules.end(line, at, footer);
+                self.report_wrong(wrong, violations);
             }
         }
+        self.schedules.pass(at);
     }
 
     #[inline]
@@ -163,68 +172,23 @@ impl ModelCheck {
             self.report(QUEUE_FIRST, &[line, known], text, violations);
         }
         self.events += 1;
-        self.judge_due(line, at, event.tick, violations);
-    }
-
-    /// Tick n (from 1) is due at started + phase + (n − 1) / rate, and never comes earlier.
-    #[inline]
-    fn judge_due(&self, line: u64, at: WallTime, tick: u64, violations: &mut Violations) {
-        let Some(in_us) = tick.saturating_sub(1).checked_mul(1_000_000) else {
-            return;
-        };
-        let due = self.phase_us.saturating_add(in_us / u64::from(self.rate));
-        let since = at.us_since(self.started);
-        // A time before the start is a violation of its own.
-        if u64::try_from(since.saturating_add(ROUNDING_US)).unwrap_or(0) < due {
-            let text = format!(
-                "tick {tick} comes {since} µs after the start, but at rate {} it is due after {due} µs",
-                self.rate
-            );
-            self.report(ONE_THING, &[line, 2], text, violations);
-        }
-    }
-
-    /// A machine makes `rate` ticks a second from its start to its stop; those that it says it skipped count.
-    ///
-    /// A footer without `ticking_us` says only when the machine ended: up to [`DRAIN_SECONDS_MAX`] before that it
-    /// may have stopped ticking to wait for its peers' goodbyes.
-    fn judge_rate(&mut self, line: u64, at: WallTime, footer: &Footer, violations: &mut Violations) {
-        self.rate_judged += 1;
-        let rate = f64::from(self.rate);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a tolerance needs no more than 52 bits"
-        )]
-        let (ticks, ticking) = (
-            self.events.saturating_add(self.skipped) as f64,
-            footer.ticking_us.map(|us| us as f64 / 1e6),
-        );
-        let longest = ticking.unwrap_or_else(|| at.seconds_since(self.started));
-        let shortest = ticking.unwrap_or(longest - DRAIN_SECONDS_MAX);
-        if ticks > rate * longest + TICKS_OFF_MAX || ticks < rate * shortest - TICKS_OFF_MAX {
-            let text = format!(
-                "{} ticks, {} skipped, in {longest:.3} s: at rate {rate} it must be {:.1}, at most {TICKS_OFF_MAX} off",
-                self.events,
-                self.skipped,
-                rate * longest,
-            );
-            self.report(RATE_KEPT, &[line], text, violations);
+        if let wrong @ Some(_) = self.schedules.tick(line, at, event.tick) {
+            self.report_wrong(wrong, violations);
         }
     }
 
     /// The log is at its end. Returns how often each of [`RULES`] was judged.
     pub fn finish(self, notes: &mut Vec<String>) -> [u64; RULES.len()] {
-        if self.skipped > 0 {
-            notes.push(format!(
-                "{}: {} ticks were skipped in stalls",
-                self.file, self.skipped
-            ));
+        let skipped = self.schedules.skipped;
+        if skipped > 0 {
+            notes.push(format!("{}: {skipped} ticks were skipped in stalls", self.file));
         }
         [
             self.events,
             self.events,
             self.waits.judged,
-            self.rate_judged,
+            self.schedules.rate_judged,
+            self.schedules.steps_judged,
             self.sends,
         ]
     }
@@ -233,6 +197,12 @@ impl ModelCheck {
         Place {
             file: self.file.clone(),
             line,
+        }
+    }
+
+    fn report_wrong(&self, wrong: Option<Wrong>, violations: &mut Violations) {
+        if let Some(Wrong { rule, lines, text }) = wrong {
+            self.report(rule, &lines, text, violations);
         }
     }
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::{
     clock::ClockKind,
     dice::{Purpose, Stream},
-    units::{MACHINES_MAX, MachineId},
+    units::{MACHINES_MAX, MachineId, Period, Speed},
 };
 
 /// Fastest machine, in ticks a second: beyond it a tick is shorter than a thread's wake-up.
@@ -54,6 +54,8 @@ pub struct Config {
     pub machines: u16,
     /// Ticks a second: 1 to [`RATE_MAX`].
     pub rate: u32,
+    /// How fast its time passes: rate × speed is at most [`RATE_MAX`].
+    pub speed: Speed,
     /// Sides of the die: [`DRAW_MIN`] to [`DRAW_MAX`].
     pub draw: u32,
     /// The first tick's place in its period.
@@ -112,6 +114,13 @@ impl Config {
                 format!("a rate is 1 to {RATE_MAX} ticks a second"),
             ));
         }
+        if self.rate > rate_max(self.speed) {
+            let allowed = format!(
+                "with a rate of {} that is more than {RATE_MAX} ticks a second: give a smaller speed, or smaller rates",
+                self.rate
+            );
+            return Err(ConfigError::new("speed", self.speed, allowed));
+        }
         if !(DRAW_MIN..=DRAW_MAX).contains(&self.draw) {
             let allowed = format!("the die has {DRAW_MIN} to {DRAW_MAX} sides, of which three send");
             return Err(ConfigError::new("draw", self.draw, allowed));
@@ -122,12 +131,23 @@ impl Config {
     /// The first tick's place, in microseconds after the start: 0 to one period − 1.
     #[must_use]
     pub fn phase_us(&self) -> u64 {
-        let period_us = 1_000_000 / u64::from(self.rate.max(1));
         match self.phase {
             Phase::Aligned => 0,
-            Phase::Random => Stream::new(self.seed, self.me, Purpose::Phase).below(period_us),
+            Phase::Random => Stream::new(self.seed, self.me, Purpose::Phase).below(self.period().of(1)),
         }
     }
+
+    /// The time between two ticks.
+    #[must_use]
+    pub fn period(&self) -> Period {
+        Period::new(self.rate, self.speed)
+    }
+}
+
+/// The fastest rate at this speed: as if it were [`RATE_MAX`] in real time, and at least 1.
+pub(super) fn rate_max(speed: Speed) -> u32 {
+    let rate = u64::from(RATE_MAX) * 1000 / u64::from(speed.permille().max(1));
+    u32::try_from(rate).unwrap_or(u32::MAX).clamp(1, RATE_MAX)
 }
 
 impl Rates {

@@ -13,14 +13,17 @@
 //! - *one thing a tick*: ticks = receives + sends + internal events, and never before the tick is due;
 //! - *queue first*: while a message waits, the next event is a receive; `length_n >= length_(n-1) - 1`;
 //! - *queue counted*: the queue behind a receive is what had arrived by then and was not taken;
-//! - *rate kept*: ticks lie within 2 of rate × seconds;
+//! - *rate kept*: ticks lie within 2 of rate × speed × seconds, schedule by schedule;
+//! - *steps kept*: while paused there are the ticks that step commands ask for, and no others;
 //! - *die obeyed*: a send goes to one peer or to all.
 
 pub mod check;
 mod config;
+mod memory;
 mod message;
 mod node;
 mod pace;
+mod schedule;
 pub mod theory;
 mod waits;
 
@@ -28,6 +31,7 @@ pub use config::{
     Config, ConfigError, DRAW_DEFAULT, DRAW_MAX, DRAW_MIN, Phase, RATE_MAX, Rates, draw_from_internal,
     internal_probability,
 };
+pub use memory::Memory;
 pub use message::{STAMP, Stamp};
 pub use node::{Machine, QUEUE_MESSAGES_MAX};
 

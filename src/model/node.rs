@@ -1,18 +1,20 @@
 //! The state machine: a queue, a clock, a die, and one thing a tick.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    config::Config,
+    config::{Config, rate_max},
+    memory::Memory,
     message::Stamp,
     pace::{Due, Pace},
 };
 use crate::{
     clock::{Lamport, Timestamp},
+    control::STEPS_MAX,
     dice::{Purpose, Stream},
-    node::{DownCause, Effect, Effects, Input, Node},
+    node::{DownCause, Effect, Effects, Input, Node, Order},
     trace::{Event, Footer, Kind, Mishaps, Recipients, Record},
-    units::{MachineId, MachineSet, Time},
+    units::{MachineId, MachineSet, Period, Speed, Time},
     wire::Reason,
 };
 
@@ -30,9 +32,15 @@ pub struct Machine {
     pace: Option<Pace>,
     /// How the ticks went, once they have ended.
     paced: Option<Pace>,
-    started: Option<Time>,
+    is_started: bool,
     /// How long it ticked, once that has ended.
     ticking_us: Option<u64>,
+    /// Of a machine that was started again: which life this is, from 2, and what the log says of those before.
+    reborn: Option<Reborn>,
+    /// Ticks a second, before the speed: as configured, unless an order changed it.
+    rate: u32,
+    /// How far orders moved its physical clock, in microseconds.
+    physical_offset_us: i64,
     queue: VecDeque<Waiting>,
     /// Events so far: `ticks = receives + sends + internal events`.
     ticks: u64,
@@ -40,6 +48,18 @@ pub struct Machine {
     down: MachineSet,
     goodbye: MachineSet,
     stopped: Option<(Reason, Option<MachineId>)>,
+}
+
+/// What a machine that was started again says of itself at its start.
+#[derive(Debug)]
+struct Reborn {
+    incarnation: u32,
+    /// It was paused when it died, and still is.
+    is_paused: bool,
+    /// How long its earlier lives ticked, in microseconds.
+    ticked_us: u64,
+    /// Which life of each peer its links lead to, as far as they were up before the start.
+    lives: BTreeMap<MachineId, u32>,
 }
 
 /// A message in the queue.
@@ -60,8 +80,11 @@ impl Machine {
             die: Stream::new(config.seed, config.me, Purpose::Die),
             pace: None,
             paced: None,
-            started: None,
+            is_started: false,
             ticking_us: None,
+            reborn: None,
+            rate: config.rate,
+            physical_offset_us: 0,
             queue: VecDeque::new(),
             ticks: 0,
             down: MachineSet::default(),
@@ -69,6 +92,39 @@ impl Machine {
             stopped: None,
             config,
         }
+    }
+
+    /// A machine that was started again, before its start: it goes on from what its log says, without a queue and
+    /// with dice of its own.
+    #[must_use]
+    pub fn resumed(config: Config, memory: &Memory) -> Self {
+        let incarnation = memory.incarnation.max(2);
+        let mut machine = Self::new(config);
+        machine.die = Stream::new(
+            config.seed ^ (u64::from(incarnation) << 32),
+            config.me,
+            Purpose::Die,
+        );
+        machine.ticks = memory.ticks;
+        machine.clock = Lamport::resumed(memory.clock);
+        machine.physical_offset_us = memory.physical_offset_us;
+        // Nobody is known to be there until a link comes up.
+        for peer in config.me.peers(config.machines) {
+            machine.down.insert(peer);
+        }
+        machine.reborn = Some(Reborn {
+            incarnation,
+            is_paused: memory.is_paused,
+            ticked_us: memory.ticked_us,
+            lives: BTreeMap::new(),
+        });
+        machine
+    }
+
+    /// How far orders moved its physical clock, in microseconds.
+    #[must_use]
+    pub fn physical_offset_us(&self) -> i64 {
+        self.physical_offset_us
     }
 
     /// A deadline has come: one thing, or the stall that the lateness reveals.
@@ -82,12 +138,102 @@ impl Machine {
             Due::Stall { late_us, skipped } => {
                 effects.push(Effect::Record(Record::Stall { late_us, skipped }));
             }
-            Due::Tick => match self.queue.pop_front() {
-                Some(message) => self.receive(now, message, effects),
-                None => self.roll(effects),
-            },
+            Due::Tick => self.tick(now, effects),
         }
         due
+    }
+
+    /// What was due before `until` and a late wake-up has left undone, or the stall that it was.
+    fn make_up(&mut self, now: Time, until: Time, effects: &mut Effects<Stamp>) {
+        while self.on_timeout(now, until, effects) != Due::Later {}
+    }
+
+    /// One thing: a waiting message, or what the die says.
+    fn tick(&mut self, now: Time, effects: &mut Effects<Stamp>) {
+        match self.queue.pop_front() {
+            Some(message) => self.receive(now, message, effects),
+            None => self.roll(effects),
+        }
+    }
+
+    fn start(&mut self, now: Time, effects: &mut Effects<Stamp>) {
+        self.is_started = true;
+        let phase_us = self.config.phase_us();
+        let mut pace = Pace::new(self.config.period(), now, phase_us);
+        if let Some(reborn) = &mut self.reborn {
+            let mut say = |record| effects.push(Effect::Record(record));
+            say(Record::Restarted {
+                incarnation: reborn.incarnation,
+            });
+            if reborn.is_paused {
+                pace.pause(now);
+                say(Record::Paused);
+            } else {
+                say(Record::Pace {
+                    rate: self.config.rate,
+                    next_us: phase_us,
+                });
+            }
+            for peer in self.config.me.peers(self.config.machines) {
+                match reborn.lives.remove(&peer) {
+                    Some(incarnation) => say(Record::LinkUp { peer, incarnation }),
+                    None if self.goodbye.contains(peer) => {}
+                    None => say(Record::LinkLost { peer }),
+                }
+            }
+        }
+        self.pace = Some(pace);
+    }
+
+    /// Has no effect before the start and behind the stop.
+    fn order(&mut self, now: Time, order: Order, effects: &mut Effects<Stamp>) {
+        // What was due before the order is none of its business.
+        self.make_up(now, now, effects);
+        let Some(pace) = &mut self.pace else {
+            return;
+        };
+        match order {
+            Order::Pause => {
+                if !pace.is_paused() {
+                    pace.pause(now);
+                    effects.push(Effect::Record(Record::Paused));
+                }
+            }
+            Order::Step { ticks } => {
+                if pace.is_paused() {
+                    let ticks = ticks.min(STEPS_MAX);
+                    effects.push(Effect::Record(Record::Stepped { ticks }));
+                    (0..ticks).for_each(|_| self.tick(now, effects));
+                }
+            }
+            Order::Resume => {
+                let rate = self.rate;
+                let resumed = pace.resume(now);
+                effects.extend(resumed.map(|next_us| Effect::Record(Record::Pace { rate, next_us })));
+            }
+            Order::Rate { per_second } => {
+                self.rate = per_second.clamp(1, rate_max(self.config.speed));
+                effects.extend(changed(pace, now, self.rate, self.config.speed));
+            }
+            Order::OwnRate => {
+                self.rate = self.config.rate;
+                effects.extend(changed(pace, now, self.rate, self.config.speed));
+            }
+            Order::Jump { ticks, physical_us } => {
+                self.clock.advance(ticks);
+                self.physical_offset_us = self.physical_offset_us.saturating_add(physical_us);
+                effects.push(Effect::Record(Record::Jumped { ticks, physical_us }));
+            }
+        }
+    }
+
+    fn stop(&mut self, now: Time, until: Time, effects: &mut Effects<Stamp>) {
+        self.make_up(now, until, effects);
+        let earlier = self.reborn.as_ref().map_or(0, |reborn| reborn.ticked_us);
+        self.paced = self.pace.take();
+        self.ticking_us = self
+            .paced
+            .map(|pace| pace.ticked_us(until).saturating_add(earlier));
     }
 
     fn receive(&mut self, now: Time, message: Waiting, effects: &mut Effects<Stamp>) {
@@ -178,6 +324,12 @@ impl Machine {
     }
 }
 
+/// Another rate from `now` on, and the remark that says so; a machine that is paused says it when it goes on.
+fn changed(pace: &mut Pace, now: Time, rate: u32, speed: Speed) -> Option<Effect<Stamp>> {
+    let next_us = pace.change(now, Period::new(rate, speed))?;
+    Some(Effect::Record(Record::Pace { rate, next_us }))
+}
+
 impl Node for Machine {
     type Message = Stamp;
 
@@ -186,22 +338,31 @@ impl Node for Machine {
             // A barrier that is passed after the stop starts nothing.
             Input::Start { .. } => {
                 if self.stopped.is_none() {
-                    self.started = Some(now);
-                    self.pace = Some(Pace::new(self.config.rate, now, self.config.phase_us()));
+                    self.start(now, effects);
                 }
             }
             Input::LinkUp { peer, incarnation } => {
                 if self.down.remove(peer) {
                     self.goodbye.remove(peer);
-                    effects.push(Effect::Record(Record::LinkUp { peer, incarnation }));
+                    match &mut self.reborn {
+                        // What is up at the start is said then: before it there is no log.
+                        Some(reborn) if !self.is_started => {
+                            reborn.lives.insert(peer, incarnation);
+                        }
+                        _ => effects.push(Effect::Record(Record::LinkUp { peer, incarnation })),
+                    }
                 }
             }
             Input::LinkDown { peer, cause } => {
                 self.down.insert(peer);
+                if let Some(reborn) = &mut self.reborn {
+                    reborn.lives.remove(&peer);
+                }
                 match cause {
                     DownCause::Goodbye => {
                         self.goodbye.insert(peer);
                     }
+                    DownCause::Lost if self.reborn.is_some() && !self.is_started => {}
                     DownCause::Lost => effects.push(Effect::Record(Record::LinkLost { peer })),
                 }
             }
@@ -221,17 +382,15 @@ impl Node for Machine {
                 }
             }
             // Each message says all there is to say.
-            Input::Unreliable { .. } | Input::Order(_) => {}
+            Input::Unreliable { .. } => {}
+            Input::Order(order) => self.order(now, order, effects),
             Input::Timeout => {
                 self.on_timeout(now, Time(u64::MAX), effects);
             }
             // The first reason is the cause; those behind it are consequences.
             Input::Stop { reason, peer, until } => {
                 if self.stopped.is_none() {
-                    // What a late wake-up has left undone, or the stall that it was.
-                    while self.on_timeout(now, until, effects) != Due::Later {}
-                    self.ticking_us = self.started.map(|started| until.0.saturating_sub(started.0));
-                    self.paced = self.pace.take();
+                    self.stop(now, until, effects);
                     self.stopped = Some((reason, peer));
                 }
             }
@@ -240,6 +399,6 @@ impl Node for Machine {
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.pace.map(|pace| pace.due())
+        self.pace.and_then(|pace| pace.due())
     }
 }

@@ -2,6 +2,7 @@
 
 mod dice;
 mod end;
+mod orders;
 mod parameters;
 
 use expect_test::expect;
@@ -12,7 +13,7 @@ use crate::{
     clock::{ClockKind, Timestamp},
     node::{DownCause, Effect, Effects, Input, Node},
     trace::{Event, Footer, Kind, LineWriter, Recipients, Record, WallTime},
-    units::{MachineId, Time},
+    units::{MachineId, Speed, Time},
     wire::{FieldError, Message, Reason},
 };
 
@@ -28,6 +29,7 @@ fn config(me: u16, machines: u16) -> Config {
         me: MachineId(me),
         machines,
         rate: 4,
+        speed: Speed::NORMAL,
         draw: 10,
         phase: Phase::Aligned,
         clock: ClockKind::Lamport,

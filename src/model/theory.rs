@@ -48,15 +48,15 @@ pub fn critical_ratio(machines: u16, q: f64) -> f64 {
     q * (machines - 1.0) / (1.0 + (machines - 2.0) * q)
 }
 
-/// The flow of each machine, in the order of `rates` (ticks a second, at least two machines).
+/// The flow of each machine, in the order of `rates` (ticks a second of real time, at least two machines).
 ///
 /// A die of three among two machines sends at every idle tick (q = 1); the solution is then the limit q → 1,
 /// computed just below it.
 #[must_use]
-pub fn flows(rates: &[u32], draw: u32) -> Vec<Flow> {
+pub fn flows<R: Copy + Into<f64>>(rates: &[R], draw: u32) -> Vec<Flow> {
     let machines = u16::try_from(rates.len()).unwrap_or(u16::MAX);
     let q = send_probability(machines.max(2), draw).min(1.0 - 1e-9);
-    let mut sorted: Vec<f64> = rates.iter().copied().map(f64::from).collect();
+    let mut sorted: Vec<f64> = rates.iter().copied().map(Into::into).collect();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let total: f64 = sorted.iter().sum();
     let (mut sum, mut keeping_sum, mut keeping) = (0.0, 0.0, 0.0);
@@ -72,7 +72,7 @@ pub fn flows(rates: &[u32], draw: u32) -> Vec<Flow> {
     rates
         .iter()
         .map(|rate| {
-            let rate = f64::from(*rate);
+            let rate: f64 = (*rate).into();
             let keeps_up = rate > q * idle_sum;
             let idle = if keeps_up {
                 (rate - q * idle_sum) / (1.0 - q)

@@ -44,6 +44,14 @@ struct Count {
 pub(super) type Contradiction = (String, u64);
 
 impl Waits {
+    /// The queue was lost: nothing that was counted will be taken.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            judged: self.judged,
+            ..Self::default()
+        };
+    }
+
     /// A receive: when, in which line, the queue behind it and how long its message waited.
     #[inline]
     pub(super) fn take(

@@ -15,6 +15,26 @@ pub(super) enum What {
     Wake(MachineId),
     /// A fault begins or ends, or a frame that one holds back may go, if it is still what this entry was made for.
     Break(MachineId),
+    /// A peer that died is known to be lost. Only in runs whose plan has faults of processes, as what follows.
+    Lost {
+        /// Who hears of it.
+        me: MachineId,
+        /// Who died.
+        peer: MachineId,
+        /// In which life.
+        life: u32,
+    },
+    /// A process is started again.
+    Revive(MachineId),
+    /// A machine that was started again has waited long enough for its links.
+    Rise {
+        /// Who.
+        me: MachineId,
+        /// In which life.
+        life: u32,
+    },
+    /// A process that stood still goes on.
+    Thaw(MachineId),
     /// A piece of a byte stream arrives.
     Segment(u32),
     /// A machine's time is over.

@@ -1,12 +1,14 @@
 //! Injected faults in virtual time: the same gate in front of a machine's links as on real ones.
 
+use std::time::Duration;
+
 use super::{
     Observer, SimError, Simulation,
     agenda::{Place, What},
     run::Phase,
 };
 use crate::{
-    faults::{Change, Gate, HELD_BYTES_MAX},
+    faults::{Change, Gate, HELD_BYTES_MAX, MachineEffect},
     node::{Input, Node},
     units::{MachineId, Time},
 };
@@ -40,12 +42,12 @@ impl Breaking {
 }
 
 impl<N: Node> Simulation<N> {
-    /// A machine starts, and with it the time of its plan.
-    pub(super) fn plan_faults(&mut self, me: MachineId, now: Time) {
+    /// A machine starts, when the run is as old as `run_age`, and with it the time of its plan.
+    pub(super) fn plan_faults(&mut self, me: MachineId, now: Time, run_age: Duration) {
         let Some(plan) = self.config.faults.as_ref() else {
             return;
         };
-        let gate = Gate::new(plan, me, self.config.machines, now, std::time::Duration::ZERO);
+        let gate = Gate::new(plan, me, self.config.machines, now, run_age);
         if let Some(machine) = self.machines.get_mut(me.index()) {
             machine.breaking = Some(Box::new(Breaking { gate, wake: None }));
         }
@@ -61,7 +63,7 @@ impl<N: Node> Simulation<N> {
         };
         let deadline = match machine.phase {
             Phase::Running => breaking.gate.deadline(),
-            Phase::Barrier | Phase::Draining | Phase::Done => None,
+            Phase::Barrier | Phase::Rejoining | Phase::Draining | Phase::Done | Phase::Dead => None,
         };
         let at = deadline.map(|deadline| deadline.max(now));
         if at != breaking.wake.map(|place| place.at) {
@@ -74,9 +76,9 @@ impl<N: Node> Simulation<N> {
         &mut self,
         me: MachineId,
         place: Place,
+        now: Time,
         observer: &mut impl Observer,
     ) -> Result<(), SimError> {
-        let now = place.at;
         let machine = self.machines.get_mut(me.index());
         let breaking = machine.and_then(|machine| machine.breaking.as_mut());
         let Some(breaking) = breaking.filter(|breaking| breaking.wake == Some(place)) else {
@@ -106,7 +108,14 @@ impl<N: Node> Simulation<N> {
                 Change::Record(record) => observer.record(me, now, &record),
                 Change::Unreliable(peer) => self.input(me, now, Input::Unreliable { peer }),
                 Change::Order(order) => self.input(me, now, Input::Order(order)),
-                Change::Process { effect, .. } => panic!("{effect:?} of {me} passed the plan's check"),
+                Change::Process { effect, lasts } => {
+                    self.apply(me, now, observer)?;
+                    self.strike(me, effect, lasts, now)?;
+                    if effect != MachineEffect::Pause {
+                        // Nothing else happens to the dead.
+                        return Ok(());
+                    }
+                }
             }
         }
         self.apply(me, now, observer)
@@ -126,11 +135,12 @@ impl<N: Node> Simulation<N> {
             return Ok(());
         };
         let (network, agenda, sent) = (&mut self.network, &mut self.agenda, &mut machine.sent);
+        let lives = self.lives.as_ref();
         let mut gone = Ok(());
         let mut give = |to: MachineId, frame: &[u8]| {
             sent.0 += 1;
             sent.1 += frame.len() as u64;
-            if gone.is_ok() {
+            if gone.is_ok() && lives.is_none_or(|lives| lives.reaches(me, to)) {
                 gone = network.send(me, to, now, frame, agenda);
             }
         };

@@ -27,6 +27,7 @@
 
 mod agenda;
 mod breaking;
+mod lives;
 mod network;
 mod parting;
 mod run;
@@ -114,8 +115,10 @@ pub enum SimError {
         /// How many.
         machines: u16,
     },
-    /// A plan with faults of processes.
-    #[error("kill, pause and restart are not simulated yet: leave them out, or use `clocklab run`")]
+    /// A plan with faults of processes, in a simulation that was not told how a machine comes back.
+    #[error(
+        "kill, pause and restart need nodes that can be made anew from their logs: leave them out of the plan"
+    )]
     ProcessFaults,
     /// Faults hold back too much.
     #[error(

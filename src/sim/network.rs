@@ -38,6 +38,9 @@ const IDLE_LINKS_MAX: usize = 16;
 /// Decoders that are kept for the next cut frame.
 const SPARE_DECODERS_MAX: usize = 64;
 
+/// The addressee of a segment that was lost on its way.
+const NOBODY: u16 = u16::MAX;
+
 /// A piece of a byte stream.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
@@ -191,11 +194,36 @@ impl Network {
         link.push(to, rest, segments, free, agenda)
     }
 
+    /// Who a segment under way is for.
+    pub(super) fn addressee(&self, slot: u32) -> Option<MachineId> {
+        self.segments
+            .get(slot as usize)
+            .map(|segment| MachineId(segment.to))
+    }
+
+    /// Loses everything that is under way to a machine. The segments still have their places on the agenda, at which
+    /// nothing arrives.
+    pub(super) fn lose_all_to(&mut self, to: MachineId) {
+        for segment in &mut self.segments {
+            if segment.to == to.0 && !segment.bytes.is_empty() {
+                segment.to = NOBODY;
+                segment.bytes.clear();
+            }
+        }
+        if let Some(inbound) = self.inbound.get_mut(to.index()) {
+            *inbound = Inbound::default();
+        }
+    }
+
     /// Takes a segment that arrives off its link. Take the frames out of the decoder, then give it back.
     #[inline]
     pub(super) fn arrive(&mut self, slot: u32) -> Option<Arrived> {
         let segment = self.segments.get_mut(slot as usize)?;
         let (from, to) = (MachineId(segment.from), MachineId(segment.to));
+        if segment.to == NOBODY {
+            self.free.push(slot);
+            return None;
+        }
         let inbound = self.inbound.get_mut(to.index())?;
         let place = inbound.place(from).ok()?;
         let link = inbound.links.get_mut(place)?;

@@ -71,7 +71,12 @@ impl<N: Node> Simulation<N> {
         };
         match machine.phase {
             Phase::Barrier => return Err(SimError::StoppedBeforeStart { machine: me, reason }),
-            Phase::Draining | Phase::Done => return Ok(()),
+            Phase::Rejoining => {
+                // It has a log already, which is to have its last words.
+                self.rise(me, now, observer)?;
+                return self.stop(me, reason, peer, now, observer);
+            }
+            Phase::Draining | Phase::Done | Phase::Dead => return Ok(()),
             Phase::Running => machine.phase = Phase::Draining,
         }
         let until = end.min(now);
@@ -111,7 +116,7 @@ impl<N: Node> Simulation<N> {
     }
 
     /// When a machine's time is over.
-    fn end_of(&self, me: MachineId) -> Time {
+    pub(super) fn end_of(&self, me: MachineId) -> Time {
         let started = self.barrier.started.get(me.index()).copied().unwrap_or_default();
         Time(started.0.saturating_add(self.config.duration_us))
     }
@@ -148,7 +153,9 @@ impl<N: Node> Simulation<N> {
                 self.apply(me, now, observer)?;
                 self.try_end(me, now, observer)
             }
-            Phase::Done => panic!("a goodbye of {from} reached {me} behind its end"),
+            // Its own end is near, too, and it says so then.
+            Phase::Rejoining => Ok(()),
+            Phase::Done | Phase::Dead => panic!("a goodbye of {from} reached {me} behind its end"),
         }
     }
 
@@ -184,10 +191,21 @@ impl<N: Node> Simulation<N> {
     }
 
     /// Ends a draining machine that has heard every peer.
-    fn try_end(&mut self, me: MachineId, now: Time, observer: &mut impl Observer) -> Result<(), SimError> {
-        let peers = usize::from(self.config.machines) - 1;
+    pub(super) fn try_end(
+        &mut self,
+        me: MachineId,
+        now: Time,
+        observer: &mut impl Observer,
+    ) -> Result<(), SimError> {
+        let Some(machine) = self.machines.get(me.index()) else {
+            return Ok(());
+        };
+        let mut peers = me.peers(self.config.machines);
+        let has_heard = machine.heard.from.len() == usize::from(self.config.machines) - 1
+            || (self.lives.is_some()
+                && peers.all(|peer| machine.heard.from.contains(peer) || !self.is_linked(me, peer)));
         match self.machine(me) {
-            Some(machine) if machine.heard.from.len() == peers => machine.phase = Phase::Done,
+            Some(machine) if machine.phase == Phase::Draining && has_heard => machine.phase = Phase::Done,
             _ => return Ok(()),
         }
         self.input(me, now, Input::End);

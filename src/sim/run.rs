@@ -1,9 +1,12 @@
 //! The driver: takes what comes next from the agenda, gives it to a node, and does what the node asks for.
 
+use std::time::Duration;
+
 use super::{
     CONTROL_MACHINES_MAX, Config, Observer, SimError, TIMEOUTS_MAX, Totals,
     agenda::{Agenda, Place, What},
     breaking::Breaking,
+    lives::{Lives, Revive},
     network::{Arrived, Network},
     parting::{Goodbyes, Heard},
     setup::{self, Barrier},
@@ -12,7 +15,7 @@ use crate::{
     node::{Effect, Effects, Input, Node},
     trace::Record,
     units::{MachineId, Time},
-    wire::{Control, Frame, Message, encode_frame, kind},
+    wire::{Control, Frame, Hello, Message, encode_frame, kind},
 };
 
 /// Where a machine stands; the same phases as on real sockets.
@@ -20,12 +23,16 @@ use crate::{
 pub(super) enum Phase {
     /// Not every peer is ready.
     Barrier,
+    /// It was started again; its links come up one by one.
+    Rejoining,
     /// The node works.
     Running,
     /// Goodbye was said; what peers still send is taken.
     Draining,
     /// The last words are written.
     Done,
+    /// A fault killed it.
+    Dead,
 }
 
 /// One machine of the run.
@@ -53,8 +60,10 @@ pub struct Simulation<N: Node> {
     pub(super) network: Network,
     pub(super) goodbyes: Goodbyes,
     pub(super) barrier: Barrier,
-    effects: Effects<N::Message>,
-    frame: Vec<u8>,
+    /// Of runs whose plan has faults of processes.
+    pub(super) lives: Option<Box<Lives<N>>>,
+    pub(super) effects: Effects<N::Message>,
+    pub(super) frame: Vec<u8>,
     totals: Totals,
 }
 
@@ -64,12 +73,34 @@ impl<N: Node> Simulation<N> {
     /// # Errors
     /// [`SimError`] if machines refuse each other.
     pub fn new(config: Config, node: impl FnMut(MachineId) -> N) -> Result<Self, SimError> {
+        Self::with(config, node, None)
+    }
+
+    /// The same of a run in which processes die: `revive` makes the node of a further life, from what the records of the
+    /// machine say by then.
+    ///
+    /// # Errors
+    /// [`SimError`] if machines refuse each other.
+    pub fn with_lives(
+        config: Config,
+        node: impl FnMut(MachineId) -> N,
+        revive: impl FnMut(MachineId) -> N + 'static,
+    ) -> Result<Self, SimError> {
+        let lives = Lives::new(config.machines, Revive(Box::new(revive)));
+        Self::with(config, node, Some(Box::new(lives)))
+    }
+
+    fn with(
+        config: Config,
+        node: impl FnMut(MachineId) -> N,
+        lives: Option<Box<Lives<N>>>,
+    ) -> Result<Self, SimError> {
         if let Some(plan) = &config.faults {
             if config.machines > CONTROL_MACHINES_MAX {
                 let machines = config.machines;
                 return Err(SimError::TooManyForFaults { machines });
             }
-            if plan.has_process_faults() {
+            if plan.has_process_faults() && lives.is_none() {
                 return Err(SimError::ProcessFaults);
             }
         }
@@ -97,6 +128,7 @@ impl<N: Node> Simulation<N> {
             agenda,
             network,
             barrier,
+            lives,
             effects: Vec::new(),
             frame: Vec::new(),
             totals: Totals::default(),
@@ -120,41 +152,70 @@ impl<N: Node> Simulation<N> {
             if place.at > now {
                 (now, timeouts) = (place.at, 0);
             }
-            match what {
-                What::Enter(me) => {
-                    for peer in me.peers(self.config.machines) {
-                        self.input(me, now, Input::LinkUp { peer, incarnation: 1 });
-                    }
-                    self.apply(me, now, observer)?;
+            if let What::Wake(me) = what {
+                timeouts += 1;
+                if timeouts == TIMEOUTS_MAX {
+                    return Err(SimError::Stuck { machine: me });
                 }
-                What::Start(me) => self.start(me, now, observer)?,
-                What::Wake(me) => {
-                    let machine = self.machines.get_mut(me.index());
-                    let is_mine = |machine: &&mut Machine<N>| machine.wake == Some(place);
-                    if let Some(machine) = machine.filter(is_mine) {
-                        machine.wake = None;
-                        timeouts += 1;
-                        if timeouts == TIMEOUTS_MAX {
-                            return Err(SimError::Stuck { machine: me });
-                        }
-                        self.input(me, now, Input::Timeout);
-                        self.apply(me, now, observer)?;
-                    }
-                }
-                What::Break(me) => self.break_links(me, place, observer)?,
-                What::Segment(slot) => self.segment(slot, now, observer)?,
-                What::Stop(me) => self.time_is_over(me, now, observer)?,
-                What::StopToo(me) => self.stop_too(me, now, observer)?,
-                What::End(me) => self.end_at_once(me, now, observer)?,
             }
+            if self.lives.is_some()
+                && let Some(me) = self.addressee(what)
+                && self
+                    .lives
+                    .as_mut()
+                    .is_some_and(|lives| lives.keep(me, place, what))
+            {
+                continue;
+            }
+            self.take(place, what, now, observer)?;
         }
+        let has_ended = |machine: &Machine<N>| matches!(machine.phase, Phase::Done | Phase::Dead);
         assert!(
-            self.network.is_quiet() && self.machines.iter().all(|machine| machine.phase == Phase::Done),
+            self.network.is_quiet() && self.machines.iter().all(has_ended),
             "at {now:?} nothing is left to do, but not every machine has ended"
         );
         self.totals.segments = self.network.delivered;
         self.totals.ended = now;
         Ok(self.totals)
+    }
+
+    /// Does what is on the agenda: now, for a machine that stood still when it should have been done.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        place: Place,
+        what: What,
+        now: Time,
+        observer: &mut impl Observer,
+    ) -> Result<(), SimError> {
+        match what {
+            What::Enter(me) => {
+                for peer in me.peers(self.config.machines) {
+                    self.input(me, now, Input::LinkUp { peer, incarnation: 1 });
+                }
+                self.apply(me, now, observer)
+            }
+            What::Start(me) => self.start(me, now, observer),
+            What::Wake(me) => {
+                let machine = self.machines.get_mut(me.index());
+                let is_mine = |machine: &&mut Machine<N>| machine.wake == Some(place);
+                let Some(machine) = machine.filter(is_mine) else {
+                    return Ok(());
+                };
+                machine.wake = None;
+                self.input(me, now, Input::Timeout);
+                self.apply(me, now, observer)
+            }
+            What::Break(me) => self.break_links(me, place, now, observer),
+            What::Segment(slot) => self.segment(slot, now, observer),
+            What::Stop(me) => self.time_is_over(me, now, observer),
+            What::StopToo(me) => self.stop_too(me, now, observer),
+            What::End(me) => self.end_at_once(me, now, observer),
+            What::Lost { me, peer, life } => self.peer_lost(me, peer, life, now, observer),
+            What::Revive(me) => self.revive(me, now),
+            What::Rise { me, life } => self.rise_late(me, life, now, observer),
+            What::Thaw(me) => self.thaw(me, now, observer),
+        }
     }
 
     pub(super) fn machine(&mut self, me: MachineId) -> Option<&mut Machine<N>> {
@@ -205,8 +266,8 @@ impl<N: Node> Simulation<N> {
             return;
         };
         let deadline = match machine.phase {
-            Phase::Done => None,
-            Phase::Barrier | Phase::Running | Phase::Draining => machine.node.deadline(),
+            Phase::Done | Phase::Dead => None,
+            Phase::Barrier | Phase::Rejoining | Phase::Running | Phase::Draining => machine.node.deadline(),
         };
         let at = deadline.map(|deadline| deadline.max(now));
         if at != machine.wake.map(|place| place.at) {
@@ -238,6 +299,7 @@ impl<N: Node> Simulation<N> {
         };
         machine.sent.0 += u64::from(copies);
         machine.sent.1 += u64::from(copies) * self.frame.len() as u64;
+        let copies = if self.reaches(from, to) { copies } else { 0 };
         for _ in 0..copies {
             self.network.send(from, to, now, &self.frame, &mut self.agenda)?;
         }
@@ -269,6 +331,9 @@ impl<N: Node> Simulation<N> {
         now: Time,
         control: &Control,
     ) -> Result<(), SimError> {
+        if !self.reaches(from, to) {
+            return Ok(());
+        }
         self.frame.clear();
         control.encode(&mut self.frame);
         self.network.send(from, to, now, &self.frame, &mut self.agenda)
@@ -282,6 +347,23 @@ impl<N: Node> Simulation<N> {
         };
         let (from, to) = (arrived.from, arrived.to);
         while let Some(frame) = next_frame(&mut arrived)? {
+            if frame.kind == kind::HELLO && self.lives.is_some() {
+                let hello = Hello::decode(frame.body);
+                let hello = hello.map_err(|refusal| SimError::Refused { from, to, refusal })?;
+                self.on_hello(to, &hello, now, observer)?;
+                if self
+                    .machine(to)
+                    .is_none_or(|machine| machine.phase == Phase::Dead)
+                {
+                    // It started with that, and its first deed was to die: nothing more reaches it.
+                    return Ok(());
+                }
+                continue;
+            }
+            if !self.is_linked(to, from) {
+                // It refused this connection, which its peer does not know yet.
+                continue;
+            }
             if frame.kind <= kind::CONTROL_LAST {
                 let control = Control::decode(frame.kind, frame.body);
                 let control = control.map_err(|error| SimError::Field { from, to, error })?;
@@ -316,11 +398,34 @@ impl<N: Node> Simulation<N> {
             },
         );
         if self.config.faults.is_some() {
-            self.plan_faults(me, now);
+            self.plan_faults(me, now, Duration::ZERO);
             self.break_now(me, now, observer)?;
+            self.take_hellos(me, now)?;
         }
         self.apply(me, now, observer)?;
         self.take_held(me, now, observer)
+    }
+}
+
+impl<N> Machine<N> {
+    /// Its process is gone, and what it had planned.
+    pub(super) fn die(&mut self) {
+        self.phase = Phase::Dead;
+        self.wake = None;
+        self.breaking = None;
+    }
+
+    /// Its process is there again.
+    pub(super) fn begin_again(&mut self, node: N, heard: Heard) {
+        *self = Self {
+            node,
+            phase: Phase::Rejoining,
+            goodbye_said: false,
+            wake: None,
+            heard,
+            breaking: None,
+            sent: (0, 0),
+        };
     }
 }
 

@@ -444,6 +444,110 @@ fn a_lost_peer_may_come_back() {
 }
 
 #[test]
+fn a_further_life_takes_the_place_of_the_one_before_which_never_comes_back() {
+    let (machine, mut first, address) = started_pair(OnPeerLoss::Continue);
+    let life = |incarnation| clocklab::wire::Hello {
+        incarnation,
+        ..hello(1, 2)
+    };
+    let refusal = |incarnation| {
+        let mut peer = Peer::connect(address);
+        peer.hello(&life(incarnation));
+        peer.error()
+    };
+    assert_eq!(refusal(1).0, ErrorCode::DuplicateMachine, "that life is here");
+    // The connection to the life before looks as well as ever: nobody has closed it.
+    let mut second = Peer::connect(address);
+    assert_eq!(second.join(&life(3)).incarnation, 1);
+    let is_down = |input: &Input<Number>| {
+        *input
+            == Input::LinkDown {
+                peer: MachineId(1),
+                cause: DownCause::Lost,
+            }
+    };
+    machine.wait_for(is_down);
+    machine.wait_for(|input| {
+        *input
+            == Input::LinkUp {
+                peer: MachineId(1),
+                incarnation: 3,
+            }
+    });
+    assert_eq!(first.frame(), None, "the connection of the life before is closed");
+    assert_eq!(second.frame().map(|(kind, _)| kind), Some(0x02), "ready, at once");
+    for stale in [1, 2] {
+        let (code, text) = refusal(stale);
+        assert_eq!(code, ErrorCode::StaleIncarnation);
+        assert!(text.contains("life 3") && text.contains("--rejoin"), "{text}");
+    }
+    assert_eq!(refusal(3).0, ErrorCode::DuplicateMachine);
+    drop(second);
+    machine.wait_for(is_down);
+    assert_eq!(
+        refusal(2).0,
+        ErrorCode::StaleIncarnation,
+        "also when nobody is there"
+    );
+    machine.handle.stop(Reason::Interrupted);
+    machine.end().unwrap();
+}
+
+#[test]
+fn a_machine_that_is_started_again_waits_for_its_peers_no_longer_than_a_grace() {
+    let addresses = free_addresses(3);
+    let again = Config {
+        incarnation: 2,
+        standing: Standing::Given,
+        on_peer_loss: OnPeerLoss::Continue,
+        duration: Some(Duration::from_secs(60)),
+        // All but four seconds of the run are over.
+        run_age: Duration::from_secs(56),
+        last_at: Some(clocklab::trace::WallTime(0)),
+        ..place(0, &addresses)
+    };
+    let begun = std::time::Instant::now();
+    let machine = Running::start(again, 0);
+    let mut peer = Peer::connect(addresses[0]);
+    let proposed = hello(1, 3);
+    assert_eq!(peer.join(&proposed).incarnation, 2);
+    assert_eq!(peer.frame().map(|(kind, _)| kind), Some(0x02), "ready, at once");
+    machine.wait_for(|input| matches!(input, Input::LinkUp { .. }));
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
+    let waited = begun.elapsed();
+    assert!(waited >= Duration::from_millis(1900), "{waited:?}");
+    let mut late = Peer::connect(addresses[0]);
+    late.join(&hello(2, 3));
+    machine.wait_for(|input| {
+        matches!(
+            input,
+            Input::LinkUp {
+                peer: MachineId(2),
+                ..
+            }
+        )
+    });
+    assert_eq!(late.frame().map(|(kind, _)| kind), Some(0x02), "ready, at once");
+    peer.say(&goodbye(1, Reason::Interrupted));
+    late.say(&goodbye(2, Reason::Interrupted));
+    machine.wait_for(|input| {
+        matches!(
+            input,
+            Input::Stop {
+                reason: Reason::Duration,
+                ..
+            }
+        )
+    });
+    machine.end().unwrap();
+    let lasted = begun.elapsed();
+    assert!(
+        lasted >= Duration::from_millis(3900) && lasted < Duration::from_secs(20),
+        "{lasted:?}"
+    );
+}
+
+#[test]
 fn frames_that_break_the_protocol_take_the_link_down_with_their_error() {
     let frames: [(&[u8], ErrorCode); 7] = [
         (&[0, 0, 0, 0], ErrorCode::FrameTooLong),

@@ -56,6 +56,7 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
 fn run(rates: &[u32], seconds: f64, latency: &str, seed: u64) -> Simulated {
     Simulated {
         rates: rates.to_vec(),
+        speed: clocklab::units::Speed::NORMAL,
         draw: 10,
         phase: Phase::Random,
         clock: ClockKind::Lamport,

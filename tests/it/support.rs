@@ -60,6 +60,7 @@ pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
         duration: None,
         secret: None,
         faults: Plan::default(),
+        last_at: None,
         run_age: Duration::ZERO,
     }
 }

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     judge::{Context, Pair},
-    loose::{Broken, Loose},
+    loose::{Broken, Loose, Lost},
     stamp::Stamps,
 };
 use crate::{
@@ -77,6 +77,7 @@ pub(super) struct Channel {
 #[derive(Clone, Debug, Default)]
 struct Faulty {
     loose: Loose,
+    lost: Lost,
     broken: Broken,
 }
 
@@ -127,6 +128,10 @@ enum Found {
     /// The message of the given send, which has no place in the order.
     Loose {
         clock: u64,
+    },
+    /// The message sent in the given line, which was lost.
+    Lost {
+        line: u64,
     },
     Twice,
     /// It was passed over before.
@@ -190,7 +195,10 @@ impl Channels {
             return;
         };
         let faulty = channel.faulty.get_or_insert_default();
-        faulty.broken.lost += u64::from(mishaps.lost.contains(&to));
+        if mishaps.lost.contains(&to) {
+            faulty.broken.lost += 1;
+            faulty.lost.push(send.clock, send.line);
+        }
         channel.newest = send.clock;
         let copies = mishaps.copies(to);
         faulty.broken.duplicated += copies.saturating_sub(1);
@@ -301,6 +309,10 @@ impl Channel {
                 Found::Loose { clock } => {
                     matched += self.settle_loose(clock, &receive, pair, stamps, context)
                 }
+                Found::Lost { line } => {
+                    context.judge_clock(pair, None, &receive);
+                    context.lost(pair, line, &receive);
+                }
                 Found::Twice => self.twice(pair, &receive, context),
                 Found::Late(skipped) => self.late(skipped, pair, &receive, context),
                 Found::Other => {
@@ -312,7 +324,17 @@ impl Channel {
                     }
                     let place = self.sends.partition_point(|send| send.clock < aim);
                     if self.sends.get(place).is_none_or(|send| send.clock != aim) {
-                        self.nowhere(pair, &receive, context);
+                        // A message without an order that carries the clock before its send event, or none at all.
+                        match self.settle_loose(
+                            stamps.other_aim(receive.sent),
+                            &receive,
+                            pair,
+                            stamps,
+                            context,
+                        ) {
+                            0 => self.nowhere(pair, &receive, context),
+                            found => matched += found,
+                        }
                         continue;
                     }
                     // Those before it were passed over.
@@ -353,7 +375,7 @@ impl Channel {
         matched
     }
 
-    /// A message without an order has been received. Returns 1.
+    /// The message without an order that was sent at `clock` has been received. Returns 0 if there is none, else 1.
     fn settle_loose(
         &mut self,
         clock: u64,
@@ -378,9 +400,13 @@ impl Channel {
         if next == Some(aim) {
             return Found::Match { early };
         }
-        let is_loose = |clock| self.faulty.as_ref().is_some_and(|faulty| faulty.loose.has(clock));
-        if is_loose(aim) {
-            return Found::Loose { clock: aim };
+        if let Some(faulty) = &self.faulty {
+            if faulty.loose.has(aim) {
+                return Found::Loose { clock: aim };
+            }
+            if let Some(line) = faulty.lost.line_of(aim) {
+                return Found::Lost { line };
+            }
         }
         if self.last.is_some_and(|(clock, ..)| clock == aim) {
             return Found::Twice;
@@ -395,10 +421,6 @@ impl Channel {
         }
         if next == Some(stamps.other_aim(receive.sent)) {
             return Found::Match { early: !early };
-        }
-        let other = stamps.other_aim(receive.sent);
-        if is_loose(other) {
-            return Found::Loose { clock: other };
         }
         Found::Other
     }

@@ -56,6 +56,11 @@ pub(super) fn finish(
             }
         }
     }
+    let unsaid = |machine: MachineId| {
+        let log = machines.get(machine.index())?.as_ref()?;
+        Some(u32::from(log.footer.is_none()))
+    };
+    shared.lives.finish(unsaid, &shared.files, &mut shared.violations);
     name_wrong_rules(machines, shared);
     notes
 }
@@ -101,10 +106,12 @@ fn judge_conservation(
             notes.push(format!(
                 "{} messages of machine {peer} to machine {me} are unaccounted for: {}",
                 sent - arrived,
-                if lost {
-                    "a link was lost"
-                } else {
-                    "the one did not hear the other's goodbye"
+                match [peer, me].into_iter().find(|id| shared.lives.has_restarted(*id)) {
+                    Some(id) => format!(
+                        "machine {id} was started again, so what waited in its queue, and what was on the link, is lost"
+                    ),
+                    None if lost => "a link was lost".to_owned(),
+                    None => "the one did not hear the other's goodbye".to_owned(),
                 },
             ));
             continue;

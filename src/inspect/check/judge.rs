@@ -170,6 +170,24 @@ impl Context<'_> {
         });
     }
 
+    /// A message was received that an injected fault had lost.
+    #[cold]
+    pub(super) fn lost(&mut self, pair: Pair, send_line: u64, receive: &Received) {
+        let files = self.files;
+        self.violations.add(ORDER, pair.to, || {
+            let places = vec![
+                files.place(pair.to, receive.line),
+                files.place(pair.from, send_line),
+            ];
+            let text = format!(
+                "receive of {}, of which its sender says lost={}: a message that a fault lost never arrives",
+                message(pair, receive.sent, places.get(1)),
+                pair.to,
+            );
+            (places, text)
+        });
+    }
+
     /// No send fits this receive.
     pub(super) fn nowhere(&mut self, pair: Pair, receive: &Received, last: Option<(u64, u64, u64)>) {
         let files = self.files;

@@ -3,6 +3,7 @@
 use super::{
     channel::{Channels, Received, Sent},
     judge::{Context, Files, Losses},
+    lives::Lives,
     rules::{CLOCK, FOOTER, FORMAT, TICK, TIME},
     vector::{Claims, Step, VectorTrack},
     wrong_rule::Fits,
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) channels: Channels,
     pub(super) losses: Losses,
     pub(super) claims: Claims,
+    pub(super) lives: Lives,
     pub(super) violations: Violations,
 }
 
@@ -79,18 +81,44 @@ impl MachineCheck {
                 let lines = shared.losses.entry((self.me, *peer)).or_default();
                 lines.push(line);
             }
-            Record::LinkUp { .. }
-            | Record::Stall { .. }
+            Record::LinkUp { peer, incarnation } => {
+                let link = (self.me, *peer);
+                let Shared {
+                    lives,
+                    files,
+                    violations,
+                    ..
+                } = shared;
+                lives.linked(link, line, *incarnation, files, violations);
+            }
+            Record::Restarted { incarnation } => self.restarted(line, *incarnation, shared),
+            // No event, but the clock is what the next one goes on from.
+            Record::Jumped { ticks, .. } => self.clock = self.clock.saturating_add(*ticks),
+            Record::Stall { .. }
             | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
-            | Record::Pace { .. }
-            | Record::Jumped { .. }
-            | Record::Restarted { .. } => {}
+            | Record::Pace { .. } => {}
             Record::Ended(footer) => self.end(line, footer, shared),
         }
         (self.last_at, self.last_line) = (at, line);
+    }
+
+    /// A further life begins: every link of the one before was lost with it, in both directions.
+    #[cold]
+    fn restarted(&self, line: u64, incarnation: u32, shared: &mut Shared) {
+        let Shared {
+            lives,
+            files,
+            violations,
+            losses,
+            ..
+        } = shared;
+        lives.restarted(self.me, line, incarnation, files, violations);
+        for peer in self.me.peers(self.machines) {
+            losses.entry((self.me, peer)).or_default().push(line);
+        }
     }
 
     #[inline]

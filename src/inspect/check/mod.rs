@@ -8,6 +8,7 @@
 mod channel;
 mod end;
 mod judge;
+mod lives;
 mod loose;
 mod machine;
 mod rules;
@@ -21,9 +22,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use self::{
     channel::Channels,
     judge::Files,
+    lives::Lives,
     machine::{MachineCheck, Shared},
     rules::{
-        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
+        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, INCARNATION, ORDER, RULES, STAMP, TICK,
+        TIME, VECTOR,
     },
 };
 use super::run::Item;
@@ -78,6 +81,7 @@ impl Check {
                 channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
                 losses: BTreeMap::new(),
                 claims: vec![None; files.len()],
+                lives: Lives::default(),
                 violations: Violations::default(),
                 files: Files(files),
             },
@@ -160,6 +164,7 @@ impl Check {
             STAMP | CONDITION | ORDER => matched,
             CONSERVATION => channels,
             FOOTER => footers,
+            INCARNATION => self.shared.lives.judged,
             VECTOR => vectors,
             _ => 0,
         };
@@ -184,15 +189,8 @@ impl Check {
             .filter(|count| count.judged > 0 || count.broken > 0)
             .collect();
         let order: Vec<&'static str> = rules.iter().map(|count| count.rule).collect();
-        let endless = (0..).map(MachineId).zip(&self.machines);
-        let endless =
-            endless.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
-        let endless = endless
-            .map(|(id, _)| id)
-            .chain(headless.iter().copied())
-            .collect();
         Verdict {
-            endless,
+            endless: endless(&self.machines, headless),
             dir: dir.to_owned(),
             machines: u16::try_from(self.machines.len()).unwrap_or(u16::MAX),
             events,
@@ -203,4 +201,12 @@ impl Check {
             notes,
         }
     }
+}
+
+/// The machines whose log has no end.
+fn endless(machines: &[Option<MachineCheck>], headless: &[MachineId]) -> Vec<MachineId> {
+    let all = (0..).map(MachineId).zip(machines);
+    let endless = all.filter(|(_, machine)| machine.as_ref().is_some_and(|machine| machine.footer.is_none()));
+    let endless = endless.map(|(id, _)| id);
+    endless.chain(headless.iter().copied()).collect()
 }

@@ -21,11 +21,13 @@ pub(super) const ORDER: &str = "channel order";
 pub(super) const CONSERVATION: &str = "conservation";
 /// The footer is the last line, and counts what the log holds.
 pub(super) const FOOTER: &str = "footer";
+/// Lives of a machine count 2, 3, …, and nobody's link leads back to an earlier one, or to one that never was.
+pub(super) const INCARNATION: &str = "incarnation";
 /// Own entry by 1, receives by entrywise maximum, nobody ahead of the owner.
 pub(super) const VECTOR: &str = "vector clock";
 
 /// All of them, in the order of reports.
-pub(super) const RULES: [&str; 11] = [
+pub(super) const RULES: [&str; 12] = [
     FORMAT,
     COMPLETE,
     TIME,
@@ -36,5 +38,6 @@ pub(super) const RULES: [&str; 11] = [
     ORDER,
     CONSERVATION,
     FOOTER,
+    INCARNATION,
     VECTOR,
 ];

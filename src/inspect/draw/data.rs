@@ -88,6 +88,17 @@ struct Row<'a> {
     /// For each receive and exchange: messages waiting behind it, -1 if the log does not say.
     queues: Vec<i64>,
     texts: Vec<String>,
+    /// Injected faults on it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<FaultShown<'a>>,
+}
+
+#[derive(Serialize)]
+struct FaultShown<'a> {
+    id: u32,
+    from: i64,
+    until: Option<i64>,
+    text: &'a str,
 }
 
 #[derive(Default, Serialize)]
@@ -256,9 +267,21 @@ impl<'a> Making<'a> {
             kinds: String::new(),
             queues: Vec::new(),
             texts: Vec::new(),
+            faults: self.faults(shown.process),
         };
         self.columns(&mut result, shown.process, shown.first..shown.end);
         Some(result)
+    }
+
+    fn faults(&self, process: u32) -> Vec<FaultShown<'a>> {
+        let breaks = self.history.breaks_of(process).filter(|_| self.start.is_some());
+        let shown = breaks.map(|found| FaultShown {
+            id: found.id,
+            from: self.since(found.from),
+            until: found.until.map(|until| self.since(until)),
+            text: &found.text,
+        });
+        shown.collect()
     }
 
     fn columns(&self, row: &mut Row<'_>, process: u32, range: std::ops::Range<u32>) {

@@ -1,6 +1,7 @@
 //! What the signs of a static picture mean: only those that occur in it.
 
 use super::{
+    breaks::flash,
     element::{Pixels, Writer, width_of},
     marks::shape,
     plan::{Axis, LEFT, RIGHT},
@@ -22,6 +23,7 @@ pub(super) enum Sample {
     Wait,
     Band,
     Lost(Fate),
+    Fault,
     Past,
     Future,
     Concurrent,
@@ -93,6 +95,9 @@ impl Pen<'_> {
             if has_fate(fate) {
                 items.push((Sample::Lost(fate), text));
             }
+        }
+        if plan.lanes.iter().any(|lane| !plan.breaks(lane).is_empty()) {
+            items.push((Sample::Fault, "injected fault, on the sender"));
         }
         if self.highlight.is_some() {
             items.extend([
@@ -176,7 +181,13 @@ impl Pen<'_> {
                         shape(writer, EventKind::Internal, end, y, 3.5);
                         String::new()
                     }
-                    Fate::Dropped | Fate::Lost => {
+                    Fate::Lost => {
+                        let bad = colours.bad;
+                        let path = flash(end, y, 3.5);
+                        writer.empty("path", &[("d", &path), ("fill", &bad), ("stroke", &"none")]);
+                        String::new()
+                    }
+                    Fate::Dropped => {
                         format!("M{left} {low}L{right} {high}M{left} {high}L{right} {low}")
                     }
                     Fate::Unknown => format!("M{right} {}L{left} {low}L{left} {high}Z", Pixels(y)),
@@ -185,6 +196,20 @@ impl Pen<'_> {
                     let fill = paint((fate == Fate::Unknown).then_some(ink));
                     writer.empty("path", &[("d", &path), ("fill", &fill), ("stroke-width", &1.5)]);
                 }
+            }
+            Sample::Fault => {
+                group(writer, colours.bad, Some(colours.bad), 1.0, "fault");
+                let attributes = [
+                    ("x", &Pixels(x + 3.0) as &dyn std::fmt::Display),
+                    ("y", &Pixels(y - 6.0)),
+                    ("width", &20),
+                    ("height", &12),
+                    ("fill-opacity", &0.12),
+                    ("stroke", &"none"),
+                ];
+                writer.empty("rect", &attributes);
+                let path = format!("M{} {}V{}", Pixels(x + 3.0), Pixels(y - 6.0), Pixels(y + 6.0));
+                line("none", path, writer);
             }
             Sample::Past => {
                 group(writer, colours.past, Some(colours.past), 4.0, "past");

@@ -12,6 +12,7 @@
 //!
 //! The form goes back to L. Lamport, "Time, Clocks, and the Ordering of Events in a Distributed System", 1978.
 
+mod breaks;
 mod data;
 mod element;
 mod legend;

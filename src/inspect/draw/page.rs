@@ -30,6 +30,7 @@ pub fn viewer_script() -> &'static str {
         include_str!("viewer/search.js"),
         include_str!("viewer/scales.js"),
         include_str!("viewer/scene.js"),
+        include_str!("viewer/faults.js"),
         include_str!("viewer/paint.js"),
         include_str!("viewer/overlay.js"),
         include_str!("viewer/details.js"),
@@ -53,6 +54,7 @@ pub fn viewer_style() -> String {
         ("past", light.past, dark.past),
         ("future", light.future, dark.future),
         ("concurrent", light.concurrent, dark.concurrent),
+        ("bad", light.bad, dark.bad),
     ] {
         let _ = writeln!(style, "  --cl-{name}: light-dark({light}, {dark});");
     }

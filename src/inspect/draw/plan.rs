@@ -39,6 +39,10 @@ const LANE_HEIGHT_MIN: f64 = 30.0;
 const LINE_PART: f64 = 0.72;
 const BAND_PART: f64 = 0.56;
 
+/// Parts of a lane's height that the shade of a fault takes above and beneath the line.
+pub(super) const FAULT_ABOVE: f64 = 0.6;
+pub(super) const FAULT_BENEATH: f64 = 0.24;
+
 /// Most pixels that one waiting message is high.
 const MESSAGE_HEIGHT_MAX: f64 = 9.0;
 
@@ -147,7 +151,13 @@ impl<'a> Plan<'a> {
         plan.message_height = (lane_height * BAND_PART / f64::from(most.max(1))).min(MESSAGE_HEIGHT_MAX);
         // The first lane needs no more room above its line than its band takes.
         let first = plan.lanes.first().map_or(0, |lane| lane.waiting_max);
-        let mut line_y = top + f64::from(first) * plan.message_height + plan.radius + 16.0;
+        let band = f64::from(first) * plan.message_height + plan.radius + 16.0;
+        let broken = plan
+            .lanes
+            .first()
+            .is_some_and(|lane| !plan.breaks(lane).is_empty());
+        let shade = if broken { lane_height * FAULT_ABOVE } else { 0.0 };
+        let mut line_y = top + band.max(shade);
         for lane in &mut plan.lanes {
             lane.line_y = line_y;
             line_y += lane_height;

@@ -4,6 +4,7 @@
 //! readers: the past is thick, the future thick and dashed, what is concurrent thin.
 
 use super::{
+    breaks::flash,
     element::{Pixels, Writer},
     plan::{LEFT, Lane, Plan, RIGHT},
     relation::{Borders, Relation},
@@ -352,7 +353,8 @@ impl Pen<'_> {
         }
     }
 
-    /// A message without a receive event: dashed to a ring (waits), to a cross (dropped), dotted (unknown).
+    /// A message without a receive event: dashed to a ring (waits), to a cross (dropped), to a flash (lost by a fault),
+    /// dotted (unknown).
     fn stub(&self, writer: &mut Writer, message: &Message, from: (f64, f64), colour: Rgb) {
         let Some(lane) = self.plan.lane_of(message.to) else {
             return;
@@ -391,7 +393,12 @@ impl Pen<'_> {
                     &[("cx", &x), ("cy", &y), ("r", &Pixels(r)), ("fill", &ground)],
                 );
             }
-            Fate::Dropped | Fate::Lost => {
+            Fate::Lost => {
+                let bad = self.colours.bad;
+                let path = flash(x, y, r.max(2.4));
+                writer.empty("path", &[("d", &path), ("fill", &bad), ("stroke", &"none")]);
+            }
+            Fate::Dropped => {
                 let path = format!(
                     "M{} {}L{} {}M{} {}L{} {}",
                     Pixels(x - r),

@@ -247,6 +247,7 @@ impl Page<'_> {
         let plan = self.pen.plan;
         for (row, lane) in plan.lanes.iter().enumerate() {
             self.label(row, lane);
+            self.pen.breaks(&mut self.writer, lane);
             self.pen.band(&mut self.writer, lane);
             self.pen.line(&mut self.writer, lane);
         }

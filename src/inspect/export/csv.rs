@@ -15,10 +15,7 @@
 use std::io::Write;
 
 use super::{ExportError, Exported, part::Part, row};
-use crate::{
-    inspect::history::{Message, Sender},
-    trace::TimeText,
-};
+use crate::{inspect::history::Sender, trace::TimeText};
 
 const HEADING: &str = "run,machine,index,at,at_us,kind,clock,jump,from,sent,queue,waited_us,to,line\r\n";
 
@@ -72,7 +69,7 @@ pub(super) fn write(
         number(&mut lines, row.queue);
         number(&mut lines, row.waited_us);
         lines.push(b',');
-        lines.extend_from_slice(recipients(history.sent_by(id), &names).as_bytes());
+        lines.extend_from_slice(recipients(history.recipients_of(id), &names).as_bytes());
         number(&mut lines, Some(row.line));
         lines.extend_from_slice(b"\r\n");
         if lines.len() >= BATCH_BYTES {
@@ -92,12 +89,12 @@ fn number(line: &mut Vec<u8>, number: Option<impl itoa::Integer>) {
 }
 
 /// The recipients as one field.
-fn recipients(messages: &[Message], names: &[String]) -> String {
+fn recipients(recipients: impl Iterator<Item = u32>, names: &[String]) -> String {
     let mut list = String::new();
-    for message in messages {
+    for to in recipients {
         let separator = if list.is_empty() { "" } else { ";" };
         list += separator;
-        list += names.get(message.to as usize).map_or("", String::as_str);
+        list += names.get(to as usize).map_or("", String::as_str);
     }
     field(&list)
 }

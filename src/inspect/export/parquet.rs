@@ -217,10 +217,8 @@ impl Columns {
         self.queue.push(row.queue.map(i64::from));
         self.waited_us.push(row.waited_us.map(&mut signed));
         self.arrived.push(row.arrived.map(|arrived| arrived.0));
-        self.to.push(
-            history.sent_by(id).iter().map(|message| machines.id(message.to)),
-            1,
-        );
+        self.to
+            .push(history.recipients_of(id).map(|to| machines.id(to)), 1);
         if machines.entries <= VECTOR_ENTRIES_MAX {
             // Entries of machines without a log stay 0.
             let mut entries = vec![0; machines.entries];

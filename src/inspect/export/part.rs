@@ -223,11 +223,11 @@ fn describe(history: &History, id: EventId) -> String {
         .received_by(id)
         .map(|message| history.name_of(message.send))
         .collect();
-    let recipient = |message: &Message| {
-        let process = history.processes.get(message.to as usize);
+    let recipient = |to: u32| {
+        let process = history.processes.get(to as usize);
         process.map_or_else(String::new, |process| process.name.clone())
     };
-    let to: Vec<String> = history.sent_by(id).iter().map(recipient).collect();
+    let to: Vec<String> = history.recipients_of(id).map(recipient).collect();
     let mut text = kind.word().to_owned();
     for (word, names) in [(" from ", from), (" to ", to)] {
         if let Some((last, _)) = names.split_at_checked(PARTNERS_SHOWN_MAX)

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row, Sender, Stray,
+    Break, EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row, Sender,
+    Stray,
 };
 
 /// Notes of one kind that are spelled out.
@@ -21,6 +22,7 @@ pub struct HistoryBuilder {
     strays: Vec<Stray>,
     /// By sender and recipient: messages that waited at the end.
     waiting: BTreeMap<(u32, u32), u64>,
+    pub(super) breaks: Vec<Break>,
     notes: Notes,
 }
 
@@ -162,6 +164,7 @@ impl HistoryBuilder {
             strays: self.strays,
             texts: self.texts,
             fronts,
+            breaks: self.breaks,
         }
     }
 
@@ -247,22 +250,27 @@ impl HistoryBuilder {
         self.message_at(place, receipt)
     }
 
-    /// The message of the event at `place` of the sender to the receiver.
+    /// The message of the event at `place` of the sender to the receiver: of two copies, the first that was not taken
+    /// yet.
     fn message_at(&self, place: usize, receipt: &Receipt) -> Option<usize> {
         let row = self.rows.get(receipt.from as usize)?.get(place)?;
         let send = EventId {
             process: receipt.from,
             index: u32::try_from(place).ok()?,
         };
-        // Each process gets one message of a send event at most, so no more need be searched.
+        // Each process gets two copies of a send event's message at most, so no more need be searched.
         let behind = self.messages.get(row.sent as usize..)?;
-        let messages = behind.get(..self.processes.len()).unwrap_or(behind);
-        let place = messages
-            .binary_search_by_key(&(send, receipt.receive.process), |message| {
-                (message.send, message.to)
-            })
-            .ok()?;
-        Some(row.sent as usize + place)
+        let messages = behind.get(..2 * self.processes.len()).unwrap_or(behind);
+        let wanted = (send, receipt.receive.process);
+        let first = messages.partition_point(|message| (message.send, message.to) < wanted);
+        let is_copy = |message: &&Message| (message.send, message.to) == wanted;
+        let copies = messages.get(first..)?.iter().take_while(is_copy);
+        let taken = copies
+            .clone()
+            .take_while(|message| message.receive().is_some())
+            .count();
+        let last = copies.count().checked_sub(1)?;
+        Some(row.sent as usize + first + taken.min(last))
     }
 
     fn tell(&self, receipt: &Receipt, what: &str) -> String {

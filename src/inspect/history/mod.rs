@@ -18,6 +18,7 @@
 //! | a message | 40 |
 //! | a message on its channel's front | 8 |
 
+mod breaks;
 mod build;
 mod front;
 mod name;
@@ -26,6 +27,7 @@ mod vectors;
 
 use std::{path::Path, sync::Arc};
 
+pub use breaks::Break;
 pub use build::{HistoryBuilder, Receipt};
 pub use front::{Fronts, Hop};
 pub use name::{EventName, NameError, NoSuchEvent};
@@ -104,7 +106,7 @@ pub enum Fate {
     Unknown,
 }
 
-/// One message: one send event, one recipient.
+/// One message: one send event, one recipient. Of a message that an injected fault sent twice there are two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The event that sent it.
@@ -182,6 +184,8 @@ pub struct History {
     /// The texts of events, by process; empty for clocklab's own logs.
     texts: Vec<Vec<Box<str>>>,
     fronts: Fronts,
+    /// Injected faults.
+    breaks: Vec<Break>,
 }
 
 impl History {
@@ -278,6 +282,12 @@ impl History {
         let behind = self.messages.get(first as usize..).unwrap_or_default();
         let count = behind.iter().take_while(|message| message.send == id).count();
         behind.get(..count).unwrap_or_default()
+    }
+
+    /// To whom an event sends, each once, whatever became of the message and of its copies.
+    pub fn recipients_of(&self, id: EventId) -> impl Iterator<Item = u32> + '_ {
+        let copies = self.sent_by(id).chunk_by(|a, b| a.to == b.to);
+        copies.filter_map(|copies| Some(copies.first()?.to))
     }
 
     /// The messages that an event takes: none or one in clocklab's own logs.

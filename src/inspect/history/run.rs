@@ -103,11 +103,11 @@ impl Reading {
                     }
                 }
             }
+            Record::Fault(note) => self.builder.fault(process, at, note),
+            Record::Mended { id } => self.builder.mended(process, at, *id),
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }
-            | Record::Fault(_)
-            | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. }
@@ -154,12 +154,15 @@ impl Reading {
                     } else {
                         Fate::Unknown
                     };
-                    self.builder.message(Message {
-                        send: id,
-                        to,
-                        fate,
-                        waited_us: None,
-                    });
+                    // A message that was sent twice is two, of which each may be received.
+                    for _ in 0..trace::copies(mishaps.as_deref(), *recipient).max(1) {
+                        self.builder.message(Message {
+                            send: id,
+                            to,
+                            fate,
+                            waited_us: None,
+                        });
+                    }
                 }
             }
             Kind::Receive {

@@ -1,6 +1,9 @@
 //! How late ticks came: the deadline of each tick, and counts by lateness.
 
-use crate::trace::{Header, WallTime};
+use crate::{
+    trace::{Header, WallTime},
+    units::{Period, Speed},
+};
 
 /// Upper bounds of the classes of lateness, in microseconds; one class more holds everything above.
 pub const LATENESS_BOUNDS_US: [u32; 16] = [
@@ -10,13 +13,18 @@ pub const LATENESS_BOUNDS_US: [u32; 16] = [
 /// Ticks by class of lateness: below 10 µs, below 20 µs, …, a second and more.
 pub type LatenessCounts = [u64; LATENESS_BOUNDS_US.len() + 1];
 
-/// The deadlines of a machine's ticks: start + phase + (tick − 1 + ticks skipped) / rate.
+/// The deadlines of a machine's ticks: begin + phase + n × period, n = 0, 1, … with the ticks skipped, by schedule.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
-    /// Of the first tick.
-    first: WallTime,
-    rate: u64,
+    /// Of the first tick of the schedule; `None` while there is none.
+    first: Option<WallTime>,
+    period: Period,
+    speed: Speed,
+    /// Ticks before this schedule.
+    before: u64,
     skipped: u64,
+    /// Ticks so far.
+    ticks: u64,
 }
 
 impl Deadlines {
@@ -24,10 +32,26 @@ impl Deadlines {
     pub(super) fn new(header: &Header) -> Option<Self> {
         let phase_us = i64::try_from(header.phase_us?).ok()?;
         Some(Self {
-            first: WallTime(header.started.0.saturating_add(phase_us)),
-            rate: u64::from(header.rate?.max(1)),
+            first: Some(WallTime(header.started.0.saturating_add(phase_us))),
+            period: Period::new(header.rate?, header.speed),
+            speed: header.speed,
+            before: 0,
             skipped: 0,
+            ticks: 0,
         })
+    }
+
+    /// A schedule ends, and the next one has not begun.
+    pub(super) fn halt(&mut self) {
+        self.first = None;
+    }
+
+    /// A schedule begins at `at`.
+    pub(super) fn begin(&mut self, at: WallTime, rate: u32, next_us: u64) {
+        let next_us = i64::try_from(next_us).unwrap_or(i64::MAX);
+        self.first = Some(WallTime(at.0.saturating_add(next_us)));
+        self.period = Period::new(rate, self.speed);
+        (self.before, self.skipped) = (self.ticks, 0);
     }
 
     /// Ticks were left out.
@@ -35,12 +59,15 @@ impl Deadlines {
         self.skipped = self.skipped.saturating_add(ticks);
     }
 
-    /// How late `tick` (from 1) was done, in microseconds; below 0 only in a log that broke the rules.
-    pub(super) fn late_us(&self, tick: u64, at: WallTime) -> i64 {
-        let index = tick.saturating_sub(1).saturating_add(self.skipped);
-        let later = u128::from(index) * 1_000_000 / u128::from(self.rate);
+    /// How late `tick` (from 1) was done, in microseconds; below 0 only in a log that broke the rules. `None` for one
+    /// that was not due by time.
+    pub(super) fn late_us(&mut self, tick: u64, at: WallTime) -> Option<i64> {
+        self.ticks = tick;
+        let first = self.first?;
+        let index = tick.saturating_sub(self.before).saturating_sub(1);
+        let later = self.period.of(index.saturating_add(self.skipped));
         let later = i64::try_from(later).unwrap_or(i64::MAX);
-        at.us_since(WallTime(self.first.0.saturating_add(later)))
+        Some(at.us_since(WallTime(first.0.saturating_add(later))))
     }
 }
 
@@ -56,19 +83,27 @@ mod tests {
     #[test]
     fn lateness_is_measured_from_the_deadline_behind_skipped_ticks() {
         let mut deadlines = Deadlines {
-            first: WallTime(1_000_000),
-            rate: 3,
+            first: Some(WallTime(1_000_000)),
+            period: Period::new(3, Speed::NORMAL),
+            speed: Speed::NORMAL,
+            before: 0,
             skipped: 0,
+            ticks: 0,
         };
-        assert_eq!(deadlines.late_us(1, WallTime(1_000_050)), 50);
+        assert_eq!(deadlines.late_us(1, WallTime(1_000_050)), Some(50));
         assert_eq!(
             deadlines.late_us(2, WallTime(1_333_333)),
-            0,
+            Some(0),
             "rounded as ticks are"
         );
         deadlines.skip(3);
-        assert_eq!(deadlines.late_us(3, WallTime(2_666_700)), 34);
-        assert_eq!(deadlines.late_us(3, WallTime(2_666_600)), -66);
+        assert_eq!(deadlines.late_us(3, WallTime(2_666_700)), Some(34));
+        assert_eq!(deadlines.late_us(3, WallTime(2_666_600)), Some(-66));
+        deadlines.halt();
+        assert_eq!(deadlines.late_us(4, WallTime(2_700_000)), None, "a step");
+        deadlines.begin(WallTime(5_000_000), 10, 50_000);
+        assert_eq!(deadlines.late_us(5, WallTime(5_050_000)), Some(0));
+        assert_eq!(deadlines.late_us(6, WallTime(5_150_007)), Some(7));
     }
 
     #[test]

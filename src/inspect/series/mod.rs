@@ -162,15 +162,28 @@ impl RunSeries {
                         .push(seconds.min(self.seconds), approximate(footer.queued));
                 }
             }
+            Record::Paused => {
+                if let Some(deadlines) = machine.and_then(|machine| machine.deadlines.as_mut()) {
+                    deadlines.halt();
+                }
+            }
+            Record::Pace { rate, next_us } => {
+                if let Some(deadlines) = machine.and_then(|machine| machine.deadlines.as_mut()) {
+                    deadlines.begin(at, *rate, *next_us);
+                }
+            }
+            // What waited is gone.
+            Record::Restarted { .. } => {
+                if let Some(machine) = machine {
+                    machine.queue.push(seconds, 0.0);
+                }
+            }
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Fault(_)
             | Record::Mended { .. }
-            | Record::Paused
             | Record::Stepped { .. }
-            | Record::Pace { .. }
-            | Record::Jumped { .. }
-            | Record::Restarted { .. } => {}
+            | Record::Jumped { .. } => {}
         }
     }
 
@@ -279,10 +292,10 @@ impl MachineSeries {
 
     /// How late the tick was.
     fn tick(&mut self, seconds: f64, at: WallTime, tick: u64) {
-        let Some(deadlines) = self.deadlines.filter(|_| tick > 0) else {
+        let deadlines = self.deadlines.as_mut().filter(|_| tick > 0);
+        let Some(late_us) = deadlines.and_then(|deadlines| deadlines.late_us(tick, at)) else {
             return;
         };
-        let late_us = deadlines.late_us(tick, at);
         if let Some(count) = self.lateness.get_mut(lateness::class(late_us)) {
             *count += 1;
         }

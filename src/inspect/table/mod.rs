@@ -174,7 +174,7 @@ fn counts(summary: &RunSummary) -> Grid {
 }
 
 fn manners(summary: &RunSummary) -> Grid {
-    let mut grid = Grid::new(&[
+    let mut headings = vec![
         "machine",
         "seconds",
         "drift",
@@ -183,13 +183,18 @@ fn manners(summary: &RunSummary) -> Grid {
         "late ms",
         "stalls",
         "ended",
-    ]);
+    ];
+    let is_broken = summary.has_faulty_messages();
+    if is_broken {
+        headings.extend(["lost", "doubled"]);
+    }
+    let mut grid = Grid::new(&headings);
     for machine in &summary.machines {
         let late = match (machine.tick_error_us_mean, machine.tick_error_us_max) {
             (Some(mean), Some(max)) => format!("{}/{}", milliseconds(mean), milliseconds(max)),
             _ => "-".to_owned(),
         };
-        grid.push(vec![
+        let mut row = vec![
             machine.machine.to_string(),
             format!("{:.1}", machine.seconds),
             machine.drift.to_string(),
@@ -200,7 +205,11 @@ fn manners(summary: &RunSummary) -> Grid {
             machine
                 .reason
                 .map_or("-".to_owned(), |reason| reason.name().to_owned()),
-        ]);
+        ];
+        if is_broken {
+            row.extend([machine.lost.to_string(), machine.duplicated.to_string()]);
+        }
+        grid.push(row);
     }
     grid
 }

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use clocklab::{
     clock::ClockKind,
+    faults,
     model::{self, Machine, Phase},
     sim::{self, Latency, Observer, Simulation},
     trace::{Header, LineWriter, Record, WallTime},
@@ -41,12 +42,17 @@ impl Observer for Texts {
 
 /// The log of each machine.
 pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
+    broken_logs(plan, None)
+}
+
+/// The same, with injected faults.
+pub(crate) fn broken_logs(plan: &Plan<'_>, faults: Option<faults::Plan>) -> Vec<String> {
     let machines = u16::try_from(plan.rates.len()).unwrap();
     let config = sim::Config {
         machines,
         duration_us: plan.seconds * 1_000_000,
         latency: Latency::Constant { us: 0 },
-        faults: None,
+        faults,
         seed: plan.seed,
         run: "generated".parse().unwrap(),
         epoch: WallTime(0),
@@ -64,6 +70,7 @@ fn model(plan: &Plan<'_>, me: MachineId) -> model::Config {
         me,
         machines: u16::try_from(plan.rates.len()).unwrap(),
         rate: plan.rates[me.index()],
+        speed: Speed::NORMAL,
         draw: plan.draw,
         phase: Phase::Random,
         clock: ClockKind::Lamport,

@@ -196,18 +196,23 @@ impl<'a> Scene<'a> {
     fn sends(&self, id: EventId) -> String {
         let messages = self.causality.history().sent_by(id);
         let recipients: Vec<String> = messages
-            .iter()
+            .chunk_by(|a, b| a.to == b.to)
             .take(RECIPIENTS_SHOWN_MAX)
-            .map(|message| match message.fate {
+            .filter_map(|copies| Some((copies.first()?, copies.len())))
+            .map(|(message, copies)| match message.fate {
                 Fate::Dropped => format!("{} (link down)", self.machine(message.to)),
                 Fate::Lost => format!("{} (lost by a fault)", self.machine(message.to)),
+                Fate::Received(_) | Fate::Waiting | Fate::Unknown if copies > 1 => {
+                    format!("{} (twice, by a fault)", self.machine(message.to))
+                }
                 Fate::Received(_) | Fate::Waiting | Fate::Unknown => self.machine(message.to),
             })
             .collect();
         if recipients.is_empty() {
             return "sends".to_owned();
         }
-        let more = match messages.len().saturating_sub(RECIPIENTS_SHOWN_MAX) {
+        let all = self.causality.history().recipients_of(id).count();
+        let more = match all.saturating_sub(RECIPIENTS_SHOWN_MAX) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };

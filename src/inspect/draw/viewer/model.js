@@ -6,7 +6,7 @@ const FORMAT = "clocklab-diagram 1";
 const KIND_WORDS = { i: "internal", s: "send", r: "receive", x: "exchange", o: "other" };
 const FATE_WORDS = { r: "received", w: "waiting", d: "dropped", l: "lost", u: "unknown" };
 const [INTERNAL, SEND, RECEIVE, EXCHANGE, OTHER] = [..."isrxo"].map((letter) => letter.charCodeAt(0));
-const [RECEIVED, WAITING, DROPPED] = [..."rwd"].map((letter) => letter.charCodeAt(0));
+const [RECEIVED, WAITING, DROPPED, LOST] = [..."rwdl"].map((letter) => letter.charCodeAt(0));
 
 /** Adds up a column of differences into `target`, from `place` on. */
 function addUp(steps, target, place) {
@@ -47,6 +47,7 @@ function buildRow(process, start) {
     queueWaiting: Int32Array.from(process.queue_waiting),
     queueMax: process.queue ?? 0,
     texts: process.texts,
+    faults: process.faults ?? [],
     start,
     end: start + count,
   };

@@ -17,7 +17,7 @@ function readColours(element) {
     probe.style.color = `var(--cl-${name})`;
     return getComputedStyle(probe).color;
   };
-  const names = ["ground", "ink", "soft", "grid", "past", "future", "concurrent", "found"];
+  const names = ["ground", "ink", "soft", "grid", "past", "future", "concurrent", "found", "bad"];
   const colours = Object.fromEntries(names.map((name) => [name, read(name)]));
   colours.rows = Array.from({ length: 8 }, (_, i) => read(`row-${i}`));
   colours.font = getComputedStyle(element).fontFamily;

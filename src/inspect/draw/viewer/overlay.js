@@ -51,7 +51,7 @@ function paintRelated(context, scene, colours, borders, show) {
     context.strokeStyle = context.fillStyle = colours[relation];
     context.lineWidth = relation === "concurrent" ? 0.8 : 1.9;
     context.globalAlpha = relation === "concurrent" ? 0.35 : 1;
-    paintGroup(context, scene, group, true, show.queues);
+    paintGroup(context, scene, colours, group, true, show.queues);
   }
   context.globalAlpha = 1;
 }

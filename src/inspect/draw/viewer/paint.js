@@ -29,6 +29,7 @@ function paintBase(context, scene, colours, show) {
   const dense = [];
   for (let row = first; row < end; row++) {
     const colour = colours.rows[row % colours.rows.length];
+    paintFaults(context, scene, row, colours);
     if (show.queues) paintQueue(context, scene, row, colour);
     paintLine(context, scene, row, colour, colours);
     dense[row] = scene.isDense(row);
@@ -255,13 +256,13 @@ function paintMessages(context, scene, colours, messages, show) {
   context.globalAlpha = messages.length > 800 ? 0.55 : 0.85;
   for (const [row, group] of groups) {
     context.strokeStyle = context.fillStyle = colours.rows[row % colours.rows.length];
-    paintGroup(context, scene, group, heads, show.queues);
+    paintGroup(context, scene, colours, group, heads, show.queues);
   }
   context.globalAlpha = 1;
 }
 
 /** Messages in the current colours: arrows, then stubs, then waits. */
-function paintGroup(context, scene, group, heads, waits) {
+function paintGroup(context, scene, colours, group, heads, waits) {
   const { messages } = scene.model;
   context.beginPath();
   for (const message of group) if (messages.receive[message] >= 0) traceArrow(context, scene, message);
@@ -271,7 +272,7 @@ function paintGroup(context, scene, group, heads, waits) {
     for (const message of group) if (messages.receive[message] >= 0) traceHead(context, scene, message);
     context.fill();
   }
-  for (const message of group) if (messages.receive[message] < 0) paintStub(context, scene, message);
+  for (const message of group) if (messages.receive[message] < 0) paintStub(context, scene, message, colours);
   if (!waits || scene.axis.name !== "time" || scene.moving) return;
   context.setLineDash([1.5, 2]);
   context.beginPath();
@@ -326,8 +327,8 @@ function traceWait(context, scene, message) {
   context.lineTo(taken, y);
 }
 
-/** A message that nobody took: dashed to a ring (waits), to a cross (dropped), dotted to a head (unknown). */
-function paintStub(context, scene, message) {
+/** A message that nobody took: dashed to a ring (waits), a cross (dropped) or a flash (lost), dotted to a head (unknown). */
+function paintStub(context, scene, message, colours) {
   const { model } = scene;
   const send = model.messages.send[message];
   const fate = model.messages.fate[message];
@@ -340,7 +341,7 @@ function paintStub(context, scene, message) {
   const lanes = Math.abs(model.row[send] - model.messages.to[message]);
   const endX = waits ? x : x + Math.min(4, lanes) * STUB_ASIDE;
   const end = waits ? y + way - side * radius : y + side * scene.laneHeight * STUB_PART;
-  context.setLineDash(waits || fate === DROPPED ? [4, 2.5] : [1.2, 3]);
+  context.setLineDash(waits || fate === DROPPED || fate === LOST ? [4, 2.5] : [1.2, 3]);
   context.beginPath();
   context.moveTo(x, y);
   context.lineTo(endX, end);
@@ -356,6 +357,12 @@ function paintStub(context, scene, message) {
       context.lineTo(endX + radius, end + turn * radius);
     }
     context.stroke();
+  } else if (fate === LOST) {
+    const own = context.fillStyle;
+    traceFlash(context, endX, end, radius + 0.6);
+    context.fillStyle = colours.bad;
+    context.fill();
+    context.fillStyle = own;
   } else {
     traceTriangle(context, endX, end + side * 4, endX - x, end - y, 7);
     context.fill();

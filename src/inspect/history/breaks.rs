@@ -1,0 +1,59 @@
+//! Injected faults as a run's logs tell them: on which machine, from when to when, in words.
+
+use super::{History, HistoryBuilder};
+use crate::trace::{FaultNote, WallTime};
+
+/// One fault on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Break {
+    /// The machine: an index into [`History::processes`].
+    pub process: u32,
+    /// The fault's number in the run.
+    pub id: u32,
+    /// What it is: `loss to 1,2 30%`, or `rate 3`.
+    pub text: String,
+    /// Since when.
+    pub from: WallTime,
+    /// Until when; `None` if the log does not say that it ended.
+    pub until: Option<WallTime>,
+}
+
+/// Kinds that are over as soon as they are done.
+const INSTANT: [&str; 3] = ["kill", "restart", "jump"];
+
+impl HistoryBuilder {
+    /// Says that a fault begins on a process.
+    pub fn fault(&mut self, process: u32, at: WallTime, note: &FaultNote) {
+        let mut text = note.kind.clone();
+        if !note.to.is_empty() {
+            let to: Vec<String> = note.to.iter().map(ToString::to_string).collect();
+            text += &format!(" to {}", to.join(","));
+        }
+        if !note.detail.is_empty() {
+            text += &format!(" {}", note.detail.replace(',', " "));
+        }
+        self.breaks.push(Break {
+            process,
+            id: note.id,
+            text,
+            from: at,
+            until: INSTANT.contains(&note.kind.as_str()).then_some(at),
+        });
+    }
+
+    /// Says that the fault of that number is over on a process.
+    pub fn mended(&mut self, process: u32, at: WallTime, id: u32) {
+        let mut open = self.breaks.iter_mut().rev();
+        let found = open.find(|found| (found.process, found.id, found.until) == (process, id, None));
+        if let Some(found) = found {
+            found.until = Some(at);
+        }
+    }
+}
+
+impl History {
+    /// The faults of a process, in the order of its log.
+    pub fn breaks_of(&self, process: u32) -> impl Iterator<Item = &Break> {
+        self.breaks.iter().filter(move |found| found.process == process)
+    }
+}

@@ -1,0 +1,431 @@
+//! Machines that die, come back, stand still and change their time: in virtual time by the thousand, as real processes a
+//! few, and logs that lie about it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use clocklab::{
+    faults::Plan,
+    inspect,
+    lab::{RunFile, Simulated, SimulatedEnd},
+    trace::{Entry, Kind, Line, LogReader, Record, WallTime},
+};
+
+use crate::support::free_base_port;
+
+/// A run of some seconds in which the plan's faults happen.
+fn simulated(seed: u64, rates: &[u32], duration_us: u64, latency: &str, plan: Plan) -> Simulated {
+    Simulated {
+        rates: rates.to_vec(),
+        speed: clocklab::units::Speed::NORMAL,
+        draw: 4,
+        phase: clocklab::model::Phase::Random,
+        clock: clocklab::clock::ClockKind::Lamport,
+        duration_us,
+        latency: latency.parse().unwrap(),
+        faults: Some(plan),
+        seed,
+        run: format!("lives-{seed}").parse().unwrap(),
+    }
+}
+
+fn valid(run: &Simulated) -> SimulatedEnd {
+    let end = run.count().unwrap();
+    let verdict = end.verdict.as_ref().unwrap();
+    assert!(
+        verdict.is_valid(),
+        "seed {}: {:?}\n{verdict}",
+        run.seed,
+        run.faults
+    );
+    end
+}
+
+#[test]
+fn a_thousand_seeds_of_deaths_lives_pauses_rates_and_jumps_keep_every_rule() {
+    let mut restarts = 0;
+    for seed in 0..1000 {
+        let machines = 2 + u16::try_from(seed % 4).unwrap();
+        let rates: Vec<u32> = (0..machines).map(|id| 5 + 7 * u32::from(id)).collect();
+        let latency =
+            ["constant:1ms", "uniform:1ms-400ms", "exponential:30ms"][usize::try_from(seed % 3).unwrap()];
+        let plan = Plan::random_lives(seed, machines, 8_000_000);
+        let end = valid(&simulated(seed, &rates, 8_000_000, latency, plan));
+        restarts += end
+            .summary
+            .machines
+            .iter()
+            .map(|machine| machine.restarts)
+            .sum::<u64>();
+    }
+    assert!(restarts > 500, "{restarts} further lives in a thousand runs");
+}
+
+#[test]
+fn links_and_machines_may_break_together() {
+    for seed in 0..300 {
+        let plan = Plan::random(seed, 4, 8_000_000).joined(Plan::random_lives(seed, 4, 8_000_000));
+        valid(&simulated(
+            seed,
+            &[20, 15, 10, 5],
+            8_000_000,
+            "uniform:1ms-50ms",
+            plan,
+        ));
+    }
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/{name}.toml"))
+}
+
+/// The folder of a simulated run of three machines and six seconds, broken by a fault file.
+fn broken_by(name: &str, logs: &Path) -> PathBuf {
+    let text = fs::read_to_string(file(name)).unwrap();
+    let plan = Plan::parse(name, &text).unwrap();
+    let run = simulated(5, &[60, 50, 40], 6_000_000, "uniform:50us-150us", plan);
+    let (folder, end) = run.write(logs, &RunFile::simulated(&run, Vec::new())).unwrap();
+    let verdict = end.verdict.unwrap();
+    assert!(verdict.is_valid(), "{verdict}");
+    folder
+}
+
+/// What a log says: milliseconds after its start, and the record.
+fn records(folder: &Path, machine: u16) -> Vec<(i64, Record)> {
+    let path = folder.join(format!("machine-{machine}.log"));
+    let text = fs::read(&path).unwrap();
+    let mut reader = LogReader::new(path.display().to_string(), text.as_slice()).unwrap();
+    let started: WallTime = reader.header().started;
+    let mut all = Vec::new();
+    while let Some(Entry { what, .. }) = reader.next_entry().unwrap() {
+        if let Line::Record { at, record } = what {
+            all.push((at.us_since(started) / 1000, record));
+        }
+    }
+    all
+}
+
+fn lives(folder: &Path, machine: u16) -> Vec<u32> {
+    let records = records(folder, machine).into_iter();
+    let lives = records.filter_map(|(_, record)| match record {
+        Record::Restarted { incarnation } => Some(incarnation),
+        _ => None,
+    });
+    lives.collect()
+}
+
+/// Events of a log between two moments, in milliseconds.
+fn events(folder: &Path, machine: u16, from_ms: i64, to_ms: i64) -> usize {
+    let records = records(folder, machine).into_iter();
+    let events =
+        records.filter(|(at, record)| matches!(record, Record::Event(_)) && (from_ms..to_ms).contains(at));
+    events.count()
+}
+
+/// Messages of `from` that `to` took behind a moment.
+fn taken(folder: &Path, from: u16, to: u16, behind_ms: i64) -> usize {
+    let records = records(folder, to).into_iter();
+    let taken = records.filter(|(at, record)| match record {
+        Record::Event(event) => {
+            *at > behind_ms && matches!(event.kind, Kind::Receive { from: peer, .. } if peer.0 == from)
+        }
+        _ => false,
+    });
+    taken.count()
+}
+
+/// What the fault files expect, of a simulated run or a real one: times may be off by `slack_ms`.
+fn expect_kill(folder: &Path, slack_ms: i64) {
+    assert_eq!(lives(folder, 0), [0; 0]);
+    assert_eq!(lives(folder, 1), [2]);
+    assert_eq!(lives(folder, 2), [0; 0]);
+    assert_eq!(events(folder, 1, 1000 + slack_ms, 2000), 0, "the dead do nothing");
+    assert_eq!(events(folder, 2, 4000 + slack_ms, 60_000), 0);
+    assert!(
+        taken(folder, 1, 0, 2000) > 10 && taken(folder, 0, 1, 2000) > 10,
+        "messages flow again"
+    );
+    for peer in [0, 2] {
+        let records = records(folder, peer);
+        let place = |is: &dyn Fn(&Record) -> bool| records.iter().position(|(_, record)| is(record)).unwrap();
+        let lost = place(&|record| matches!(record, Record::LinkLost { peer } if peer.0 == 1));
+        let up = place(&|record| matches!(record, Record::LinkUp { peer, incarnation: 2 } if peer.0 == 1));
+        assert!(lost < up && records[lost].0 >= 1000 && records[up].0 >= 2000);
+    }
+    let (_, summary) = inspect::check(folder).unwrap();
+    let dropped: u64 = summary.machines.iter().map(|machine| machine.dropped).sum();
+    assert!(dropped > 5, "what was sent to the dead was dropped: {dropped}");
+    let told = inspect::findings(&summary).join("\n");
+    assert!(told.contains("machine 1 was started again once"), "{told}");
+}
+
+#[test]
+fn a_killed_machine_comes_back_when_its_fault_says_so() {
+    let logs = tempfile::tempdir().unwrap();
+    expect_kill(&broken_by("kill", logs.path()), 0);
+}
+
+#[test]
+fn a_restarted_machine_has_a_life_more_each_time() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = broken_by("restart", logs.path());
+    assert_eq!(lives(&folder, 0), [2, 3]);
+    let ups = records(&folder, 1)
+        .into_iter()
+        .filter_map(|(_, record)| match record {
+            Record::LinkUp { incarnation, .. } => Some(incarnation),
+            _ => None,
+        });
+    assert_eq!(ups.collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn a_process_that_stands_still_skips_its_ticks_and_takes_what_came() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = broken_by("pause", logs.path());
+    assert_eq!(events(&folder, 2, 1000, 3000), 0);
+    let (_, summary) = inspect::check(&folder).unwrap();
+    let paused = &summary.machines[2];
+    assert_eq!((paused.stalls, paused.restarts, paused.links_lost), (1, 0, 0));
+    assert!((78..=81).contains(&paused.skipped), "{}", paused.skipped);
+    assert!(paused.queue_max > 10, "{}", paused.queue_max);
+}
+
+#[test]
+fn the_same_seed_lives_and_dies_the_same_byte_for_byte() {
+    let logs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let folders = logs.each_ref().map(|logs| broken_by("kill", logs.path()));
+    for machine in 0..3 {
+        let [first, second] = folders
+            .each_ref()
+            .map(|folder| fs::read(folder.join(format!("machine-{machine}.log"))).unwrap());
+        assert_eq!(first, second);
+    }
+}
+
+/// The rules that a run breaks once a log has been rewritten.
+fn broken(folder: &Path, machine: u16, rewrite: impl Fn(&str) -> String) -> Vec<&'static str> {
+    let path = folder.join(format!("machine-{machine}.log"));
+    let whole = fs::read_to_string(&path).unwrap();
+    let changed = rewrite(&whole);
+    assert_ne!(whole, changed, "nothing was rewritten");
+    fs::write(&path, changed).unwrap();
+    let (verdict, _) = inspect::check(folder).unwrap();
+    fs::write(&path, whole).unwrap();
+    verdict
+        .violations
+        .iter()
+        .map(|violation| violation.rule)
+        .collect()
+}
+
+#[test]
+fn logs_that_lie_about_lives_are_found() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = broken_by("restart", logs.path());
+    let all = |machine, from: &str, to: &str| broken(&folder, machine, |text| text.replace(from, to));
+    assert_eq!(
+        all(0, "incarnation=3", "incarnation=2"),
+        ["incarnation"; 3],
+        "a life twice"
+    );
+    assert_eq!(
+        all(0, "incarnation=3", "incarnation=4"),
+        ["incarnation"],
+        "a life left out"
+    );
+    assert_eq!(
+        all(1, " incarnation=3", ""),
+        ["incarnation"],
+        "back to an earlier life"
+    );
+    assert_eq!(
+        all(1, "incarnation=3", "incarnation=9"),
+        ["incarnation"],
+        "a life that never was"
+    );
+    // A life that is not told of leaves losses that nothing explains.
+    let untold = broken(&folder, 0, |text| {
+        let kept = text.lines().filter(|line| !line.starts_with("# restarted="));
+        kept.fold(String::new(), |text, line| text + line + "\n")
+    });
+    assert!(untold.contains(&"incarnation"), "{untold:?}");
+}
+
+#[test]
+fn a_clock_that_goes_back_in_a_further_life_is_found() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = broken_by("restart", logs.path());
+    let rules = broken(&folder, 0, |text| {
+        let (before, behind) = text.split_once("# restarted=").unwrap();
+        let line = behind.lines().find(|line| line.contains(" clock=")).unwrap();
+        let clock = line.split(" clock=").nth(1).unwrap().split(' ').next().unwrap();
+        let earlier = line.replace(&format!(" clock={clock}"), " clock=1");
+        format!("{before}# restarted={}", behind.replacen(line, &earlier, 1))
+    });
+    assert!(rules.contains(&"clock rule"), "{rules:?}");
+    let rules = broken(&folder, 0, |text| {
+        let (before, behind) = text.split_once("# restarted=").unwrap();
+        let line = behind.lines().find(|line| line.contains(" tick=")).unwrap();
+        let tick = line.split(" tick=").nth(1).unwrap().split(' ').next().unwrap();
+        let first = line.replace(&format!(" tick={tick} "), " tick=1 ");
+        format!("{before}# restarted={}", behind.replacen(line, &first, 1))
+    });
+    assert!(rules.contains(&"tick"), "{rules:?}");
+}
+
+fn command(words: &str, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clocklab"));
+    command
+        .args(words.split_whitespace())
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn said(output: &Output) -> String {
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    format!("{stdout}{stderr}")
+}
+
+#[test]
+fn the_launcher_brings_back_what_faults_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, faults) = (free_base_port(3), file("kill"));
+    let words = format!(
+        "run --rates 60,50,40 --draw 4 --duration 6s --seed 5 --base-port {base} --faults {}",
+        faults.display()
+    );
+    let output = command(&words, folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    expect_kill(&folder.path().join("logs/latest"), 300);
+}
+
+#[test]
+fn a_process_that_is_stopped_and_continued_runs_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, faults) = (free_base_port(3), file("pause"));
+    let words = format!(
+        "run --rates 60,50,40 --duration 5s --base-port {base} --faults {}",
+        faults.display()
+    );
+    let output = command(&words, folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let run = folder.path().join("logs/latest");
+    assert_eq!(events(&run, 2, 1300, 2900), 0);
+    let (_, summary) = inspect::check(&run).unwrap();
+    assert_eq!(
+        (summary.machines[2].stalls, summary.machines[2].links_lost),
+        (1, 0)
+    );
+}
+
+/// A process that does not outlive its test.
+struct Process(Child);
+
+impl Process {
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn end(mut self) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < until {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the process does not end");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < until, "{what} does not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_machine_killed_by_hand_rejoins_by_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = free_base_port(3);
+    let start = |id: u16, more: &str| {
+        let words = format!("machine --id {id} --base-port {base} --on-peer-loss continue {more}");
+        Process(command(&words, folder.path()).spawn().unwrap())
+    };
+    let run = folder.path().join("logs/latest");
+    let has = |machine: u16, word: &str, lines: usize| {
+        let text = fs::read_to_string(run.join(format!("machine-{machine}.log"))).unwrap_or_default();
+        text.lines().filter(|line| line.contains(word)).count() >= lines
+    };
+    let zero = start(0, "--rates 60,50,40 --draw 4");
+    let one = start(1, "--rates 60,50,40 --draw 4");
+    let two = start(2, "--rates 60,50,40 --draw 4");
+    eventually("talk", || (0..3).all(|id| has(id, "receive", 10)));
+    one.signal("KILL");
+    assert_eq!(one.end(), None, "killed");
+    eventually("the loss", || {
+        has(0, "# link-lost", 1) && has(2, "# link-lost", 1)
+    });
+    let one = start(1, "--rejoin");
+    eventually("the return", || {
+        has(0, "incarnation=2", 1) && has(2, "incarnation=2", 1)
+    });
+    let before = fs::read_to_string(run.join("machine-1.log")).unwrap();
+    let received = before.lines().filter(|line| line.contains("receive")).count();
+    eventually("talk again", || has(1, "receive", received + 10));
+    for machine in [zero, one, two] {
+        machine.signal("INT");
+        assert_eq!(machine.end(), Some(0));
+    }
+    let (verdict, summary) = inspect::check(&run).unwrap();
+    assert!(verdict.is_valid() && verdict.endless.is_empty(), "{verdict}");
+    assert_eq!(summary.machines[1].restarts, 1);
+    let again = command("machine --id 1 --rejoin", folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(2));
+    assert!(said(&again).contains("ended in order"), "{}", said(&again));
+}
+
+#[test]
+fn slow_motion_scales_the_rates_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "simulate --rates 60,50,40 --speed 0.1 --duration 60s --seed 3 --logs logs";
+    let output = command(words, folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let run = folder.path().join("logs/sim-3");
+    let text = fs::read_to_string(run.join("machine-0.log")).unwrap();
+    assert!(
+        text.contains(" rate=60 ") && text.contains(" speed=0.1 "),
+        "{text}"
+    );
+    let (_, summary) = inspect::check(&run).unwrap();
+    let ticks: Vec<u64> = summary.machines.iter().map(|machine| machine.ticks).collect();
+    assert_eq!(ticks, [360, 300, 240]);
+    let flow = summary.machines[0].expected.unwrap().flow;
+    assert!((flow.rate - 6.0).abs() < 1e-9, "theory counts in real time");
+    let output = command("simulate --rates 60,50,40 --speed 20", folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("--speed 20"), "{}", said(&output));
+}
