@@ -99,9 +99,11 @@ With `--on-peer-loss continue` in each, one that was killed comes back: clocklab
 Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick \
 (numbers without a gap), clock rule (steps by 1; a receive by max(0, T - C) + 1), stamp (a message carries its \
 send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation \
-(sent = received + waiting), footer (its numbers are right), vector clock.
+(sent = received + waiting), footer (its numbers are right), incarnation (lives count 2, 3, ...; links never lead \
+back to an earlier one, nor to one that never was), vector clock.
 Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done), \
-queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x seconds), die obeyed \
+queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x speed x seconds, in each \
+schedule), steps kept (while paused, the ticks that steps ask for and no others), die obeyed \
 (a send goes to one or to all).
 
 Files are logs of other programs: of ShiViz or TSViz (the expression in the first line, or ShiViz's default one), of \
