@@ -41,6 +41,9 @@ const MACHINES: u16 = 3;
 /// the allocator keeps, and the program itself.
 const PEAK_KIB_MAX: u64 = 16 << 10;
 
+/// When the logs begin.
+const STARTED: WallTime = WallTime(1_700_000_000_000_000);
+
 fn main() {
     let options = Options::read();
     let events: u64 = options.number("--events", 10_000_000, 50_000);
@@ -82,12 +85,36 @@ fn main() {
     );
     let peak_kib = proc::status_kib(std::process::id(), "VmHWM");
     let text = format!("{:.1} MiB resident at most", peak_kib as f64 / 1024.0);
+    let folder = tempfile::tempdir_in(beside).expect("a folder on disk");
+    let [handed, ahead] = write_ahead(folder.path(), events / 20);
+    println!("a round of one event: {handed:.1} µs handed to the worker, {ahead:.1} µs written ahead\n");
     support::print_figure("its memory", text, "bounded: 16 MiB", peak_kib <= PEAK_KIB_MAX);
 }
 
-fn write(folder: &Path, events: u64, events_a_round: u64) -> (std::path::PathBuf, Duration) {
-    let started = WallTime(1_700_000_000_000_000);
-    let header = Header {
+/// What it costs a round that the line of its one event is with the operating system before the round's messages go,
+/// beside handing it to the worker: in microseconds a round.
+fn write_ahead(folder: &Path, rounds: u64) -> [f64; 2] {
+    [false, true].map(|is_ahead| {
+        let mut log = LogFile::new(folder, header());
+        let run = if is_ahead { "ahead" } else { "handed" };
+        log.open(&run.parse().expect("a run id"), STARTED)
+            .expect("a new log");
+        let began = Instant::now();
+        for tick in 1..=rounds {
+            log.record(at(STARTED, tick), &Record::Event(event(tick)));
+            if is_ahead {
+                log.settle().expect("written");
+            }
+            log.commit().expect("written");
+        }
+        let took = began.elapsed();
+        log.close().expect("written");
+        took.as_secs_f64() * 1e6 / rounds as f64
+    })
+}
+
+fn header() -> Header {
+    Header {
         speed: clocklab::units::Speed::NORMAL,
         machine: MachineId(0),
         machines: MACHINES,
@@ -98,9 +125,13 @@ fn write(folder: &Path, events: u64, events_a_round: u64) -> (std::path::PathBuf
         clock: ClockKind::Lamport,
         seed: 7,
         run: "unknown".parse().expect("a run id"),
-        started,
-    };
-    let mut log = LogFile::new(folder, header);
+        started: STARTED,
+    }
+}
+
+fn write(folder: &Path, events: u64, events_a_round: u64) -> (std::path::PathBuf, Duration) {
+    let started = STARTED;
+    let mut log = LogFile::new(folder, header());
     let began = Instant::now();
     log.open(&"bench".parse().expect("a run id"), started)
         .expect("a new log");

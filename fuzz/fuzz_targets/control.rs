@@ -1,9 +1,10 @@
-//! Control frames and stamps: decoding never panics, what decodes encodes to the same bytes, and a machine with any clock
-//! takes every stamp or refuses it.
+//! Control frames, commands and stamps: decoding never panics, what decodes encodes to the same bytes, and a machine with
+//! any clock takes every stamp or refuses it.
 #![no_main]
 
 use clocklab::{
     clock::ClockKind,
+    control::Command,
     model::{Config, Machine, Phase, Stamp},
     node::{Input, Node},
     trace::{Traffic, WallTime},
@@ -20,6 +21,7 @@ fn take(clock: ClockKind, message: &Stamp) {
         rate: 1000,
         draw: 3,
         traffic: Traffic::Assignment,
+        speed: clocklab::units::Speed::NORMAL,
         phase: Phase::Aligned,
         clock,
         seed: 1,
@@ -39,6 +41,12 @@ fn take(clock: ClockKind, message: &Stamp) {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (kind, body) = input;
+    if let Ok(text) = std::str::from_utf8(body)
+        && let Ok(command) = text.parse::<Command>()
+    {
+        // As the client writes it, it means the same.
+        assert_eq!(command.to_string().parse(), Ok(command), "{text}");
+    }
     if let Ok(control) = Control::decode(kind, body) {
         let mut bytes = Vec::new();
         control.encode(&mut bytes);

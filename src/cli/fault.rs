@@ -76,9 +76,15 @@ impl FaultArguments {
                 _ => Err("--for belongs to a fault, not to its end".to_owned()),
             };
         }
-        match (control::fault_for(&words)?, self.lasts) {
-            ((fault, None), lasts) | ((fault, lasts), None) => Ok(Wish::Begin(fault, lasts)),
-            ((_, Some(_)), Some(_)) => Err("it is said twice how long the fault lasts".to_owned()),
+        let (fault, lasts) = match (control::fault_for(&words)?, self.lasts) {
+            ((fault, None), lasts) | ((fault, lasts), None) => (fault, lasts),
+            ((_, Some(_)), Some(_)) => return Err("it is said twice how long the fault lasts".to_owned()),
+        };
+        let pauses = matches!(&fault, Fault::Machine { effect, .. } if *effect == MachineEffect::Pause);
+        match lasts {
+            // A process that stands still hears nothing.
+            None if pauses => Err("nothing could end this pause: say how long, such as --for 5s".to_owned()),
+            lasts => Ok(Wish::Begin(fault, lasts)),
         }
     }
 }
@@ -120,7 +126,6 @@ fn end(fault: &Fault, lasts: Option<Duration>, id: u32) -> String {
         (Some(MachineEffect::Kill), Some(lasts)) => {
             format!("is done; the machine is started again after {lasts}")
         }
-        // A process that stands still hears nothing.
         (Some(MachineEffect::Pause), Some(lasts)) => format!("lasts {lasts}"),
         (_, Some(lasts)) => format!("lasts {lasts}; end it earlier with `clocklab fault mend {id}`"),
         (_, None) => format!("lasts until `clocklab fault mend {id}`"),
@@ -166,6 +171,7 @@ mod tests {
         for (words, lasts, part) in [
             (vec!["kill", "1", "for", "2s"], Some(2), "twice"),
             (vec!["mend", "7"], Some(2), "--for"),
+            (vec!["pause", "1"], None, "--for 5s"),
             (vec!["mend", "x"], None, "no number of a fault"),
             (vec!["flood", "1"], None, "is no fault"),
         ] {

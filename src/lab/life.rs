@@ -47,7 +47,10 @@ pub enum Death {
 #[derive(Debug, Error)]
 pub enum LifeError {
     /// Its log is not there.
-    #[error("{}: {error}; a machine is started again in a run that it was in: name it with --run, and its folder's place with --logs", path.display())]
+    #[error(
+        "{}: {error}; a machine is started again in a run that it was in: name it with --run, and its folder's place with --logs",
+        path.display()
+    )]
     NoLog {
         /// Where it should be.
         path: PathBuf,

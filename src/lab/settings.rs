@@ -121,13 +121,13 @@ impl Settings {
             connect_timeout: self.connect_timeout,
             on_peer_loss: self.on_peer_loss,
             duration: self.duration,
+            secret: self.secret.as_ref().map(|file| file.secret.clone()),
             faults: self
                 .faults
                 .as_ref()
                 .map_or_else(Plan::default, |(_, plan)| plan.clone())
                 .seeded(self.seed),
             run_age: Duration::ZERO,
-            secret: self.secret.as_ref().map(|file| file.secret.clone()),
             last_at: None,
         }
     }

@@ -78,6 +78,9 @@ enum Judgement {
     Gone,
 }
 
+/// Whether a stranger may go on, or why not.
+type Admitted = Result<(), Refusal>;
+
 /// Whether a stranger said anything.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
@@ -105,7 +108,10 @@ impl Stranger {
                 (Ok(Some(frame)), Stage::Proof(_)) => {
                     return match Control::decode(frame.kind, frame.body) {
                         Ok(Control::Proof(proof)) => Judgement::Proof(proof),
-                        Ok(Control::Error { code, text }) => Judgement::RefusedBy(format!("{code}: {text}")),
+                        // Nobody knows yet who writes this into our diagnostics.
+                        Ok(Control::Error { code, text }) => {
+                            Judgement::RefusedBy(format!("{code}: {text:?}"))
+                        }
                         Err(error) if frame.kind == kind::PROOF => {
                             Judgement::Refuse(Refusal::malformed(error))
                         }
@@ -232,7 +238,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Answers a hello; without a secret, that is all.
-    fn greet(&mut self, token: Token, theirs: Hello, now: Time) -> Result<Result<(), Refusal>, MeshError> {
+    fn greet(&mut self, token: Token, theirs: Hello, now: Time) -> Result<Admitted, MeshError> {
         let trust = match offer(self.config.secret.as_ref()) {
             Ok(trust) => trust,
             Err(error) => return Ok(Err(Refusal::new(ErrorCode::Busy, error.to_string()))),
@@ -243,13 +249,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         if let Err(refusal) = self.may_come_in(&mine, &theirs) {
             return Ok(Err(refusal));
         }
+        let Some(secret) = &self.config.secret else {
+            return self.let_in(token, &theirs, Some(&mine), now);
+        };
         let Some(stranger) = self.strangers.get_mut(&token) else {
             return Ok(Ok(()));
         };
         mine.encode(stranger.connection.output());
-        let Some(secret) = &self.config.secret else {
-            return self.let_in(token, &theirs, now).map(Ok);
-        };
         let handshake = Handshake {
             dialler: &theirs,
             accepter: &mine,
@@ -263,12 +269,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Judges a proof, and the hello once more: another connection may have been faster.
-    fn verify(
-        &mut self,
-        token: Token,
-        proof: &[u8; PROOF_BYTES],
-        now: Time,
-    ) -> Result<Result<(), Refusal>, MeshError> {
+    fn verify(&mut self, token: Token, proof: &[u8; PROOF_BYTES], now: Time) -> Result<Admitted, MeshError> {
         let Some(stranger) = self.strangers.get_mut(&token) else {
             return Ok(Ok(()));
         };
@@ -287,7 +288,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             .verify(secret, Role::Dialler, proof)
             .and_then(|()| self.may_come_in(&mine, &theirs));
         match judged {
-            Ok(()) => self.let_in(token, &theirs, now).map(Ok),
+            Ok(()) => self.let_in(token, &theirs, None, now),
             Err(refusal) => Ok(Err(refusal)),
         }
     }
@@ -318,26 +319,34 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    /// Makes a stranger the peer that it is, or a commander.
-    fn let_in(&mut self, token: Token, hello: &Hello, now: Time) -> Result<(), MeshError> {
-        if hello.sender != CONTROLLER {
-            self.make_way(hello.sender, now)?;
+    /// Makes a stranger the peer that it is, or a commander; `answer` is our hello, if it was not sent yet.
+    fn let_in(
+        &mut self,
+        token: Token,
+        hello: &Hello,
+        answer: Option<&Hello>,
+        now: Time,
+    ) -> Result<Admitted, MeshError> {
+        let peer = hello.sender;
+        // Only now: nobody who is not proved ends the link to an earlier life.
+        if peer != CONTROLLER {
+            self.make_way(peer, now)?;
             if self.is_stopping() {
                 // The loss of the life before was the end of this one.
-                let refusal = Refusal::new(ErrorCode::Busy, "this machine is stopping");
-                self.refuse(token, &refusal, now);
-                return Ok(());
+                return Ok(Err(Refusal::new(ErrorCode::Busy, "this machine is stopping")));
             }
         }
         let Some(mut stranger) = self.strangers.remove(&token) else {
-            return Ok(());
+            return Ok(Ok(()));
         };
+        if let Some(answer) = answer {
+            answer.encode(stranger.connection.output());
+        }
         // Frames behind the hello may be in the decoder already: look, whatever the socket says.
         stranger.connection.set_ready(true, false, false);
-        let peer = hello.sender;
         if peer == CONTROLLER {
             self.obey(token, stranger.connection, stranger.address, now);
-            return Ok(());
+            return Ok(Ok(()));
         }
         stranger.connection.decoder.set_length_max(FRAME_LENGTH_MAX);
         self.owners.insert(token, peer);
@@ -348,7 +357,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 connection: Box::new(stranger.connection),
             };
         }
-        self.link_up(peer, hello, now)
+        self.link_up(peer, hello, now).map(Ok)
     }
 
     fn refuse(&mut self, token: Token, refusal: &Refusal, now: Time) {

@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     control::{Command, Status},
-    faults::Timed,
+    faults::{Fault, MachineEffect, Timed},
     node::{Input, Node, Order},
     trace::Record,
-    units::Time,
+    units::{MachineId, Time},
     wire::{ANSWER_BYTES_MAX, Control, ErrorCode, Refusal},
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Commander {
     until: Time,
     /// Commands wait that had no place in the last round.
     more: bool,
+    /// The command under way has its answer already.
+    answered: bool,
 }
 
 /// What is known of the node, from the records that it asked for.
@@ -125,6 +127,19 @@ impl Commander {
 }
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
+    /// Whether a readiness event is for a connection that is no link, which then has taken note of it.
+    pub(super) fn is_no_link(&mut self, token: Token, event: &mio::event::Event) -> bool {
+        if let Some(stranger) = self.strangers.get_mut(&token) {
+            stranger.set_ready(event);
+            return true;
+        }
+        let commander = self.commanders.get_mut(&token);
+        commander.is_some_and(|commander| {
+            commander.set_ready(event);
+            true
+        })
+    }
+
     /// Whether there is a place for one more who gives commands.
     pub(super) fn may_command(&self) -> Result<(), Refusal> {
         if self.commanders.len() < COMMANDERS_MAX {
@@ -148,6 +163,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             address,
             until: now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX)),
             more: false,
+            answered: false,
         };
         self.commanders.insert(token, commander);
     }
@@ -192,12 +208,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 Said::Command(text) => {
                     commander.until = now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX));
                     commander.more = true;
-                    info!("{} commands: {text}", commander.address);
-                    let (accepted, text) = match self.command(&text, now)? {
+                    info!("{} commands: {text:?}", commander.address);
+                    let (accepted, text) = match self.command(token, &text, now)? {
                         Ok(text) => (true, text),
                         Err(text) => (false, text),
                     };
-                    if let Some(commander) = self.commanders.get_mut(&token) {
+                    if let Some(commander) = self.commanders.get_mut(&token)
+                        && !std::mem::take(&mut commander.answered)
+                    {
                         Control::Answer { accepted, text }.encode(commander.connection.output());
                     }
                 }
@@ -219,7 +237,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Carries a command out: what there is to say, or why not.
-    fn command(&mut self, text: &str, now: Time) -> Result<Result<String, String>, MeshError> {
+    fn command(&mut self, token: Token, text: &str, now: Time) -> Result<Result<String, String>, MeshError> {
         let me = self.config.me;
         match self.phase {
             Phase::Connecting | Phase::Barrier => {
@@ -237,9 +255,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Command::Status => return Ok(Ok(self.status(now))),
             Command::Fault { id, fault, lasts } => {
                 let at = Time(0).after(now.since(self.seen.started));
-                return Ok(self.begin(&Timed { id, at, lasts, fault }));
+                return Ok(self.begin(token, &Timed { id, at, lasts, fault }, now));
             }
-            Command::Mend { id } => return Ok(self.end(id)),
+            Command::Mend { id } => return Ok(self.end(id, now)),
             Command::Step { .. } if !self.seen.paused => {
                 let text = format!("machine {me} is not paused: give `pause` first");
                 return Ok(Err(text));
@@ -292,9 +310,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             tick,
             clock,
             elapsed_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
-            faults: self.faults(),
+            faults: self.faults_on(),
         };
-        let mut left_out = 0;
+        let mut left_out = 1;
         loop {
             let text = serde_json::to_string(&status).unwrap_or_default();
             if text.len() <= ANSWER_BYTES_MAX {
@@ -309,26 +327,50 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    /// Faults that are on, by number, as text.
-    fn faults(&self) -> Vec<(u32, String)> {
-        Vec::new()
+    /// Begins a fault: what there is to say, or why not.
+    fn begin(&mut self, token: Token, timed: &Timed, now: Time) -> Result<String, String> {
+        let Timed { id, fault, .. } = timed;
+        if self.faults_on().iter().any(|(on, _)| on == id) {
+            return Err(format!("fault {id} is on already: give another number"));
+        }
+        let said = format!("fault {id} is on: {fault}");
+        if stops_the_process(fault, self.config.me) {
+            // It hears and says nothing afterwards, so that it answers before.
+            self.say_before(token, &said);
+        }
+        self.begin_fault(timed, now).map(|()| said)
     }
 
-    /// Begins a fault: what there is to say, or why not.
-    fn begin(&mut self, timed: &Timed) -> Result<String, String> {
-        let fault = &timed.fault;
-        fault
-            .validate(self.config.machines())
-            .map_err(|error| error.to_string())?;
-        Err(format!("this machine takes no {} by command", fault.kind()))
+    /// Gives an answer now instead of after the command.
+    fn say_before(&mut self, token: Token, said: &str) {
+        if let Some(commander) = self.commanders.get_mut(&token) {
+            let text = said.to_owned();
+            Control::Answer { accepted: true, text }.encode(commander.connection.output());
+            commander.answered = true;
+            // If it does not go out at once nobody listens, and the fault comes all the same.
+            let _ = commander.connection.flush();
+        }
     }
 
     /// Ends a fault, or all.
-    fn end(&mut self, id: Option<u32>) -> Result<String, String> {
-        Err(match id {
-            Some(id) => format!("machine {} has no fault {id}", self.config.me),
-            None => format!("machine {} has no faults", self.config.me),
-        })
+    fn end(&mut self, id: Option<u32>, now: Time) -> Result<String, String> {
+        match (self.mend(id, now)?, id) {
+            (0, Some(id)) => Err(format!("machine {} has no fault {id}", self.config.me)),
+            (0, None) => Ok("no fault was on".to_owned()),
+            (1, _) => Ok("1 fault ended".to_owned()),
+            (ended, _) => Ok(format!("{ended} faults ended")),
+        }
+    }
+}
+
+/// Whether a fault is one that this process does not go on after, at least for a while.
+fn stops_the_process(fault: &Fault, me: MachineId) -> bool {
+    match fault {
+        Fault::Link { .. } => false,
+        Fault::Machine { machine, effect } => match effect {
+            MachineEffect::Kill | MachineEffect::Restart | MachineEffect::Pause => *machine == me,
+            MachineEffect::Rate { .. } | MachineEffect::Jump { .. } => false,
+        },
     }
 }
 

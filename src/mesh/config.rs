@@ -39,12 +39,12 @@ pub struct Config {
     pub on_peer_loss: OnPeerLoss,
     /// When to stop after the start; `None` means never by itself.
     pub duration: Option<Duration>,
+    /// What whoever joins or commands has to know; `None` trusts everybody who reaches the port.
+    pub secret: Option<Secret>,
     /// What is to be broken, counted from the start of the run, and the seed of what chance decides about it.
     pub faults: Plan,
     /// How old the run is when this machine starts: nothing, unless it was started again.
     pub run_age: Duration,
-    /// What whoever joins or commands has to know; `None` trusts everybody who reaches the port.
-    pub secret: Option<Secret>,
     /// Of a machine that was started again: the last time in its log, behind which its own times go on.
     pub last_at: Option<WallTime>,
 }

@@ -279,12 +279,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     fn on_ready(&mut self, token: Token, event: &mio::event::Event) {
-        if let Some(stranger) = self.strangers.get_mut(&token) {
-            stranger.set_ready(event);
-            return;
-        }
-        if let Some(commander) = self.commanders.get_mut(&token) {
-            commander.set_ready(event);
+        if self.is_no_link(token, event) {
             return;
         }
         let peer = self.owners.get(&token);

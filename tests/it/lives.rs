@@ -9,23 +9,28 @@ use std::{
 };
 
 use clocklab::{
+    clock::{ClockKind, Timestamp},
     faults::Plan,
     inspect,
     lab::{RunFile, Simulated, SimulatedEnd},
-    trace::{Entry, Kind, Line, LogReader, Record, WallTime},
+    mesh::{LogFile, Mesh},
+    model::{self, Machine, Phase, Stamp},
+    trace::{Entry, Header, Kind, Line, LogReader, Record, WallTime},
+    units::{MachineId, Speed},
+    wire::{Control, Hello, Message, Reason, Standing},
 };
 
-use crate::support::free_base_port;
+use crate::support::{Peer, free_addresses, free_base_port, hello, place};
 
 /// A run of some seconds in which the plan's faults happen.
 fn simulated(seed: u64, rates: &[u32], duration_us: u64, latency: &str, plan: Plan) -> Simulated {
     Simulated {
         traffic: clocklab::trace::Traffic::Assignment,
         rates: rates.to_vec(),
-        speed: clocklab::units::Speed::NORMAL,
+        speed: Speed::NORMAL,
         draw: 4,
-        phase: clocklab::model::Phase::Random,
-        clock: clocklab::clock::ClockKind::Lamport,
+        phase: Phase::Random,
+        clock: ClockKind::Lamport,
         duration_us,
         latency: latency.parse().unwrap(),
         faults: Some(plan),
@@ -429,4 +434,70 @@ fn slow_motion_scales_the_rates_and_says_so() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("--speed 20"), "{}", said(&output));
+}
+
+#[test]
+fn no_message_leaves_before_its_event_is_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = free_addresses(2);
+    let config = model::Config {
+        me: MachineId(0),
+        machines: 2,
+        rate: 1000,
+        speed: Speed::NORMAL,
+        draw: 3,
+        traffic: clocklab::trace::Traffic::Assignment,
+        phase: Phase::Aligned,
+        clock: ClockKind::Lamport,
+        seed: 1,
+    };
+    let header = Header {
+        machine: config.me,
+        machines: 2,
+        rate: Some(config.rate),
+        draw: Some(config.draw),
+        traffic: config.traffic,
+        phase_us: Some(0),
+        speed: config.speed,
+        clock: config.clock,
+        seed: config.seed,
+        run: "ahead".parse().unwrap(),
+        started: WallTime(0),
+    };
+    let standing = Standing::Given;
+    let run: clocklab::wire::RunId = "ahead".parse().unwrap();
+    let own = clocklab::mesh::Config {
+        run: run.clone(),
+        standing,
+        ..place(0, &addresses)
+    };
+    let log = LogFile::new(folder.path(), header);
+    let mesh = Mesh::new(own, Machine::new(config), log).unwrap();
+    let handle = mesh.handle();
+    let machine = std::thread::Builder::new().spawn(move || mesh.run()).unwrap();
+    let mut peer = Peer::connect(addresses[0]);
+    peer.join(&Hello {
+        system: Stamp::SYSTEM,
+        run,
+        ..hello(1, 2)
+    });
+    peer.say(&Control::Ready);
+    let path = folder.path().join("ahead/machine-0.log");
+    let mut messages = 0;
+    while messages < 200 {
+        let (kind, body) = peer.frame().unwrap();
+        let Ok(Stamp(Timestamp::Lamport(clock))) = Stamp::decode(kind, &body) else {
+            continue;
+        };
+        // The very bytes that a reader would find if the machine were killed now.
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.contains(&format!(" clock={clock} to=1\n")),
+            "the message of clock {clock} is here, its line is not"
+        );
+        messages += 1;
+    }
+    handle.stop(Reason::Interrupted);
+    peer.say(&crate::support::goodbye(1, Reason::Interrupted));
+    machine.join().unwrap().unwrap();
 }

@@ -48,6 +48,10 @@ const ATTACKS: &[(&str, fn())] = &[
         proofs_passed_on_under_another_name_are_worth_nothing,
     ),
     (
+        "claims a further life of a machine, to end the link of that one",
+        a_further_life_is_believed_only_with_its_proof,
+    ),
+    (
         "sends a proof cut short or too long",
         a_proof_of_another_length_is_malformed,
     ),
@@ -483,6 +487,41 @@ fn proofs_passed_on_under_another_name_are_worth_nothing() {
     let text = victim.end().unwrap_err().to_string();
     assert!(text.contains("not_authenticated"), "{text}");
     assert_nobody_joined(machine);
+}
+
+#[test]
+fn a_further_life_is_believed_only_with_its_proof() {
+    let addresses = free_addresses(2);
+    let config = Config {
+        on_peer_loss: OnPeerLoss::Continue,
+        ..with_secret(0, &addresses)
+    };
+    let machine = Running::start(config, 0);
+    let life = |incarnation| Hello {
+        machines: 2,
+        incarnation,
+        ..secret_hello(1)
+    };
+    let mut first = joined(addresses[0], &life(1));
+    first.say(&Control::Ready);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
+    let (mut claims, ..) = greeted(addresses[0], &life(2));
+    claims.say(&Control::Proof([7; PROOF_BYTES]));
+    assert_eq!(claims.error().0, ErrorCode::NotAuthenticated);
+    // The link of the first is as it was …
+    let mut bytes = Vec::new();
+    encode_frame(&mut bytes, 0xF1, |body| {
+        body.extend_from_slice(&0_u64.to_be_bytes())
+    });
+    first.send(&bytes);
+    assert!(matches!(machine.heard.recv(), Ok(Input::Message { .. })));
+    // … until one comes that proves itself.
+    let mut second = joined(addresses[0], &life(2));
+    machine.wait_for(|input| matches!(input, Input::LinkDown { .. }));
+    machine.wait_for(|input| matches!(input, Input::LinkUp { incarnation: 2, .. }));
+    machine.handle.stop(Reason::Interrupted);
+    second.say(&goodbye(1, Reason::Interrupted));
+    machine.end().unwrap();
 }
 
 #[test]
