@@ -5,7 +5,6 @@
 )]
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -16,7 +15,7 @@ use super::{
     follow::{Follower, News, What},
     scene::Scene,
 };
-use crate::{trace::WallTime, units::MachineId};
+use crate::trace::WallTime;
 
 /// Follows one run, which need not be there yet.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub struct Eyes {
     lag: Lag,
 }
 
-/// How old the newest line of a log was when it was read; of the log where that was most.
+/// How long lines had been written when they were read: the oldest line of the last look that brought any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
     /// Now, in microseconds.
@@ -77,7 +76,7 @@ impl Eyes {
         };
         let more = follower.look(&mut self.news)?;
         let now = Self::now();
-        let mut newest: BTreeMap<MachineId, WallTime> = BTreeMap::new();
+        let mut oldest: Option<WallTime> = None;
         let seen = match (self.news.is_empty(), more) {
             (_, true) => Seen::More,
             (true, false) => Seen::Nothing,
@@ -85,12 +84,12 @@ impl Eyes {
         };
         for news in self.news.drain(..) {
             if let What::Record { at, .. } = &news.what {
-                newest.insert(news.machine, *at);
+                oldest = Some(oldest.map_or(*at, |oldest| oldest.min(*at)));
             }
             self.scene.take(news);
         }
-        if let Some(oldest) = newest.values().min() {
-            self.lag.us = u64::try_from(now.us_since(*oldest)).unwrap_or(0);
+        if let Some(oldest) = oldest {
+            self.lag.us = u64::try_from(now.us_since(oldest)).unwrap_or(0);
             if self.lag.caught_up {
                 self.lag.us_max = self.lag.us_max.max(self.lag.us);
             }
