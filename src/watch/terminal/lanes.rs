@@ -3,7 +3,7 @@
 use super::{
     arrows::{Arrows, Hop, Way},
     axis::{Axis, digits},
-    look::Role,
+    look::{Look, Role},
     pen::Pen,
     plan::{LaneForm, Plan},
     view::View,
@@ -26,8 +26,8 @@ const NARROW: u16 = 80;
 /// From this width on there is room for a machine's drift from its own rate.
 const WIDE: u16 = 118;
 
-/// Messages a column of a strip that are still drawn as lines: more would only be a hatching.
-const HOPS_A_COLUMN: usize = 3;
+/// Columns of a strip for each message that is drawn as a line: with fewer there would only be a hatching.
+const COLUMNS_A_HOP: usize = 2;
 
 /// How long a machine may say nothing, in microseconds, before that is said.
 const SILENT_US: i64 = 2_000_000;
@@ -77,28 +77,35 @@ impl Lanes<'_> {
             })
             .max()
             .unwrap_or(0);
+        let width = pen.area().width.saturating_sub(start);
+        let mut strips = Vec::new();
         for (row, (place, (id, machine))) in (0_u16..).zip(&shown) {
             let y = plan.lanes_y + row * plan.form.height();
             let is_selected = *place == self.view.selected;
             match plan.form {
                 LaneForm::Roomy { .. } | LaneForm::Pair => {
                     self.figures_wide(**id, machine, y, is_selected, queue_max, pen);
-                    self.strip(**id, machine, (start, y + 1), pen);
+                    strips.push((y + 1, self.columns(**id, machine, width)));
                 }
                 LaneForm::Line => {
                     self.figures_short(**id, machine, y, is_selected, queue_max, pen);
-                    self.strip(**id, machine, (start, y), pen);
+                    strips.push((y, self.columns(**id, machine, width)));
                 }
             }
+        }
+        let counts = strips.iter().flat_map(|(_, columns)| columns).flatten();
+        let most = counts.map(|(count, _)| *count).max().unwrap_or(0);
+        for (y, columns) in &strips {
+            strip(columns, most, (start, *y), pen);
         }
         if let LaneForm::Roomy { gap } = plan.form {
             let ids: Vec<MachineId> = shown.iter().map(|(_, (id, _))| **id).collect();
             for (row, pair) in (0_u16..).zip(ids.windows(2)) {
                 let [upper, lower] = pair else { continue };
                 let y = plan.lanes_y + row * plan.form.height() + 2;
-                let mut arrows = Arrows::new(pen.area().width.saturating_sub(start), gap);
+                let mut arrows = Arrows::new(width, gap);
                 let hops = self.hops(*upper, *lower);
-                if hops.len() <= HOPS_A_COLUMN * usize::from(pen.area().width) {
+                if hops.len() * COLUMNS_A_HOP <= usize::from(pen.area().width) {
                     hops.iter().for_each(|hop| arrows.add(hop));
                 }
                 arrows.paint((start, y), pen);
@@ -241,9 +248,8 @@ impl Lanes<'_> {
         (words.join(", "), role)
     }
 
-    /// The last events of a machine.
-    fn strip(&self, id: MachineId, machine: &Machine, (x, y): (u16, u16), pen: &mut Pen<'_>) {
-        let width = pen.area().width.saturating_sub(x);
+    /// The last events of a machine: in each column how many there are, and which of them is shown.
+    fn columns<'a>(&self, id: MachineId, machine: &'a Machine, width: u16) -> Vec<Option<(u32, &'a Kept)>> {
         let mut columns: Vec<Option<(u32, &Kept)>> = vec![None; usize::from(width)];
         for kept in self.axis.lines(machine) {
             let column = self.axis.column(id, kept).map(usize::from);
@@ -255,12 +261,7 @@ impl Lanes<'_> {
                 });
             }
         }
-        for (column, content) in (0_u16..).zip(&columns) {
-            let Some((count, kept)) = content else { continue };
-            let next = columns.iter().skip(usize::from(column) + 1);
-            let free = next.take_while(|next| next.is_none()).count();
-            glyph(*count, kept, (x + column, y), free, pen);
-        }
+        columns
     }
 
     /// The messages between two machines, one way and the other.
@@ -378,6 +379,29 @@ fn queue_bar_at(x: u16, y: u16, width: u16, figures: &Figures, queue_max: u64, p
     x + width
 }
 
+/// Draws columns; `most` is how many events the fullest one of all lanes has.
+fn strip(columns: &[Option<(u32, &Kept)>], most: u32, (x, y): (u16, u16), pen: &mut Pen<'_>) {
+    for (column, content) in (0_u16..).zip(columns) {
+        let Some((count, kept)) = content else { continue };
+        if *count > 1 && weight(kept) < REMARK {
+            let symbol = pen.look.dense(*count, most);
+            pen.cell(x + column, y, symbol, glyph(kept, pen.look).2);
+            continue;
+        }
+        let next = columns.iter().skip(usize::from(column) + 1);
+        let free = next.take_while(|next| next.is_none()).count();
+        let (symbol, behind, role) = glyph(kept, pen.look);
+        pen.cell(x + column, y, symbol, role);
+        if behind.len() <= free {
+            let end = pen.area().right();
+            pen.text(x + column + 1, y, end, &behind, role);
+        }
+    }
+}
+
+/// The weight of what is no event: it is never hidden by events.
+const REMARK: u8 = 3;
+
 /// Which of several lines in one column is shown.
 fn weight(kept: &Kept) -> u8 {
     match &kept.record {
@@ -386,14 +410,13 @@ fn weight(kept: &Kept) -> u8 {
             Kind::Receive { .. } => 1,
             Kind::Send { .. } => 2,
         },
-        _ => 3,
+        _ => REMARK,
     }
 }
 
-/// One column's glyph, with what stands behind it where there is room.
-fn glyph(count: u32, kept: &Kept, (x, y): (u16, u16), free: usize, pen: &mut Pen<'_>) {
-    let look = pen.look;
-    let (symbol, behind, role) = match &kept.record {
+/// A line's glyph, what stands behind it where there is room, and how it looks.
+fn glyph(kept: &Kept, look: Look) -> (&'static str, String, Role) {
+    match &kept.record {
         Record::Event(event) => match &event.kind {
             Kind::Internal | Kind::Other => (look.internal(), String::new(), Role::Internal),
             Kind::Receive { from, .. } => ("<", from.to_string(), Role::Receive),
@@ -413,15 +436,6 @@ fn glyph(count: u32, kept: &Kept, (x, y): (u16, u16), free: usize, pen: &mut Pen
             }
         },
         remark => (remark_glyph(remark), String::new(), Role::Note),
-    };
-    if count > 1 && weight(kept) < 3 {
-        pen.cell(x, y, look.dense(count), role);
-        return;
-    }
-    pen.cell(x, y, symbol, role);
-    if behind.len() <= free {
-        let end = pen.area().right();
-        pen.text(x + 1, y, end.max(x + 1), &behind, role);
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn help(pen: &mut Pen<'_>) {
         Letters::Unicode => HELP
             .replace(".  internal", "·  internal")
             .replace("x1 lost", "×1 lost")
-            .replace(": + % #", "░ ▒ ▓ █")
+            .replace(": + % #", "▂ ▄ ▆ █")
             .replace("Queue: # waits, o was", "Queue: ▮ waits, ▯ was"),
     };
     frame(" help ", &text, pen);
