@@ -54,6 +54,11 @@ struct TerminalArguments {
 }
 
 pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
+    if arguments.folder.is_file() {
+        let name = arguments.folder.display();
+        let text = format!("{name} is a file; name a run's folder, such as logs/latest");
+        return Err(Usage(text).into());
+    }
     let mut eyes = Eyes::new(&arguments.folder);
     let look = look(&arguments.terminal);
     if arguments.terminal.once {

@@ -140,3 +140,47 @@ pub enum Seen {
     /// News, and more to be read at once.
     More,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write_log(folder: &Path, run: &str, events: u64) {
+        fs::create_dir_all(folder).unwrap();
+        let mut text = format!(
+            "# clocklab-log 1\n# machine=0 machines=1 clock=lamport seed=1 run={run} started=2026-11-20T23:16:01.000000Z\n"
+        );
+        for tick in 1..=events {
+            text += &format!("2026-11-20T23:16:01.{tick}00000Z internal tick={tick} clock={tick}\n");
+        }
+        fs::write(folder.join("machine-0.log"), text).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_comes_later_is_seen_and_a_newer_one_is_not_mixed_in() {
+        let logs = tempfile::tempdir().unwrap();
+        let latest = logs.path().join("latest");
+        let mut eyes = Eyes::new(&latest);
+        assert_eq!(eyes.look().unwrap(), Seen::Nothing);
+        assert_eq!((eyes.folder(), eyes.newer()), (latest.as_path(), None));
+        write_log(&logs.path().join("first"), "first", 3);
+        symlink("first", &latest).unwrap();
+        assert_eq!(eyes.look().unwrap(), Seen::News);
+        assert_eq!((eyes.scene().events(), eyes.newer()), (3, None));
+        assert!(eyes.lag().caught_up && eyes.lag().us > 0 && eyes.lag().us_max == 0);
+        write_log(&logs.path().join("second"), "second", 5);
+        fs::remove_file(&latest).unwrap();
+        symlink("second", &latest).unwrap();
+        assert_eq!(eyes.look().unwrap(), Seen::Nothing);
+        assert!(eyes.newer().is_some_and(|folder| folder.ends_with("second")));
+        eyes.go_to_newer();
+        assert_eq!(eyes.look().unwrap(), Seen::News);
+        assert_eq!(eyes.scene().events(), 5);
+        assert_eq!(
+            eyes.scene().run().map(ToString::to_string).as_deref(),
+            Some("second")
+        );
+    }
+}

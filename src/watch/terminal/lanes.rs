@@ -11,7 +11,7 @@ use super::{
 use crate::{
     trace::{Kind, Record, WallTime},
     units::MachineId,
-    watch::scene::{Kept, Machine, Scene},
+    watch::scene::{Kept, Machine, Scene, UnderWay},
 };
 
 /// Columns left of a strip below its figures.
@@ -42,6 +42,8 @@ pub(super) struct Lanes<'a> {
     pub(super) view: &'a View,
     pub(super) axis: &'a Axis,
     pub(super) now: WallTime,
+    /// The messages under way at the edge.
+    pub(super) under_way: &'a [UnderWay],
 }
 
 /// Where strips begin.
@@ -267,7 +269,6 @@ impl Lanes<'_> {
     /// The messages between two machines, one way and the other.
     fn hops(&self, upper: MachineId, lower: MachineId) -> Vec<Hop> {
         let mut hops = Vec::new();
-        let edge = self.axis.span().1;
         for (from, to, way) in [(upper, lower, Way::Down), (lower, upper, Way::Up)] {
             let (Some(sender), Some(receiver)) =
                 (self.scene.machines().get(&from), self.scene.machines().get(&to))
@@ -290,8 +291,8 @@ impl Lanes<'_> {
                     });
                 }
             }
-            let between = |message: &&crate::watch::UnderWay| message.from == from && message.to == to;
-            for message in self.scene.under_way(edge).iter().filter(between) {
+            let between = |message: &&UnderWay| message.from == from && message.to == to;
+            for message in self.under_way.iter().filter(between) {
                 let send = sender.event(message.clock);
                 hops.push(Hop {
                     way,

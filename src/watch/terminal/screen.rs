@@ -18,7 +18,7 @@ use crate::{
     trace::WallTime,
     watch::{
         eyes::{Eyes, Lag},
-        scene::Scene,
+        scene::{Scene, UnderWay},
         words::time,
     },
 };
@@ -83,14 +83,16 @@ pub(super) fn paint(subject: &Subject<'_>, view: &mut View, look: Look, cells: &
         waiting(subject, &mut pen);
     } else {
         axis_row(&axis, &plan, scene, (start, plan.lanes_y - 1), &mut pen);
+        let messages = scene.under_way(edge);
         let lanes = Lanes {
             scene,
             view,
             axis: &axis,
             now: subject.now,
+            under_way: &messages,
         };
         lanes.paint(&plan, &mut pen);
-        under_way(scene, view, edge, plan.under_way_y, &mut pen);
+        under_way(scene, view, &messages, plan.under_way_y, &mut pen);
         pane::paint(scene, view, edge, &plan, &mut pen);
     }
     footer(subject, view, plan.footer_y, &mut pen);
@@ -315,14 +317,13 @@ fn label(us: i64, step_us: i64) -> String {
 }
 
 /// Messages that were sent and not taken.
-fn under_way(scene: &Scene, view: &View, edge: WallTime, y: u16, pen: &mut Pen<'_>) {
+fn under_way(scene: &Scene, view: &View, listed: &[UnderWay], y: u16, pen: &mut Pen<'_>) {
     let (look, width) = (pen.look, pen.area().width);
     if scene.has_ended() && view.frozen.is_none() {
         let text = format!("{} still queued at the end", messages(scene.all_waiting()));
         pen.text(1, y, width, &text, Role::Faint);
         return;
     }
-    let listed = scene.under_way(edge);
     let all = match view.frozen {
         None => scene.all_waiting(),
         Some(_) => u64::try_from(listed.len()).unwrap_or(u64::MAX),
@@ -334,7 +335,7 @@ fn under_way(scene: &Scene, view: &View, edge: WallTime, y: u16, pen: &mut Pen<'
         &format!("{} under way or waiting", messages(all)),
         Role::Faint,
     );
-    for message in &listed {
+    for message in listed {
         let text = format!("{}{}{} ({})", message.from, look.to(), message.to, message.clock);
         let needed = u16::try_from(text.chars().count() + 2).unwrap_or(u16::MAX);
         if x.saturating_add(needed + 2) > width {
