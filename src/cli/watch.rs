@@ -80,12 +80,15 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     drop(terminal);
     let closing = shown?;
     if closing.machines > 0 {
+        let behind = match closing.lag.us_max {
+            0 => String::new(),
+            us => format!(", at most {} ms behind", us / 1000),
+        };
         print(&format!(
-            "watched {}: {} events of {} machines, at most {} ms behind\n",
+            "watched {}: {} events of {} machines{behind}\n",
             eyes.folder().display(),
             closing.events,
             closing.machines,
-            closing.lag.us_max / 1000
         ))?;
     }
     Ok(Exit::Valid)

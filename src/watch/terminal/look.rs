@@ -65,7 +65,8 @@ impl Look {
             };
         }
         match role {
-            Role::Faint | Role::Internal => style.fg(Color::DarkGray),
+            // Dim, not grey: some themes make that grey their background.
+            Role::Faint | Role::Internal => style.add_modifier(Modifier::DIM),
             Role::Plain => style,
             Role::Receive => style.fg(Color::Cyan),
             Role::Send => style.fg(Color::Yellow),
