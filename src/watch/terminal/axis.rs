@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::{
-    trace::WallTime,
+    trace::{Record, WallTime},
     units::MachineId,
     watch::scene::{Kept, Machine, Scene},
 };
@@ -67,7 +67,8 @@ impl Axis {
                 let mut first = edge;
                 // The newest stands at the right edge.
                 let right = width.saturating_sub(step);
-                for (place, (machine, kept)) in (0_u16..).zip(newest(scene, edge).take(places)) {
+                let drawn = newest(scene, edge).filter(|(_, kept)| is_drawn(&kept.record));
+                for (place, (machine, kept)) in (0_u16..).zip(drawn.take(places)) {
                     columns.insert((machine, kept.line), right - place * step);
                     first = kept.at;
                 }
@@ -119,6 +120,11 @@ impl Axis {
         let start = machine.behind(WallTime(first.0 - 1));
         machine.history().range(start..machine.behind(edge).max(start))
     }
+}
+
+/// Whether a line has a sign in a strip: a step stands there as the event that it made.
+pub(super) fn is_drawn(record: &Record) -> bool {
+    !matches!(record, Record::Stepped { .. })
 }
 
 /// Digits of the greatest id of so many machines.

@@ -3,15 +3,16 @@
 use super::{
     arrows::{Arrows, Hop, Way},
     axis::{Axis, digits},
-    look::{Look, Role},
+    look::Role,
     pen::Pen,
     plan::{LaneForm, Plan},
+    strip,
     view::View,
 };
 use crate::{
     trace::{Kind, Record, WallTime},
     units::MachineId,
-    watch::scene::{Kept, Machine, Scene, UnderWay},
+    watch::scene::{Machine, Scene, UnderWay},
 };
 
 /// Columns left of a strip below its figures.
@@ -87,18 +88,18 @@ impl Lanes<'_> {
             match plan.form {
                 LaneForm::Roomy { .. } | LaneForm::Pair => {
                     self.figures_wide(**id, machine, y, is_selected, queue_max, pen);
-                    strips.push((y + 1, self.columns(**id, machine, width)));
+                    strips.push((y + 1, strip::columns(self.axis, **id, machine, width)));
                 }
                 LaneForm::Line => {
                     self.figures_short(**id, machine, y, is_selected, queue_max, pen);
-                    strips.push((y, self.columns(**id, machine, width)));
+                    strips.push((y, strip::columns(self.axis, **id, machine, width)));
                 }
             }
         }
         let counts = strips.iter().flat_map(|(_, columns)| columns).flatten();
         let most = counts.map(|(count, _)| *count).max().unwrap_or(0);
         for (y, columns) in &strips {
-            strip(columns, most, (start, *y), pen);
+            strip::paint(columns, most, (start, *y), pen);
         }
         if let LaneForm::Roomy { gap } = plan.form {
             let ids: Vec<MachineId> = shown.iter().map(|(_, (id, _))| **id).collect();
@@ -240,7 +241,8 @@ impl Lanes<'_> {
         let silent_us = self.now.us_since(machine.newest);
         let period_us = 1_000_000_000 / machine.millirate().unwrap_or(1_000_000).max(1);
         let patience_us = SILENT_US.max(i64::try_from(3 * period_us).unwrap_or(SILENT_US));
-        if self.view.frozen.is_none() && !standing.paused && silent_us > patience_us {
+        if self.view.frozen.is_none() && words.is_empty() && silent_us > patience_us {
+            // Nothing else explains it.
             words.push(format!("silent {} s", silent_us / 1_000_000));
             role = role.max(Role::Note);
         }
@@ -248,22 +250,6 @@ impl Lanes<'_> {
             words.push(format!("life {}", standing.incarnation));
         }
         (words.join(", "), role)
-    }
-
-    /// The last events of a machine: in each column how many there are, and which of them is shown.
-    fn columns<'a>(&self, id: MachineId, machine: &'a Machine, width: u16) -> Vec<Option<(u32, &'a Kept)>> {
-        let mut columns: Vec<Option<(u32, &Kept)>> = vec![None; usize::from(width)];
-        for kept in self.axis.lines(machine) {
-            let column = self.axis.column(id, kept).map(usize::from);
-            if let Some(place) = column.and_then(|column| columns.get_mut(column)) {
-                *place = Some(match *place {
-                    None => (1, kept),
-                    Some((count, best)) if weight(best) > weight(kept) => (count + 1, best),
-                    Some((count, _)) => (count + 1, kept),
-                });
-            }
-        }
-        columns
     }
 
     /// The messages between two machines, one way and the other.
@@ -378,82 +364,4 @@ fn queue_bar_at(x: u16, y: u16, width: u16, figures: &Figures, queue_max: u64, p
         (all.saturating_sub(full), Role::UnderWay),
     );
     x + width
-}
-
-/// Draws columns; `most` is how many events the fullest one of all lanes has.
-fn strip(columns: &[Option<(u32, &Kept)>], most: u32, (x, y): (u16, u16), pen: &mut Pen<'_>) {
-    for (column, content) in (0_u16..).zip(columns) {
-        let Some((count, kept)) = content else { continue };
-        if *count > 1 && weight(kept) < REMARK {
-            let symbol = pen.look.dense(*count, most);
-            pen.cell(x + column, y, symbol, glyph(kept, pen.look).2);
-            continue;
-        }
-        let next = columns.iter().skip(usize::from(column) + 1);
-        let free = next.take_while(|next| next.is_none()).count();
-        let (symbol, behind, role) = glyph(kept, pen.look);
-        pen.cell(x + column, y, symbol, role);
-        if behind.len() <= free {
-            let end = pen.area().right();
-            pen.text(x + column + 1, y, end, &behind, role);
-        }
-    }
-}
-
-/// The weight of what is no event: it is never hidden by events.
-const REMARK: u8 = 3;
-
-/// Which of several lines in one column is shown.
-fn weight(kept: &Kept) -> u8 {
-    match &kept.record {
-        Record::Event(event) => match event.kind {
-            Kind::Internal | Kind::Other => 0,
-            Kind::Receive { .. } => 1,
-            Kind::Send { .. } => 2,
-        },
-        _ => REMARK,
-    }
-}
-
-/// A line's glyph, what stands behind it where there is room, and how it looks.
-fn glyph(kept: &Kept, look: Look) -> (&'static str, String, Role) {
-    match &kept.record {
-        Record::Event(event) => match &event.kind {
-            Kind::Internal | Kind::Other => (look.internal(), String::new(), Role::Internal),
-            Kind::Receive { from, .. } => ("<", from.to_string(), Role::Receive),
-            Kind::Send { to, mishaps } => {
-                let whom = match to.as_slice() {
-                    [one] => one.to_string(),
-                    _ => "*".to_owned(),
-                };
-                let lost = mishaps
-                    .as_ref()
-                    .is_some_and(|mishaps| to.iter().all(|to| mishaps.copies(*to) == 0));
-                if lost {
-                    (look.lost(), whom, Role::Bad)
-                } else {
-                    (">", whom, Role::Send)
-                }
-            }
-        },
-        remark => (remark_glyph(remark), String::new(), Role::Note),
-    }
-}
-
-/// A letter for what is no event.
-pub(super) fn remark_glyph(record: &Record) -> &'static str {
-    match record {
-        Record::Event(_) => " ",
-        Record::LinkUp { .. } => "U",
-        Record::LinkLost { .. } => "L",
-        Record::Stall { .. } => "T",
-        Record::Fault(_) => "F",
-        Record::Mended { .. } => "M",
-        Record::Paused => "P",
-        Record::Stepped { .. } => "s",
-        Record::Pace { .. } => "r",
-        Record::Jumped { .. } => "J",
-        Record::Restarted { .. } => "R",
-        Record::Ended(_) => "E",
-    }
 }

@@ -9,6 +9,7 @@
 
 mod arrows;
 mod axis;
+mod header;
 mod lanes;
 mod layers;
 mod look;
@@ -16,6 +17,7 @@ mod pane;
 mod pen;
 mod plan;
 mod screen;
+mod strip;
 mod view;
 
 use std::{

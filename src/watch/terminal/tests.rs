@@ -412,6 +412,23 @@ fn letters_ask_for_deeds() {
 }
 
 #[test]
+fn a_long_answer_is_shown_to_its_end() {
+    let eyes = eyes_on(&LOGS);
+    let mut view = View::default();
+    let answer = "machine 1 at 127.0.0.1:17101 cannot be reached (Connection refused): the run has ended, or this \
+                  machine has";
+    view.say(answer.to_owned(), Tone::Bad, NOW);
+    let shown = text(&rows(eyes.scene(), &mut view, PLAIN, (80, 24)));
+    let last: Vec<&str> = shown.lines().skip(22).map(str::trim).collect();
+    assert_eq!(last.join(" "), answer);
+    let later = Subject {
+        now: WallTime(NOW.0 + 60_000_000),
+        ..subject(eyes.scene())
+    };
+    assert_eq!(view.said(later.now), None);
+}
+
+#[test]
 fn no_key_on_an_empty_scene_panics() {
     let scene = Scene::default();
     let mut view = View::default();
