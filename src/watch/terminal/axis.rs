@@ -1,7 +1,8 @@
 //! Which column of a strip an event stands in: by time, or one event after the other.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use super::view::View;
 use crate::{
     trace::{Record, WallTime},
     units::MachineId,
@@ -48,10 +49,11 @@ pub(super) enum Axis {
 }
 
 impl Axis {
-    pub(super) fn new(kind: AxisKind, scene: &Scene, edge: WallTime, width: u16, zoom: i8) -> Self {
-        match kind {
+    /// Columns for the lanes of the machines from `shown.0` on, `shown.1` of them: an axis of events leaves the others out.
+    pub(super) fn new(view: &View, scene: &Scene, edge: WallTime, width: u16, shown: (usize, usize)) -> Self {
+        match view.axis {
             AxisKind::Time => {
-                let column_us = column_us(scene, width, zoom);
+                let column_us = column_us(scene, width, view.zoom);
                 Axis::Time {
                     last: edge.0.div_euclid(column_us),
                     column_us,
@@ -67,7 +69,10 @@ impl Axis {
                 let mut first = edge;
                 // The newest stands at the right edge.
                 let right = width.saturating_sub(step);
-                let drawn = newest(scene, edge).filter(|(_, kept)| is_drawn(&kept.record));
+                let lanes = scene.machines().keys().skip(shown.0).take(shown.1);
+                let lanes: BTreeSet<MachineId> = lanes.copied().collect();
+                let drawn = newest(scene, edge)
+                    .filter(|(machine, kept)| lanes.contains(machine) && is_drawn(&kept.record));
                 for (place, (machine, kept)) in (0_u16..).zip(drawn.take(places)) {
                     columns.insert((machine, kept.line), right - place * step);
                     first = kept.at;

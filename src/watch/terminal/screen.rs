@@ -71,13 +71,8 @@ pub(super) fn paint(subject: &Subject<'_>, view: &mut View, look: Look, cells: &
     keep_selected_in_view(view, scene, &plan);
     let start = strip_start(plan.form, scene);
     let edge = view.edge(scene, subject.now);
-    let axis = Axis::new(
-        view.axis,
-        scene,
-        edge,
-        area.width.saturating_sub(start),
-        view.zoom,
-    );
+    let shown = (view.top, plan.lanes);
+    let axis = Axis::new(view, scene, edge, area.width.saturating_sub(start), shown);
     view.span = Some(axis.span());
     header::paint(subject, view, edge, &mut pen);
     if scene.machines().is_empty() {

@@ -297,6 +297,12 @@ fn a_hundred_machines_scroll_with_the_selection() {
         press(&mut view, eyes.scene(), KeyCode::Down);
     }
     let later = text(&rows(eyes.scene(), &mut view, PLAIN, (80, 24)));
+    // A column for each event of the lanes that are shown, and for no other.
+    press(&mut view, eyes.scene(), KeyCode::Char('x'));
+    let events = text(&rows(eyes.scene(), &mut view, PLAIN, (80, 24)));
+    for lane in events.lines().skip(3).take(12) {
+        assert!(lane.ends_with('·'), "{events}");
+    }
     assert!(
         later.contains("machines 30 to 41 of 100") && later.contains("▶40"),
         "{later}"
