@@ -75,6 +75,11 @@ struct WebArguments {
 }
 
 pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
+    if arguments.folder.is_file() {
+        let name = arguments.folder.display();
+        let text = format!("{name} is a file; name a run's folder, such as logs/latest");
+        return Err(Usage(text).into());
+    }
     if arguments.web.web {
         return web(arguments);
     }
@@ -99,12 +104,15 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     drop(terminal);
     let closing = shown?;
     if closing.machines > 0 {
+        let behind = match closing.lag.us_max {
+            0 => String::new(),
+            us => format!(", at most {} ms behind", us / 1000),
+        };
         print(&format!(
-            "watched {}: {} events of {} machines, at most {} ms behind\n",
+            "watched {}: {} events of {} machines{behind}\n",
             eyes.folder().display(),
             closing.events,
             closing.machines,
-            closing.lag.us_max / 1000
         ))?;
     }
     Ok(Exit::Valid)

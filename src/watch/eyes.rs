@@ -5,7 +5,6 @@
 )]
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -16,7 +15,7 @@ use super::{
     follow::{Follower, News, What},
     scene::Scene,
 };
-use crate::{trace::WallTime, units::MachineId};
+use crate::trace::WallTime;
 
 /// Follows one run, which need not be there yet.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub struct Eyes {
     lag: Lag,
 }
 
-/// How old the newest line of a log was when it was read; of the log where that was most.
+/// How long lines had been written when they were read: the oldest line of the last look that brought any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
     /// Now, in microseconds.
@@ -77,7 +76,7 @@ impl Eyes {
         };
         let more = follower.look(&mut self.news)?;
         let now = Self::now();
-        let mut newest: BTreeMap<MachineId, WallTime> = BTreeMap::new();
+        let mut oldest: Option<WallTime> = None;
         let seen = match (self.news.is_empty(), more) {
             (_, true) => Seen::More,
             (true, false) => Seen::Nothing,
@@ -85,12 +84,12 @@ impl Eyes {
         };
         for news in self.news.drain(..) {
             if let What::Record { at, .. } = &news.what {
-                newest.insert(news.machine, *at);
+                oldest = Some(oldest.map_or(*at, |oldest| oldest.min(*at)));
             }
             self.scene.take(news);
         }
-        if let Some(oldest) = newest.values().min() {
-            self.lag.us = u64::try_from(now.us_since(*oldest)).unwrap_or(0);
+        if let Some(oldest) = oldest {
+            self.lag.us = u64::try_from(now.us_since(oldest)).unwrap_or(0);
             if self.lag.caught_up {
                 self.lag.us_max = self.lag.us_max.max(self.lag.us);
             }
@@ -140,4 +139,48 @@ pub enum Seen {
     News,
     /// News, and more to be read at once.
     More,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write_log(folder: &Path, run: &str, events: u64) {
+        fs::create_dir_all(folder).unwrap();
+        let mut text = format!(
+            "# clocklab-log 1\n# machine=0 machines=1 clock=lamport seed=1 run={run} started=2026-11-20T23:16:01.000000Z\n"
+        );
+        for tick in 1..=events {
+            text += &format!("2026-11-20T23:16:01.{tick}00000Z internal tick={tick} clock={tick}\n");
+        }
+        fs::write(folder.join("machine-0.log"), text).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_comes_later_is_seen_and_a_newer_one_is_not_mixed_in() {
+        let logs = tempfile::tempdir().unwrap();
+        let latest = logs.path().join("latest");
+        let mut eyes = Eyes::new(&latest);
+        assert_eq!(eyes.look().unwrap(), Seen::Nothing);
+        assert_eq!((eyes.folder(), eyes.newer()), (latest.as_path(), None));
+        write_log(&logs.path().join("first"), "first", 3);
+        symlink("first", &latest).unwrap();
+        assert_eq!(eyes.look().unwrap(), Seen::News);
+        assert_eq!((eyes.scene().events(), eyes.newer()), (3, None));
+        assert!(eyes.lag().caught_up && eyes.lag().us > 0 && eyes.lag().us_max == 0);
+        write_log(&logs.path().join("second"), "second", 5);
+        fs::remove_file(&latest).unwrap();
+        symlink("second", &latest).unwrap();
+        assert_eq!(eyes.look().unwrap(), Seen::Nothing);
+        assert!(eyes.newer().is_some_and(|folder| folder.ends_with("second")));
+        eyes.go_to_newer();
+        assert_eq!(eyes.look().unwrap(), Seen::News);
+        assert_eq!(eyes.scene().events(), 5);
+        assert_eq!(
+            eyes.scene().run().map(ToString::to_string).as_deref(),
+            Some("second")
+        );
+    }
 }

@@ -17,6 +17,9 @@ use crate::{
     wire::Secret,
 };
 
+/// Machines with one answer that are named one by one.
+const NAMED_MAX: usize = 8;
+
 /// Something to do to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
@@ -39,10 +42,7 @@ impl Hands for Controllers {
     fn act(&mut self, deed: &Deed) -> Result<String, String> {
         match deed {
             Deed::Tell(machine, command) => summed_up(&self.ask(*machine, command)),
-            Deed::Break(fault, lasts) => {
-                let injected = self.inject(fault, *lasts);
-                summed_up(&injected.said).map(|text| format!("fault {}: {text}", injected.id))
-            }
+            Deed::Break(fault, lasts) => summed_up(&self.inject(fault, *lasts).said),
         }
     }
 }
@@ -81,23 +81,37 @@ impl Hands for Reach {
     }
 }
 
-/// What machines said, in a sentence: the first refusal, if there is one.
+/// What machines said, in a sentence: the first refusal, if there is one, else each answer with those who gave it.
 fn summed_up(said: &[Said]) -> Result<String, String> {
-    let refusals: Vec<String> = said
-        .iter()
-        .filter_map(|(_, answer)| answer.as_ref().err().map(ToString::to_string))
-        .collect();
-    let accepted: Vec<(MachineId, &str)> = said
-        .iter()
-        .filter_map(|(machine, answer)| Some((*machine, answer.as_deref().ok()?)))
-        .collect();
-    match (refusals.as_slice(), accepted.as_slice()) {
-        ([], []) => Err("no machine is concerned".to_owned()),
-        ([], [(machine, text)]) => Ok(format!("machine {machine}: {text}")),
-        ([], [(machine, text), ..]) => Ok(format!("{} machines; {machine}: {text}", accepted.len())),
-        ([first], _) => Err(first.clone()),
-        ([first, rest @ ..], _) => Err(format!("{first} (and {} more)", rest.len())),
+    let mut refusals = said.iter().filter_map(|(_, answer)| answer.as_ref().err());
+    if let Some(first) = refusals.next() {
+        return Err(match refusals.count() {
+            0 => first.to_string(),
+            more => format!("{first} (and {more} more)"),
+        });
     }
+    let mut answers: Vec<(&str, Vec<String>)> = Vec::new();
+    for (machine, answer) in said {
+        let text = answer.as_deref().unwrap_or_default();
+        match answers.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, machines)) => machines.push(machine.to_string()),
+            None => answers.push((text, vec![machine.to_string()])),
+        }
+    }
+    if answers.is_empty() {
+        return Err("no machine is concerned".to_owned());
+    }
+    let told: Vec<String> = answers
+        .iter()
+        .map(|(text, machines)| match machines.as_slice() {
+            [one] => format!("machine {one}: {text}"),
+            [.., last] if machines.len() > NAMED_MAX => {
+                format!("{} machines up to {last}: {text}", machines.len())
+            }
+            several => format!("machines {}: {text}", several.join(",")),
+        })
+        .collect();
+    Ok(told.join("; "))
 }
 
 /// A thread that does one deed after the other.
@@ -194,7 +208,7 @@ mod tests {
         };
         for (said, text) in [
             (vec![ok(1)], Ok("machine 1: paused at tick 3")),
-            (vec![ok(0), ok(1)], Ok("2 machines; 0: paused at tick 3")),
+            (vec![ok(0), ok(1)], Ok("machines 0,1: paused at tick 3")),
             (
                 vec![ok(0), refused(7)],
                 Err("there is no machine 7: the run has 0 to 2"),

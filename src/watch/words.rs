@@ -69,7 +69,7 @@ fn describe_remark(record: &Record) -> String {
                 let _ = write!(text, " to {}", machines(&note.to));
             }
             if !note.detail.is_empty() {
-                let _ = write!(text, " {}", note.detail);
+                let _ = write!(text, " {}", detail(&note.detail));
             }
             text
         }
@@ -113,6 +113,18 @@ fn machines(list: &Recipients) -> String {
     named.join(",")
 }
 
+/// A fault's parameters, with its end as people write it: `for 3.00 s` instead of `for:3000000us`.
+pub(super) fn detail(text: &str) -> String {
+    let parts = text.split(',').map(|part| {
+        let us = part.strip_prefix("for:").and_then(|end| end.strip_suffix("us"));
+        match us.and_then(|us| us.parse().ok()) {
+            Some(us) => format!("for {}", time(us)),
+            None => part.to_owned(),
+        }
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
 /// A duration in the unit that suits it.
 #[must_use]
 pub(super) fn time(us: u64) -> String {
@@ -122,6 +134,28 @@ pub(super) fn time(us: u64) -> String {
         1_000_000..60_000_000 => format!("{}.{:02} s", us / 1_000_000, us / 10_000 % 100),
         _ => format!("{} min {:02} s", us / 60_000_000, us / 1_000_000 % 60),
     }
+}
+
+/// A time since the start: `3.2 s`, `1:03.2`.
+pub(super) fn clock_face(us: u64) -> String {
+    let (minutes, tenths) = (us / 60_000_000, us / 100_000 % 600);
+    match minutes {
+        0 => format!("{}.{} s", tenths / 10, tenths % 10),
+        minutes => format!("{minutes}:{:02}.{} s", tenths / 10, tenths % 10),
+    }
+}
+
+/// A number with its thousands apart.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Which lines are shown: words that must all hold. A word of digits, or several with commas, names machines; any
@@ -229,6 +263,13 @@ mod tests {
         assert!(filter.passes("0:60 receive 1:17, waited 3.41 s"));
         assert!(!filter.passes("0:60 receive 2:17, waited 3.41 s"));
         assert!(Filter::new(" ").passes("anything") && Filter::new("").takes(MachineId(9)));
+    }
+
+    #[test]
+    fn the_end_of_a_fault_is_told_in_words() {
+        assert_eq!(detail("for:3000000us"), "for 3.00 s");
+        assert_eq!(detail("constant:200ms"), "constant:200ms");
+        assert_eq!(detail(""), "");
     }
 
     #[test]

@@ -224,3 +224,51 @@ fn a_signal_ends_the_view_in_order() {
     );
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
+
+/// Whether a process is there, and has not ended without anybody having asked for its status.
+fn lives(id: &str) -> bool {
+    let output = Command::new("ps")
+        .args(["-o", "stat=", "-p", id])
+        .output()
+        .unwrap();
+    let state = text(&output.stdout);
+    !matches!(state.trim().chars().next(), None | Some('Z'))
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_the_view() {
+    let logs = tempfile::tempdir().unwrap();
+    let command = format!(
+        "echo $$ > {0}/id; exec {1} watch {0}/later",
+        logs.path().display(),
+        env!("CARGO_BIN_EXE_clocklab")
+    );
+    let Ok(mut script) = script(&command, "xterm") else {
+        return;
+    };
+    let until = Instant::now() + WAIT;
+    let id = loop {
+        if let Ok(id) = fs::read_to_string(logs.path().join("id"))
+            && id.ends_with('\n')
+        {
+            break id.trim().to_owned();
+        }
+        if script.try_wait().unwrap().is_some() {
+            // A `script` with other options.
+            return;
+        }
+        assert!(Instant::now() < until, "the view does not start");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    // Whatever the view is at by now, the other end of its terminal goes away.
+    std::thread::sleep(Duration::from_millis(500));
+    script.kill().unwrap();
+    script.wait().unwrap();
+    while lives(&id) {
+        if Instant::now() > until {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+            panic!("the view goes on without a terminal");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

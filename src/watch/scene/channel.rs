@@ -11,6 +11,9 @@ use crate::{trace::WallTime, units::MachineId};
 /// Messages of one channel that are listed; further ones are counted.
 const LISTED_MAX: usize = 256;
 
+/// Messages of all channels together that are listed.
+const ALL_LISTED_MAX: usize = 20_000;
+
 /// Receives of one channel whose sends were not read yet.
 const EARLY_MAX: usize = 4096;
 
@@ -32,6 +35,8 @@ pub struct UnderWay {
 pub(super) struct Channels {
     channels: BTreeMap<(MachineId, MachineId), Channel>,
     recipients: BTreeMap<MachineId, Recipient>,
+    /// Messages that are listed, of all channels.
+    listed: usize,
 }
 
 /// What a send line says of one message.
@@ -83,9 +88,11 @@ impl Channels {
         let channel = self.channels.entry((from, to)).or_default();
         let recipient = self.recipients.entry(to).or_default();
         channel.sent_last = clock;
+        let listed_before = channel.listed.len();
         let early = channel.early.remove(&clock).unwrap_or(0);
         if early > 0 && !sent.unordered {
             recipient.waiting = recipient.waiting.saturating_sub(channel.overtake(clock));
+            self.listed -= listed_before - channel.listed.len();
         }
         let is_void = recipient.void_before.is_some_and(|void| at < void);
         let copies = sent.copies.saturating_sub(early);
@@ -93,7 +100,8 @@ impl Channels {
             return;
         }
         recipient.waiting += copies;
-        if channel.listed.len() < LISTED_MAX {
+        if channel.listed.len() < LISTED_MAX && self.listed < ALL_LISTED_MAX {
+            self.listed += 1;
             channel.listed.push_back(Listed {
                 clock,
                 at,
@@ -110,7 +118,9 @@ impl Channels {
     pub(super) fn taken(&mut self, from: MachineId, to: MachineId, clock: u64) {
         let channel = self.channels.entry((from, to)).or_default();
         let recipient = self.recipients.entry(to).or_default();
+        let listed_before = channel.listed.len();
         let gone = channel.take(clock);
+        self.listed -= listed_before - channel.listed.len();
         recipient.waiting = recipient.waiting.saturating_sub(gone);
     }
 
@@ -120,11 +130,13 @@ impl Channels {
         recipient.void_before = recipient.void_before.max(Some(at));
         for (_, channel) in self.channels.iter_mut().filter(|((_, other), _)| *other == to) {
             let mut gone = 0;
+            let listed_before = channel.listed.len();
             channel.listed.retain(|message| {
                 let stays = message.at >= at;
                 gone += if stays { 0 } else { message.copies };
                 stays
             });
+            self.listed -= listed_before - channel.listed.len();
             if channel.listed.is_empty() {
                 gone += std::mem::take(&mut channel.unlisted);
             }
@@ -255,7 +267,29 @@ mod tests {
         for clock in 1..=many {
             channels.taken(A, B, many + clock);
             assert_eq!(channels.waiting(B), many - clock);
+            assert_eq!(channels.listed, channels.under_way().count());
         }
+    }
+
+    #[test]
+    fn all_channels_together_list_a_bounded_number() {
+        let mut channels = Channels::default();
+        let senders = 2 * ALL_LISTED_MAX / LISTED_MAX;
+        for clock in 1..=LISTED_MAX as u64 {
+            for from in 2..2 + u16::try_from(senders).unwrap() {
+                channels.sent(&Sent {
+                    message: UnderWay {
+                        from: MachineId(from),
+                        ..sent(clock).message
+                    },
+                    ..sent(clock)
+                });
+            }
+        }
+        assert_eq!(channels.under_way().count(), ALL_LISTED_MAX);
+        assert_eq!(channels.waiting(B), (senders * LISTED_MAX) as u64);
+        channels.void(B, WallTime(i64::MAX));
+        assert_eq!((channels.waiting(B), channels.listed), (0, 0));
     }
 
     #[test]

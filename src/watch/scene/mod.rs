@@ -27,8 +27,8 @@ const HISTORY_MAX: usize = 120_000;
 /// Lines that are kept of a machine, however many there are.
 const HISTORY_MACHINE_MIN: usize = 300;
 
-/// Lines looked through for messages that were under way at an earlier moment.
-const LATER_MAX: usize = 2_000;
+/// Lines of all machines looked through for messages that were under way at an earlier moment.
+const LATER_MAX: usize = 20_000;
 
 /// How long a run may say nothing, in microseconds, before its picture stands still.
 const SILENCE_US: i64 = 1_000_000;
@@ -203,8 +203,9 @@ impl Scene {
             .under_way()
             .filter(|message| message.at <= at)
             .collect();
+        let later_max = LATER_MAX / self.machines.len().max(1) + 1;
         for (to, machine) in &self.machines {
-            let later = machine.history().range(machine.behind(at)..).take(LATER_MAX);
+            let later = machine.history().range(machine.behind(at)..).take(later_max);
             messages.extend(later.filter_map(|kept| {
                 let Record::Event(event) = &kept.record else {
                     return None;

@@ -1,9 +1,10 @@
 //! Which column of a strip an event stands in: by time, or one event after the other.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use super::view::View;
 use crate::{
-    trace::WallTime,
+    trace::{Record, WallTime},
     units::MachineId,
     watch::scene::{Kept, Machine, Scene},
 };
@@ -48,10 +49,11 @@ pub(super) enum Axis {
 }
 
 impl Axis {
-    pub(super) fn new(kind: AxisKind, scene: &Scene, edge: WallTime, width: u16, zoom: i8) -> Self {
-        match kind {
+    /// Columns for the lanes of the machines from `shown.0` on, `shown.1` of them: an axis of events leaves the others out.
+    pub(super) fn new(view: &View, scene: &Scene, edge: WallTime, width: u16, shown: (usize, usize)) -> Self {
+        match view.axis {
             AxisKind::Time => {
-                let column_us = column_us(scene, width, zoom);
+                let column_us = column_us(scene, width, view.zoom);
                 Axis::Time {
                     last: edge.0.div_euclid(column_us),
                     column_us,
@@ -67,7 +69,11 @@ impl Axis {
                 let mut first = edge;
                 // The newest stands at the right edge.
                 let right = width.saturating_sub(step);
-                for (place, (machine, kept)) in (0_u16..).zip(newest(scene, edge).take(places)) {
+                let lanes = scene.machines().keys().skip(shown.0).take(shown.1);
+                let lanes: BTreeSet<MachineId> = lanes.copied().collect();
+                let drawn = newest(scene, edge)
+                    .filter(|(machine, kept)| lanes.contains(machine) && is_drawn(&kept.record));
+                for (place, (machine, kept)) in (0_u16..).zip(drawn.take(places)) {
                     columns.insert((machine, kept.line), right - place * step);
                     first = kept.at;
                 }
@@ -119,6 +125,11 @@ impl Axis {
         let start = machine.behind(WallTime(first.0 - 1));
         machine.history().range(start..machine.behind(edge).max(start))
     }
+}
+
+/// Whether a line has a sign in a strip: a step stands there as the event that it made.
+pub(super) fn is_drawn(record: &Record) -> bool {
+    !matches!(record, Record::Stepped { .. })
 }
 
 /// Digits of the greatest id of so many machines.

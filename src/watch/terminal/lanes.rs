@@ -6,12 +6,13 @@ use super::{
     look::Role,
     pen::Pen,
     plan::{LaneForm, Plan},
+    strip,
     view::View,
 };
 use crate::{
     trace::{Kind, Record, WallTime},
     units::MachineId,
-    watch::scene::{Kept, Machine, Scene},
+    watch::scene::{Machine, Scene, UnderWay},
 };
 
 /// Columns left of a strip below its figures.
@@ -26,8 +27,8 @@ const NARROW: u16 = 80;
 /// From this width on there is room for a machine's drift from its own rate.
 const WIDE: u16 = 118;
 
-/// Messages a column of a strip that are still drawn as lines: more would only be a hatching.
-const HOPS_A_COLUMN: usize = 3;
+/// Columns of a strip for each message that is drawn as a line: with fewer there would only be a hatching.
+const COLUMNS_A_HOP: usize = 2;
 
 /// How long a machine may say nothing, in microseconds, before that is said.
 const SILENT_US: i64 = 2_000_000;
@@ -42,6 +43,8 @@ pub(super) struct Lanes<'a> {
     pub(super) view: &'a View,
     pub(super) axis: &'a Axis,
     pub(super) now: WallTime,
+    /// The messages under way at the edge.
+    pub(super) under_way: &'a [UnderWay],
 }
 
 /// Where strips begin.
@@ -77,28 +80,35 @@ impl Lanes<'_> {
             })
             .max()
             .unwrap_or(0);
+        let width = pen.area().width.saturating_sub(start);
+        let mut strips = Vec::new();
         for (row, (place, (id, machine))) in (0_u16..).zip(&shown) {
             let y = plan.lanes_y + row * plan.form.height();
             let is_selected = *place == self.view.selected;
             match plan.form {
                 LaneForm::Roomy { .. } | LaneForm::Pair => {
                     self.figures_wide(**id, machine, y, is_selected, queue_max, pen);
-                    self.strip(**id, machine, (start, y + 1), pen);
+                    strips.push((y + 1, strip::columns(self.axis, **id, machine, width)));
                 }
                 LaneForm::Line => {
                     self.figures_short(**id, machine, y, is_selected, queue_max, pen);
-                    self.strip(**id, machine, (start, y), pen);
+                    strips.push((y, strip::columns(self.axis, **id, machine, width)));
                 }
             }
+        }
+        let counts = strips.iter().flat_map(|(_, columns)| columns).flatten();
+        let most = counts.map(|(count, _)| *count).max().unwrap_or(0);
+        for (y, columns) in &strips {
+            strip::paint(columns, most, (start, *y), pen);
         }
         if let LaneForm::Roomy { gap } = plan.form {
             let ids: Vec<MachineId> = shown.iter().map(|(_, (id, _))| **id).collect();
             for (row, pair) in (0_u16..).zip(ids.windows(2)) {
                 let [upper, lower] = pair else { continue };
                 let y = plan.lanes_y + row * plan.form.height() + 2;
-                let mut arrows = Arrows::new(pen.area().width.saturating_sub(start), gap);
+                let mut arrows = Arrows::new(width, gap);
                 let hops = self.hops(*upper, *lower);
-                if hops.len() <= HOPS_A_COLUMN * usize::from(pen.area().width) {
+                if hops.len() * COLUMNS_A_HOP <= usize::from(pen.area().width) {
                     hops.iter().for_each(|hop| arrows.add(hop));
                 }
                 arrows.paint((start, y), pen);
@@ -231,7 +241,8 @@ impl Lanes<'_> {
         let silent_us = self.now.us_since(machine.newest);
         let period_us = 1_000_000_000 / machine.millirate().unwrap_or(1_000_000).max(1);
         let patience_us = SILENT_US.max(i64::try_from(3 * period_us).unwrap_or(SILENT_US));
-        if self.view.frozen.is_none() && !standing.paused && silent_us > patience_us {
+        if self.view.frozen.is_none() && words.is_empty() && silent_us > patience_us {
+            // Nothing else explains it.
             words.push(format!("silent {} s", silent_us / 1_000_000));
             role = role.max(Role::Note);
         }
@@ -241,32 +252,9 @@ impl Lanes<'_> {
         (words.join(", "), role)
     }
 
-    /// The last events of a machine.
-    fn strip(&self, id: MachineId, machine: &Machine, (x, y): (u16, u16), pen: &mut Pen<'_>) {
-        let width = pen.area().width.saturating_sub(x);
-        let mut columns: Vec<Option<(u32, &Kept)>> = vec![None; usize::from(width)];
-        for kept in self.axis.lines(machine) {
-            let column = self.axis.column(id, kept).map(usize::from);
-            if let Some(place) = column.and_then(|column| columns.get_mut(column)) {
-                *place = Some(match *place {
-                    None => (1, kept),
-                    Some((count, best)) if weight(best) > weight(kept) => (count + 1, best),
-                    Some((count, _)) => (count + 1, kept),
-                });
-            }
-        }
-        for (column, content) in (0_u16..).zip(&columns) {
-            let Some((count, kept)) = content else { continue };
-            let next = columns.iter().skip(usize::from(column) + 1);
-            let free = next.take_while(|next| next.is_none()).count();
-            glyph(*count, kept, (x + column, y), free, pen);
-        }
-    }
-
     /// The messages between two machines, one way and the other.
     fn hops(&self, upper: MachineId, lower: MachineId) -> Vec<Hop> {
         let mut hops = Vec::new();
-        let edge = self.axis.span().1;
         for (from, to, way) in [(upper, lower, Way::Down), (lower, upper, Way::Up)] {
             let (Some(sender), Some(receiver)) =
                 (self.scene.machines().get(&from), self.scene.machines().get(&to))
@@ -289,8 +277,8 @@ impl Lanes<'_> {
                     });
                 }
             }
-            let between = |message: &&crate::watch::UnderWay| message.from == from && message.to == to;
-            for message in self.scene.under_way(edge).iter().filter(between) {
+            let between = |message: &&UnderWay| message.from == from && message.to == to;
+            for message in self.under_way.iter().filter(between) {
                 let send = sender.event(message.clock);
                 hops.push(Hop {
                     way,
@@ -376,69 +364,4 @@ fn queue_bar_at(x: u16, y: u16, width: u16, figures: &Figures, queue_max: u64, p
         (all.saturating_sub(full), Role::UnderWay),
     );
     x + width
-}
-
-/// Which of several lines in one column is shown.
-fn weight(kept: &Kept) -> u8 {
-    match &kept.record {
-        Record::Event(event) => match event.kind {
-            Kind::Internal | Kind::Other => 0,
-            Kind::Receive { .. } => 1,
-            Kind::Send { .. } => 2,
-        },
-        _ => 3,
-    }
-}
-
-/// One column's glyph, with what stands behind it where there is room.
-fn glyph(count: u32, kept: &Kept, (x, y): (u16, u16), free: usize, pen: &mut Pen<'_>) {
-    let look = pen.look;
-    let (symbol, behind, role) = match &kept.record {
-        Record::Event(event) => match &event.kind {
-            Kind::Internal | Kind::Other => (look.internal(), String::new(), Role::Internal),
-            Kind::Receive { from, .. } => ("<", from.to_string(), Role::Receive),
-            Kind::Send { to, mishaps } => {
-                let whom = match to.as_slice() {
-                    [one] => one.to_string(),
-                    _ => "*".to_owned(),
-                };
-                let lost = mishaps
-                    .as_ref()
-                    .is_some_and(|mishaps| to.iter().all(|to| mishaps.copies(*to) == 0));
-                if lost {
-                    (look.lost(), whom, Role::Bad)
-                } else {
-                    (">", whom, Role::Send)
-                }
-            }
-        },
-        remark => (remark_glyph(remark), String::new(), Role::Note),
-    };
-    if count > 1 && weight(kept) < 3 {
-        pen.cell(x, y, look.dense(count), role);
-        return;
-    }
-    pen.cell(x, y, symbol, role);
-    if behind.len() <= free {
-        let end = pen.area().right();
-        pen.text(x + 1, y, end.max(x + 1), &behind, role);
-    }
-}
-
-/// A letter for what is no event.
-pub(super) fn remark_glyph(record: &Record) -> &'static str {
-    match record {
-        Record::Event(_) => " ",
-        Record::LinkUp { .. } => "U",
-        Record::LinkLost { .. } => "L",
-        Record::Stall { .. } => "T",
-        Record::Fault(_) => "F",
-        Record::Mended { .. } => "M",
-        Record::Paused => "P",
-        Record::Stepped { .. } => "s",
-        Record::Pace { .. } => "r",
-        Record::Jumped { .. } => "J",
-        Record::Restarted { .. } => "R",
-        Record::Ended(_) => "E",
-    }
 }

@@ -20,7 +20,7 @@ r  resume all   f  break something
 .  internal event   >1 send to 1   >* to several   x1 lost on the way
 <0 receive from 0   several in one column: : + % #
 F  fault begins     M  mended      L  link lost     U  link up again
-R  starts again     P  paused      s  steps         r  ticks by time
+R  starts again     P  paused      r  ticks by time again
 J  clock jumps      T  late: ticks skipped          E  ended
 
 Queue: # waits, o was sent and may be under way. Any key closes this.";
@@ -33,7 +33,7 @@ pub(super) fn help(pen: &mut Pen<'_>) {
         Letters::Unicode => HELP
             .replace(".  internal", "·  internal")
             .replace("x1 lost", "×1 lost")
-            .replace(": + % #", "░ ▒ ▓ █")
+            .replace(": + % #", "▂ ▄ ▆ █")
             .replace("Queue: # waits, o was", "Queue: ▮ waits, ▯ was"),
     };
     frame(" help ", &text, pen);

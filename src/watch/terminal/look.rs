@@ -65,7 +65,8 @@ impl Look {
             };
         }
         match role {
-            Role::Faint | Role::Internal => style.fg(Color::DarkGray),
+            // Dim, not grey: some themes make that grey their background.
+            Role::Faint | Role::Internal => style.add_modifier(Modifier::DIM),
             Role::Plain => style,
             Role::Receive => style.fg(Color::Cyan),
             Role::Send => style.fg(Color::Yellow),
@@ -79,7 +80,7 @@ impl Look {
     }
 
     /// One of two texts.
-    fn pick<'a>(self, unicode: &'a str, ascii: &'a str) -> &'a str {
+    fn pick(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         match self.letters {
             Letters::Unicode => unicode,
             Letters::Ascii => ascii,
@@ -147,14 +148,18 @@ impl Look {
         }
     }
 
-    /// Several events in one column.
-    pub(super) fn dense(self, events: u32) -> &'static str {
-        match events {
-            0..=2 => self.pick("░", ":"),
-            3..=4 => self.pick("▒", "+"),
-            5..=8 => self.pick("▓", "%"),
-            _ => self.pick("█", "#"),
-        }
+    /// Several events in one column: how high, beside the fullest column there is.
+    pub(super) fn dense(self, events: u32, most: u32) -> &'static str {
+        const UNICODE: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+        const ASCII: [&str; 8] = [":", ":", "+", "+", "%", "%", "#", "#"];
+        let full = u64::from(most.max(8));
+        let level = (u64::from(events) * 8).div_ceil(full).clamp(1, 8) - 1;
+        let level = usize::try_from(level).unwrap_or(0);
+        let steps = match self.letters {
+            Letters::Unicode => UNICODE,
+            Letters::Ascii => ASCII,
+        };
+        steps.get(level).copied().unwrap_or(" ")
     }
 
     /// A line that leads to these sides.

@@ -9,6 +9,8 @@
 
 mod arrows;
 mod axis;
+mod header;
+mod keys;
 mod lanes;
 mod layers;
 mod look;
@@ -16,6 +18,7 @@ mod pane;
 mod pen;
 mod plan;
 mod screen;
+mod strip;
 mod view;
 
 use std::{
@@ -28,10 +31,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keys::Keys;
 pub use look::{Letters, Look, Palette};
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{self, Event, KeyEventKind},
+    crossterm::event::{Event, KeyEventKind},
 };
 pub use screen::picture;
 use screen::{Subject, paint};
@@ -106,6 +110,7 @@ pub enum TerminalError {
 pub struct Terminal {
     screen: DefaultTerminal,
     look: Look,
+    keys: Keys,
     quit: Arc<AtomicBool>,
 }
 
@@ -132,7 +137,15 @@ impl Terminal {
         }
         // Also puts a hook before the one that prints panics, so that they are printed on a restored screen.
         let screen = ratatui::try_init().map_err(failed("cannot take the terminal over"))?;
-        Ok(Self { screen, look, quit })
+        let keys = Keys::start().inspect_err(|_| {
+            let _ = ratatui::try_restore();
+        });
+        Ok(Self {
+            screen,
+            look,
+            keys: keys.map_err(failed("cannot start a thread"))?,
+            quit,
+        })
     }
 
     /// Shows what `eyes` see until a key or a signal ends it, or `ending` does.
@@ -161,9 +174,13 @@ impl Terminal {
             if newer_looked.elapsed() > NEWER_EVERY {
                 (has_newer, newer_looked) = (eyes.newer().is_some(), Instant::now());
             }
+            if self.quit.load(Ordering::SeqCst) {
+                // The terminal may be gone already.
+                return Ok(closing(eyes));
+            }
             self.draw(eyes, &mut view, has_newer)?;
             let is_over = ending == Ending::WithRun && eyes.scene().has_ended() && seen != Seen::More;
-            if self.quit.load(Ordering::SeqCst) || is_over {
+            if is_over {
                 return Ok(closing(eyes));
             }
             let wait = if seen == Seen::More {
@@ -171,7 +188,7 @@ impl Terminal {
             } else {
                 PICTURE_EVERY.saturating_sub(began.elapsed())
             };
-            match self.keys(eyes, &mut view, wait)? {
+            match self.keys(eyes, &mut view, has_newer, wait)? {
                 None => {}
                 Some(Wish::Quit) => return Ok(closing(eyes)),
                 Some(Wish::Newer) if has_newer => {
@@ -214,32 +231,27 @@ impl Terminal {
     }
 
     /// Takes keys for as long as `wait`, and draws what they change. Ends at the first wish.
-    fn keys(&mut self, eyes: &Eyes, view: &mut View, wait: Duration) -> Result<Option<Wish>, TerminalError> {
+    fn keys(
+        &mut self,
+        eyes: &Eyes,
+        view: &mut View,
+        has_newer: bool,
+        wait: Duration,
+    ) -> Result<Option<Wish>, TerminalError> {
         let until = Instant::now() + wait;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let came = match event::poll(left) {
-                // A signal: the caller looks which.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
-                came => came.map_err(failed("cannot read keys"))?,
-            };
-            if !came {
-                return Ok(None);
-            }
-            let read = event::read().map_err(failed("cannot read keys"))?;
-            if let Event::Key(key) = read
+        while let Some(came) = self.keys.next(until.saturating_duration_since(Instant::now())) {
+            if let Event::Key(key) = came.map_err(failed("cannot read keys"))?
                 && key.kind != KeyEventKind::Release
                 && let Some(wish) = view.key(key, eyes.scene(), Eyes::now())
             {
                 return Ok(Some(wish));
             }
-            // What a key changed shows at once.
-            if until.saturating_duration_since(Instant::now()) > KEY_PICTURE_EVERY
-                && !event::poll(Duration::ZERO).map_err(failed("cannot read keys"))?
-            {
-                self.draw(eyes, view, false)?;
+            // What a key changed shows at once, unless the next picture is near.
+            if until.saturating_duration_since(Instant::now()) > KEY_PICTURE_EVERY {
+                self.draw(eyes, view, has_newer)?;
             }
         }
+        Ok(None)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The whole picture: header, lanes, what is under way, the last lines, footer, and what lies over them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
     axis::{Axis, AxisKind},
+    header,
     lanes::{Lanes, strip_start},
     layers,
     look::{Letters, Look, Role},
@@ -18,8 +19,8 @@ use crate::{
     trace::WallTime,
     watch::{
         eyes::{Eyes, Lag},
-        scene::Scene,
-        words::time,
+        scene::{Scene, UnderWay},
+        words::{clock_face, grouped},
     },
 };
 
@@ -70,27 +71,24 @@ pub(super) fn paint(subject: &Subject<'_>, view: &mut View, look: Look, cells: &
     keep_selected_in_view(view, scene, &plan);
     let start = strip_start(plan.form, scene);
     let edge = view.edge(scene, subject.now);
-    let axis = Axis::new(
-        view.axis,
-        scene,
-        edge,
-        area.width.saturating_sub(start),
-        view.zoom,
-    );
+    let shown = (view.top, plan.lanes);
+    let axis = Axis::new(view, scene, edge, area.width.saturating_sub(start), shown);
     view.span = Some(axis.span());
-    header(subject, view, edge, &mut pen);
+    header::paint(subject, view, edge, &mut pen);
     if scene.machines().is_empty() {
         waiting(subject, &mut pen);
     } else {
         axis_row(&axis, &plan, scene, (start, plan.lanes_y - 1), &mut pen);
+        let messages = scene.under_way(edge);
         let lanes = Lanes {
             scene,
             view,
             axis: &axis,
             now: subject.now,
+            under_way: &messages,
         };
         lanes.paint(&plan, &mut pen);
-        under_way(scene, view, edge, plan.under_way_y, &mut pen);
+        under_way(scene, view, &messages, plan.under_way_y, &mut pen);
         pane::paint(scene, view, edge, &plan, &mut pen);
     }
     footer(subject, view, plan.footer_y, &mut pen);
@@ -118,135 +116,6 @@ fn keep_selected_in_view(view: &mut View, scene: &Scene, plan: &Plan) {
         .min(view.selected)
         .max((view.selected + 1).saturating_sub(plan.lanes))
         .min(machines.saturating_sub(plan.lanes));
-}
-
-fn header(subject: &Subject<'_>, view: &View, edge: WallTime, pen: &mut Pen<'_>) {
-    let (scene, width) = (subject.scene, pen.area().width);
-    let name = match scene.run() {
-        Some(run) => run.to_string(),
-        None => subject.folder.display().to_string(),
-    };
-    let mut text = format!(" {name}");
-    if let Some(started) = scene.started() {
-        let end = if view.frozen.is_some() {
-            edge
-        } else {
-            scene.edge(subject.now)
-        };
-        let elapsed_us = u64::try_from(end.us_since(started)).unwrap_or(0);
-        text = format!("{text}  {}  {}", condition(subject), clock_face(elapsed_us));
-        if !scene.has_ended() {
-            let per_second = grouped(scene.events_per_second(subject.now));
-            text = format!("{text}  {per_second} events/s  behind {}", time(subject.lag.us));
-        }
-        let speeds = scene.machines().values().map(|machine| machine.header.speed);
-        if let Some(speed) = speeds.min()
-            && speed.permille() != 1000
-        {
-            text = format!("{text}  speed {speed}");
-        }
-        text = format!("{text}  {} events", grouped(scene.events()));
-    }
-    let plain = pen.text(0, 0, width, &text, Role::Bar);
-    for x in plain..width {
-        pen.cell(x, 0, " ", Role::Bar);
-    }
-    pen.row(0, Role::Bar);
-    second_row(subject, view, edge, pen);
-}
-
-/// Whether the run goes on.
-fn condition(subject: &Subject<'_>) -> &'static str {
-    let scene = subject.scene;
-    if scene.has_ended() {
-        return "ended";
-    }
-    if !subject.lag.caught_up {
-        return "catching up";
-    }
-    let mut going = scene
-        .machines()
-        .values()
-        .filter(|machine| machine.standing.ended.is_none());
-    if going.clone().next().is_some() && going.all(|machine| machine.standing.paused) {
-        return "paused";
-    }
-    let is_silent = scene.newest().is_some_and(|newest| {
-        scene.edge(subject.now) < subject.now && subject.now.us_since(newest) > 5_000_000
-    });
-    if is_silent { "silent" } else { "running" }
-}
-
-/// What is out of the ordinary: a view that stands still, faults, machines that are missing.
-fn second_row(subject: &Subject<'_>, view: &View, edge: WallTime, pen: &mut Pen<'_>) {
-    let (scene, width) = (subject.scene, pen.area().width);
-    let mut x = 1;
-    if view.frozen.is_some() {
-        let behind_us = scene.edge(subject.now).us_since(edge);
-        let back = time(u64::try_from(behind_us).unwrap_or(0));
-        let text = format!("FROZEN, {back} back; End follows the run again.");
-        x = pen.text(x, 1, width, &text, Role::Strong) + 1;
-    }
-    let missing = usize::from(scene.machines_expected()).saturating_sub(scene.machines().len());
-    if missing > 0 {
-        let text = format!(
-            "{missing} of {} machines have no log yet.",
-            scene.machines_expected()
-        );
-        x = pen.text(x, 1, width, &text, Role::Note) + 1;
-    }
-    let faults = faults(scene, view, pen.look);
-    if !faults.is_empty() {
-        x = pen.text(x, 1, width, &format!("faults: {}", faults.join("; ")), Role::Note) + 1;
-    }
-    if x == 1 {
-        chosen(scene, view, pen);
-    }
-}
-
-/// The faults that are on, each with the places where it acts: `7 loss 50% 0→1,2`.
-fn faults(scene: &Scene, view: &View, look: Look) -> Vec<String> {
-    let mut faults: BTreeMap<u32, String> = BTreeMap::new();
-    for (id, machine) in scene.machines() {
-        for note in view.standing(machine).faults.values() {
-            let text = faults.entry(note.id).or_insert_with(|| {
-                format!("{} {} {}", note.id, note.kind, note.detail)
-                    .trim_end()
-                    .to_owned()
-            });
-            let to: Vec<String> = note.to.iter().map(ToString::to_string).collect();
-            text.push_str(&match to.is_empty() {
-                true => format!(" on {id}"),
-                false => format!(" {id}{}{}", look.to(), to.join(",")),
-            });
-        }
-    }
-    faults.into_values().collect()
-}
-
-/// A sentence on the machine that is selected.
-fn chosen(scene: &Scene, view: &View, pen: &mut Pen<'_>) {
-    let Some(id) = view.machine(scene) else { return };
-    let Some(machine) = scene.machines().get(&id) else {
-        return;
-    };
-    let (header, standing) = (&machine.header, view.standing(machine));
-    let mut text = format!(
-        "machine {id}: {} events, {} clock",
-        grouped(machine.events),
-        header.clock
-    );
-    if let Some(draw) = header.draw {
-        text = format!("{text}, die of {draw}");
-    }
-    if standing.incarnation > 1 {
-        text = format!("{text}, life {}", standing.incarnation);
-    }
-    if let Some(footer) = &standing.ended {
-        let reason = footer.reason.map_or("?", |reason| reason.name());
-        text = format!("{text}, ended: {reason}");
-    }
-    pen.text(1, 1, pen.area().width, &text, Role::Faint);
 }
 
 fn waiting(subject: &Subject<'_>, pen: &mut Pen<'_>) {
@@ -315,14 +184,13 @@ fn label(us: i64, step_us: i64) -> String {
 }
 
 /// Messages that were sent and not taken.
-fn under_way(scene: &Scene, view: &View, edge: WallTime, y: u16, pen: &mut Pen<'_>) {
+fn under_way(scene: &Scene, view: &View, listed: &[UnderWay], y: u16, pen: &mut Pen<'_>) {
     let (look, width) = (pen.look, pen.area().width);
     if scene.has_ended() && view.frozen.is_none() {
         let text = format!("{} still queued at the end", messages(scene.all_waiting()));
         pen.text(1, y, width, &text, Role::Faint);
         return;
     }
-    let listed = scene.under_way(edge);
     let all = match view.frozen {
         None => scene.all_waiting(),
         Some(_) => u64::try_from(listed.len()).unwrap_or(u64::MAX),
@@ -334,7 +202,7 @@ fn under_way(scene: &Scene, view: &View, edge: WallTime, y: u16, pen: &mut Pen<'
         &format!("{} under way or waiting", messages(all)),
         Role::Faint,
     );
-    for message in &listed {
+    for message in listed {
         let text = format!("{}{}{} ({})", message.from, look.to(), message.to, message.clock);
         let needed = u16::try_from(text.chars().count() + 2).unwrap_or(u16::MAX);
         if x.saturating_add(needed + 2) > width {
@@ -366,7 +234,7 @@ fn footer(subject: &Subject<'_>, view: &View, y: u16, pen: &mut Pen<'_>) {
             Tone::Good => Role::Good,
             Tone::Bad => Role::Bad,
         };
-        pen.text(1, y, width, text, role);
+        said(text, role, y, pen);
         return;
     }
     if subject.has_newer {
@@ -396,26 +264,28 @@ fn footer(subject: &Subject<'_>, view: &View, y: u16, pen: &mut Pen<'_>) {
     pen.text(1, y, width, &text, Role::Faint);
 }
 
-/// A time since the start: `3.2 s`, `1:03.2`.
-fn clock_face(us: u64) -> String {
-    let (minutes, tenths) = (us / 60_000_000, us / 100_000 % 600);
-    match minutes {
-        0 => format!("{}.{} s", tenths / 10, tenths % 10),
-        minutes => format!("{minutes}:{:02}.{} s", tenths / 10, tenths % 10),
+/// An answer, in two rows if it needs them: the mend stands at its end.
+fn said(text: &str, role: Role, y: u16, pen: &mut Pen<'_>) {
+    let width = pen.area().width;
+    let room = usize::from(width.saturating_sub(1));
+    if text.chars().count() <= room {
+        pen.text(1, y, width, text, role);
+        return;
     }
-}
-
-/// A number with its thousands apart.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    // Between words, unless one word is longer than the row.
+    let fits = text
+        .char_indices()
+        .nth(room)
+        .map_or(text.len(), |(place, _)| place);
+    let cut = text
+        .get(..fits)
+        .and_then(|first| first.rfind(' '))
+        .unwrap_or(fits);
+    let (first, second) = text.split_at_checked(cut).unwrap_or((text, ""));
+    let blank = " ".repeat(usize::from(width));
+    pen.text(0, y - 1, width, &blank, Role::Plain);
+    pen.text(1, y - 1, width, first, role);
+    pen.text(1, y, width, second.trim_start(), role);
 }
 
 /// The picture of a run at `now` as lines of plain text, without a terminal: the whole run if `height` is `None`.

@@ -297,6 +297,12 @@ fn a_hundred_machines_scroll_with_the_selection() {
         press(&mut view, eyes.scene(), KeyCode::Down);
     }
     let later = text(&rows(eyes.scene(), &mut view, PLAIN, (80, 24)));
+    // A column for each event of the lanes that are shown, and for no other.
+    press(&mut view, eyes.scene(), KeyCode::Char('x'));
+    let events = text(&rows(eyes.scene(), &mut view, PLAIN, (80, 24)));
+    for lane in events.lines().skip(3).take(12) {
+        assert!(lane.ends_with('·'), "{events}");
+    }
     assert!(
         later.contains("machines 30 to 41 of 100") && later.contains("▶40"),
         "{later}"
@@ -409,6 +415,23 @@ fn letters_ask_for_deeds() {
     }
     let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(View::default().key(interrupt, scene, NOW), Some(Wish::Quit));
+}
+
+#[test]
+fn a_long_answer_is_shown_to_its_end() {
+    let eyes = eyes_on(&LOGS);
+    let mut view = View::default();
+    let answer = "machine 1 at 127.0.0.1:17101 cannot be reached (Connection refused): the run has ended, or this \
+                  machine has";
+    view.say(answer.to_owned(), Tone::Bad, NOW);
+    let shown = text(&rows(eyes.scene(), &mut view, PLAIN, (80, 24)));
+    let last: Vec<&str> = shown.lines().skip(22).map(str::trim).collect();
+    assert_eq!(last.join(" "), answer);
+    let later = Subject {
+        now: WallTime(NOW.0 + 60_000_000),
+        ..subject(eyes.scene())
+    };
+    assert_eq!(view.said(later.now), None);
 }
 
 #[test]
