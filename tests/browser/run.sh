@@ -31,5 +31,6 @@ if [ "$what" = all ]; then
         { cat "$work/run.txt"; exit 1; }
     node "$here/diagram.mjs"
     node "$here/report.mjs"
+    node "$here/live.mjs"
 fi
 node "$here/speed.mjs"

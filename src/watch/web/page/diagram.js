@@ -73,6 +73,18 @@ function makeDiagram(element, store, nowUs) {
     return Math.abs(view[0] - lookedAt.view[0]) > slack || Math.abs(view[1] - lookedAt.view[1]) > slack;
   }
 
+  /** From when on everything is shown that is kept and not too much: one moment for all machines. */
+  function lookBack() {
+    const each = Math.floor(LOOK_BACK_MAX / store.lanes.size);
+    let from = store.leftOut > 0 ? -Infinity : store.start;
+    for (const { at } of store.lanes.values()) {
+      // A lane that has let go of events, or that has too many of them.
+      if (at.length > each) from = Math.max(from, at[at.length - each]);
+      else if (store.leftOut > 0 || store.kept < store.received) from = Math.max(from, at[0] ?? from);
+    }
+    return Number.isFinite(from) ? from : store.start;
+  }
+
   function setFollow(follows) {
     keeper.follows = follows;
     button.setAttribute("aria-pressed", String(follows));
@@ -86,8 +98,7 @@ function makeDiagram(element, store, nowUs) {
     // Everything that is kept, to look back at; the view stays where it is.
     if (!keeper.handle || store.newest === null) return;
     const { axis, view } = keeper.handle.state;
-    const times = [...store.lanes.values()].map((lane) => lane.at[Math.max(0, lane.at.length - Math.floor(LOOK_BACK_MAX / store.lanes.size))]);
-    const from = Math.max(...times.filter((at) => at !== undefined));
+    const from = lookBack();
     update(from, store.newest);
     if (axis === "time") keeper.handle.look(view[0], view[1]);
     const seconds = ((store.newest - from) / 1e6).toFixed(0);

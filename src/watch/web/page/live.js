@@ -31,6 +31,7 @@ function setConnection(text, words) {
   setText(byId("connection"), text);
   byId("connection").dataset.mood = text === "connected" ? "good" : "bad";
   announce(words ?? text);
+  showHead();
 }
 
 function take(event) {
