@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    trace::{Event, FaultNote, Header, Kind, Record, WallTime},
+    trace::{Event, FaultNote, Header, Kind, Record, WallTime, copies},
     units::{MachineId, Speed},
     watch::{Follower, News, Position, Positions, What},
 };
@@ -25,6 +25,9 @@ pub(super) const FRESH_EVENTS_MAX: u64 = 50_000;
 
 /// Most remarks that are kept for new browsers, of all machines together.
 const REMARKS_MAX: usize = 500;
+
+/// Most moments that are kept of messages sent to one machine; earlier ones count as waiting.
+const SENT_KEPT_MAX: usize = 10_000;
 
 /// Most entries of a vector clock that are shown.
 const VECTOR_SHOWN_MAX: usize = 12;
@@ -56,6 +59,10 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Machine {
     now: State,
+    /// Messages waiting behind its last event, as its log says.
+    queue: u64,
+    /// When messages were sent to it since then, which no fault holds up: on their way or waiting.
+    sent: VecDeque<i64>,
     at: Position,
     events: u64,
     marks: VecDeque<Mark>,
@@ -86,7 +93,7 @@ pub(super) struct State {
     vector: Option<Vec<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hybrid: Option<String>,
-    /// Messages waiting behind its last event.
+    /// Messages waiting behind its last event, and those that were sent to it since then.
     queue: u64,
     /// Of its last event.
     at: i64,
@@ -122,6 +129,9 @@ pub(super) struct Remark {
     /// The word of the log: fault, mended, paused, …
     what: &'static str,
     text: String,
+    /// Of a fault that begins or is over: its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<u32>,
 }
 
 /// Where a new browser begins.
@@ -286,6 +296,8 @@ impl Known {
         };
         let machine = self.known.entry(machine).or_insert_with(|| Machine {
             now: State::default(),
+            queue: 0,
+            sent: VecDeque::new(),
             at: Position::default(),
             events: 0,
             marks: VecDeque::new(),
@@ -300,13 +312,27 @@ impl Known {
         if let Record::Event(event) = record {
             known.events += 1;
             self.events += 1;
-            if let Kind::Send { to, .. } = &event.kind {
+            known.event(at, event);
+            if let Kind::Send { to, mishaps } = &event.kind {
                 self.messages += to.len() as u64;
+                for peer in to {
+                    let slow = self
+                        .known
+                        .get(&machine)
+                        .is_some_and(|known| known.now.delays(*peer));
+                    let copies = if slow {
+                        0
+                    } else {
+                        copies(mishaps.as_deref(), *peer)
+                    };
+                    if let Some(peer) = self.known.get_mut(peer) {
+                        peer.sent_to(at, copies);
+                    }
+                }
             }
-            known.now.event(at, event);
             return;
         }
-        known.now.remark(record);
+        known.remark(record);
         if let Some(remark) = Remark::new(machine, line, at, record) {
             self.remarks.push_back(remark);
             if self.remarks.len() > REMARKS_MAX {
@@ -322,7 +348,65 @@ fn marks_max(machines: u16) -> usize {
     usize::try_from(of_one).unwrap_or(usize::MAX) * 4 + 4
 }
 
+impl Machine {
+    fn event(&mut self, at: WallTime, event: &Event) {
+        self.queue = match event.kind {
+            Kind::Receive { queue, .. } => queue,
+            // Machines do something else only while nothing waits.
+            Kind::Internal | Kind::Send { .. } | Kind::Other => 0,
+        };
+        // The logs of senders may be read earlier or later than this one.
+        self.sent.retain(|sent| *sent > at.0);
+        self.now.event(at, event);
+        self.count();
+    }
+
+    /// Copies of a message are sent to it.
+    fn sent_to(&mut self, at: WallTime, copies: u64) {
+        if at.0 <= self.now.at || self.now.ended.is_some() {
+            return;
+        }
+        for _ in 0..copies {
+            self.sent.push_back(at.0);
+        }
+        while self.sent.len() > SENT_KEPT_MAX {
+            self.sent.pop_front();
+            self.queue += 1;
+        }
+        self.count();
+    }
+
+    fn remark(&mut self, record: &Record) {
+        self.now.remark(record);
+        match record {
+            // The queue is lost with the process.
+            Record::Restarted { .. } => {
+                self.queue = 0;
+                self.sent.clear();
+            }
+            Record::Ended(footer) => {
+                self.queue = footer.queued;
+                self.sent.clear();
+            }
+            _ => return,
+        }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.now.queue = self.queue + self.sent.len() as u64;
+    }
+}
+
 impl State {
+    /// Whether a fault holds messages to a peer up.
+    fn delays(&self, peer: MachineId) -> bool {
+        let delays = |fault: &FaultState| {
+            matches!(fault.kind.as_str(), "delay" | "bandwidth" | "partition") && fault.to.contains(&peer.0)
+        };
+        self.faults.iter().any(delays)
+    }
+
     /// Whose it is.
     pub(super) fn id(&self) -> u16 {
         self.id
@@ -330,11 +414,6 @@ impl State {
 
     fn event(&mut self, at: WallTime, event: &Event) {
         (self.tick, self.clock, self.at) = (event.tick, event.clock, at.0);
-        self.queue = match event.kind {
-            Kind::Receive { queue, .. } => queue,
-            // Machines do something else only while nothing waits.
-            Kind::Internal | Kind::Send { .. } | Kind::Other => 0,
-        };
         let vector = event.vector.as_deref();
         self.vector = vector
             .filter(|vector| vector.len() <= VECTOR_SHOWN_MAX)
@@ -390,7 +469,6 @@ impl State {
                 self.faults.clear();
             }
             Record::Ended(footer) => {
-                self.queue = footer.queued;
                 self.faults.clear();
                 self.down = None;
                 self.ended_at = Some(footer.ended.0);
@@ -456,6 +534,11 @@ impl Remark {
             at: at.0,
             what,
             text,
+            fault: match record {
+                Record::Fault(fault) => Some(fault.id),
+                Record::Mended { id } => Some(*id),
+                _ => None,
+            },
         })
     }
 }

@@ -42,7 +42,7 @@ function take(event) {
   skew = skew === null ? age : Math.min(skew, age);
   if (batch.fresh) log.clear();
   const wasFresh = batch.fresh;
-  for (const remark of store.take(batch)) log.remark(remark);
+  log.remarks(store.take(batch));
   if (wasFresh) {
     wasEnded = false;
     diagram.begun();
