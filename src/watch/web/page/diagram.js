@@ -28,7 +28,7 @@ function makeDiagram(element, store, nowUs) {
   const words = byId("following");
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   select.append(el("option", { value: "0" }, "auto"), ...SPANS.map((seconds) => el("option", { value: seconds }, `${seconds} s`)));
-  const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null };
+  const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null, dataMs: 0, updateMs: 0 };
   let [updated, cost, glided, spanUs, lookedAt, wasAt] = [0, 10, 0, 10e6, null, []];
 
   function autoSpan() {
@@ -49,10 +49,12 @@ function makeDiagram(element, store, nowUs) {
   function update(from, until) {
     const began = performance.now();
     const data = dataOf(store, from, until);
+    keeper.dataMs = performance.now() - began;
     if (keeper.handle) keeper.handle.update(data);
     else keeper.handle = clocklab.mountDiagram(element, data, { theme: theme(), wheel: "ctrl", keys: "element" });
     cost = cost * 0.8 + (performance.now() - began) * 0.2;
     keeper.isDirty = false;
+    keeper.updateMs = cost;
     keeper.updates++;
     updated = performance.now();
   }

@@ -162,8 +162,8 @@ window.clocklabLive = Object.freeze({
   /** What the page has and shows, as plain values. */
   get state() {
     const { run, events, messages, received, leftOut, kept, ended, more, noControl, machines } = store;
-    const { follows, updates, behind } = diagram;
-    return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, connection, batches, lastId };
+    const { follows, updates, behind, updateMs, dataMs } = diagram;
+    return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, updateMs, dataMs, connection, batches, lastId };
   },
 });
 
