@@ -156,8 +156,32 @@ pub(super) fn words_of(fault: &FaultNote) -> String {
         let to: Vec<String> = fault.to.iter().map(ToString::to_string).collect();
         text += &format!(" to {}", to.join(", "));
     }
-    if !fault.detail.is_empty() {
-        text += &format!(" ({})", fault.detail);
+    // Times stand in microseconds in the log.
+    let lasts = fault.detail.strip_prefix("for:").map(humantime::parse_duration);
+    match lasts {
+        Some(Ok(lasts)) => text += &format!(" for {}", humantime::format_duration(lasts)),
+        Some(Err(_)) | None if fault.detail.is_empty() => {}
+        Some(Err(_)) | None => text += &format!(" ({})", fault.detail),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_said_in_words() {
+        let said = |kind: &str, to: &[u16], detail: &str| {
+            words_of(&FaultNote {
+                id: 1,
+                kind: kind.to_owned(),
+                to: to.iter().copied().map(MachineId).collect(),
+                detail: detail.to_owned(),
+            })
+        };
+        assert_eq!(said("partition", &[0, 2], ""), "partition to 0, 2");
+        assert_eq!(said("loss", &[1], "30%"), "loss to 1 (30%)");
+        assert_eq!(said("kill", &[], "for:3000000us"), "kill for 3s");
+    }
 }

@@ -105,7 +105,8 @@ function makeDiagram(element, store, nowUs) {
     if (axis === "time") keeper.handle.look(view[0], view[1]);
     const seconds = ((store.newest - from) / 1e6).toFixed(0);
     const rest = store.ended ? "The run has ended" : "The run goes on";
-    setText(words, `${rest}; here are the last ${seconds} s of it, standing still. The whole run: clocklab draw.`);
+    const part = from > store.start ? `the last ${seconds} s of it (the whole run: clocklab draw)` : "all of it so far";
+    setText(words, `${rest}; here is ${part}, standing still.`);
   }
 
   button.addEventListener("click", () => setFollow(!keeper.follows));

@@ -53,7 +53,11 @@ function take(event) {
 /** Listens; the browser comes back by itself with the id of the last batch, and where it does not, we do. */
 function connect() {
   const source = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
-  source.onopen = () => setConnection("connected");
+  source.onopen = () => {
+    // The server may have been started anew.
+    if (batches > 0) refreshToken().catch(() => {});
+    setConnection("connected");
+  };
   source.onmessage = take;
   source.onerror = () => {
     setConnection("lost: trying again", "connection lost, trying again");
