@@ -2,12 +2,13 @@
 # The pages in a real browser: what diagram and report show against what the logs say, and how fast it is.
 #
 #   tests/browser/run.sh BINARY           everything, on a run that BINARY makes now
-#   tests/browser/run.sh BINARY speed     the figures only; EVENTS=400000 for another size
+#   tests/browser/run.sh BINARY speed     the diagram's figures only; EVENTS=400000 for another size
+#   tests/browser/run.sh BINARY live-speed   the live page's figures, beside a run of 10,000 events a second
 #
 # Needs Node.js and Chromium, and installs Debian's if they are missing; playwright-core comes from the npm
 # registry into a temporary folder. CHROMIUM names another browser.
 set -euo pipefail
-binary=$(realpath "${1:?usage: tests/browser/run.sh BINARY [speed]}")
+binary=$(realpath "${1:?usage: tests/browser/run.sh BINARY [speed|live-speed]}")
 what=${2:-all}
 here=$(cd "$(dirname "$0")" && pwd)
 export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
@@ -31,5 +32,10 @@ if [ "$what" = all ]; then
         { cat "$work/run.txt"; exit 1; }
     node "$here/diagram.mjs"
     node "$here/report.mjs"
+    node "$here/live.mjs"
 fi
-node "$here/speed.mjs"
+if [ "$what" = live-speed ]; then
+    node "$here/live-speed.mjs"
+else
+    node "$here/speed.mjs"
+fi

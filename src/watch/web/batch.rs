@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::known::{Remark, State};
+use super::{remark::Remark, state::State};
 use crate::{
     trace::{Event, Kind, Mishaps, Recipients, Record, WallTime},
     units::MachineId,

@@ -1,16 +1,15 @@
 //! How each machine is, from everything that its log says; and where a new browser may begin to read.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     fs, io,
     path::Path,
 };
 
-use serde::Serialize;
-
+use super::{remark::Remark, state::State};
 use crate::{
-    trace::{Event, FaultNote, Header, Kind, Record, WallTime},
-    units::{MachineId, Speed},
+    trace::{Event, Header, Kind, Record, WallTime, copies},
+    units::MachineId,
     watch::{Follower, News, Position, Positions, What},
 };
 
@@ -26,8 +25,8 @@ pub(super) const FRESH_EVENTS_MAX: u64 = 50_000;
 /// Most remarks that are kept for new browsers, of all machines together.
 const REMARKS_MAX: usize = 500;
 
-/// Most entries of a vector clock that are shown.
-const VECTOR_SHOWN_MAX: usize = 12;
+/// Most moments that are kept of messages sent to one machine; earlier ones count as waiting.
+const SENT_KEPT_MAX: usize = 10_000;
 
 /// What is known of a run: bounded by the number of its machines, however long it goes on.
 #[derive(Debug)]
@@ -56,6 +55,10 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Machine {
     now: State,
+    /// Messages waiting behind its last event, as its log says.
+    queue: u64,
+    /// When messages were sent to it since then, which no fault holds up: on their way or waiting.
+    sent: VecDeque<i64>,
     at: Position,
     events: u64,
     marks: VecDeque<Mark>,
@@ -67,61 +70,6 @@ struct Mark {
     at: WallTime,
     position: Position,
     events: u64,
-}
-
-/// How a machine is, as the page reads it. Times are microseconds since 1970.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct State {
-    id: u16,
-    /// The name of its log.
-    file: String,
-    started: i64,
-    /// Ticks a second before the speed; `None` where the system has none.
-    rate: Option<u32>,
-    /// How fast its time passes: 1 is real time.
-    speed: f64,
-    tick: u64,
-    clock: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vector: Option<Vec<u64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hybrid: Option<String>,
-    /// Messages waiting behind its last event.
-    queue: u64,
-    /// Of its last event.
-    at: i64,
-    paused: bool,
-    incarnation: u32,
-    /// Faults that are on.
-    faults: Vec<FaultState>,
-    /// Peers to which the link is down.
-    lost: BTreeSet<u16>,
-    /// A fault that ended its process or made it stand still, until it says something again.
-    down: Option<&'static str>,
-    /// Why it ended.
-    ended: Option<String>,
-    /// When.
-    ended_at: Option<i64>,
-}
-
-/// A fault that is on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct FaultState {
-    id: u32,
-    kind: String,
-    to: Vec<u16>,
-    text: String,
-}
-
-/// Something that a log says between its events, in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Remark {
-    pub(super) machine: u16,
-    pub(super) line: u64,
-    pub(super) at: i64,
-    /// The word of the log: fault, mended, paused, …
-    what: &'static str,
-    text: String,
 }
 
 /// Where a new browser begins.
@@ -216,7 +164,7 @@ impl Known {
         let alive = self
             .states()
             .find(|state| state.ended.is_none() && state.down.is_none());
-        alive.map(|state| MachineId(state.id))
+        alive.map(|state| MachineId(state.id()))
     }
 
     /// Lines that stand behind `positions`.
@@ -275,17 +223,11 @@ impl Known {
             self.start
                 .map_or(header.started, |start| start.min(header.started)),
         );
-        let now = State {
-            id: machine.0,
-            file: format!("machine-{machine}.log"),
-            started: header.started.0,
-            rate: header.rate,
-            speed: Speed::factor(header.speed),
-            incarnation: 1,
-            ..State::default()
-        };
+        let now = State::new(machine, header);
         let machine = self.known.entry(machine).or_insert_with(|| Machine {
             now: State::default(),
+            queue: 0,
+            sent: VecDeque::new(),
             at: Position::default(),
             events: 0,
             marks: VecDeque::new(),
@@ -300,13 +242,27 @@ impl Known {
         if let Record::Event(event) = record {
             known.events += 1;
             self.events += 1;
-            if let Kind::Send { to, .. } = &event.kind {
+            known.event(at, event);
+            if let Kind::Send { to, mishaps } = &event.kind {
                 self.messages += to.len() as u64;
+                for peer in to {
+                    let slow = self
+                        .known
+                        .get(&machine)
+                        .is_some_and(|known| known.now.delays(*peer));
+                    let copies = if slow {
+                        0
+                    } else {
+                        copies(mishaps.as_deref(), *peer)
+                    };
+                    if let Some(peer) = self.known.get_mut(peer) {
+                        peer.sent_to(at, copies);
+                    }
+                }
             }
-            known.now.event(at, event);
             return;
         }
-        known.now.remark(record);
+        known.remark(record);
         if let Some(remark) = Remark::new(machine, line, at, record) {
             self.remarks.push_back(remark);
             if self.remarks.len() > REMARKS_MAX {
@@ -322,140 +278,52 @@ fn marks_max(machines: u16) -> usize {
     usize::try_from(of_one).unwrap_or(usize::MAX) * 4 + 4
 }
 
-impl State {
-    /// Whose it is.
-    pub(super) fn id(&self) -> u16 {
-        self.id
-    }
-
+impl Machine {
     fn event(&mut self, at: WallTime, event: &Event) {
-        (self.tick, self.clock, self.at) = (event.tick, event.clock, at.0);
         self.queue = match event.kind {
             Kind::Receive { queue, .. } => queue,
             // Machines do something else only while nothing waits.
             Kind::Internal | Kind::Send { .. } | Kind::Other => 0,
         };
-        let vector = event.vector.as_deref();
-        self.vector = vector
-            .filter(|vector| vector.len() <= VECTOR_SHOWN_MAX)
-            .map(<[u64]>::to_vec);
-        self.hybrid = event
-            .hybrid
-            .map(|hybrid| format!("{}.{}", hybrid.physical_us, hybrid.logical));
-        // Whoever does something stands no longer still.
-        self.down = None;
+        // The logs of senders may be read earlier or later than this one.
+        self.sent.retain(|sent| *sent > at.0);
+        self.now.event(at, event);
+        self.count();
+    }
+
+    /// Copies of a message are sent to it.
+    fn sent_to(&mut self, at: WallTime, copies: u64) {
+        if at.0 <= self.now.at || self.now.ended.is_some() {
+            return;
+        }
+        for _ in 0..copies {
+            self.sent.push_back(at.0);
+        }
+        while self.sent.len() > SENT_KEPT_MAX {
+            self.sent.pop_front();
+            self.queue += 1;
+        }
+        self.count();
     }
 
     fn remark(&mut self, record: &Record) {
+        self.now.remark(record);
         match record {
-            Record::Event(_) | Record::Stall { .. } | Record::Stepped { .. } | Record::Jumped { .. } => {}
-            Record::LinkUp { peer, .. } => {
-                self.lost.remove(&peer.0);
-            }
-            Record::LinkLost { peer } => {
-                self.lost.insert(peer.0);
-            }
-            Record::Fault(fault) => {
-                self.down = match fault.kind.as_str() {
-                    "kill" => Some("killed"),
-                    "restart" => Some("starts again"),
-                    "pause" => Some("stands still"),
-                    _ => self.down,
-                };
-                self.faults.retain(|other| other.id != fault.id);
-                // A jump happens once; it is never mended.
-                if fault.kind != "jump" {
-                    self.faults.push(FaultState {
-                        id: fault.id,
-                        kind: fault.kind.clone(),
-                        to: fault.to.iter().map(|peer| peer.0).collect(),
-                        text: words_of(fault),
-                    });
-                }
-            }
-            Record::Mended { id } => {
-                self.faults.retain(|fault| fault.id != *id);
-                self.down = None;
-            }
-            Record::Paused => self.paused = true,
-            Record::Pace { rate, .. } => {
-                self.rate = Some(*rate);
-                self.paused = false;
-            }
-            Record::Restarted { incarnation } => {
-                self.incarnation = *incarnation;
-                // What was on the process before ended with it.
-                (self.paused, self.down) = (false, None);
-                (self.ended, self.ended_at) = (None, None);
-                self.faults.clear();
+            // The queue is lost with the process.
+            Record::Restarted { .. } => {
+                self.queue = 0;
+                self.sent.clear();
             }
             Record::Ended(footer) => {
                 self.queue = footer.queued;
-                self.faults.clear();
-                self.down = None;
-                self.ended_at = Some(footer.ended.0);
-                self.ended = Some(footer.reason.map_or("ended", |reason| reason.name()).to_owned());
+                self.sent.clear();
             }
+            _ => return,
         }
+        self.count();
     }
-}
 
-/// A fault in words: `loss to 1 (30%)`.
-fn words_of(fault: &FaultNote) -> String {
-    let mut text = fault.kind.clone();
-    if !fault.to.is_empty() {
-        let to: Vec<String> = fault.to.iter().map(ToString::to_string).collect();
-        text += &format!(" to {}", to.join(", "));
-    }
-    if !fault.detail.is_empty() {
-        text += &format!(" ({})", fault.detail);
-    }
-    text
-}
-
-impl Remark {
-    /// What a record says, in words; `None` for an event.
-    pub(super) fn new(machine: MachineId, line: u64, at: WallTime, record: &Record) -> Option<Self> {
-        let (what, text) = match record {
-            Record::Event(_) => return None,
-            Record::LinkUp { peer, incarnation } if *incarnation > 1 => (
-                "link-up",
-                format!("link to {peer} is up again, in its life {incarnation}"),
-            ),
-            Record::LinkUp { peer, .. } => ("link-up", format!("link to {peer} is up again")),
-            Record::LinkLost { peer } => ("link-lost", format!("link to {peer} is lost")),
-            Record::Stall { late_us, skipped } => (
-                "stall",
-                format!("woke {} ms late and skipped {skipped} ticks", late_us / 1000),
-            ),
-            Record::Fault(fault) => ("fault", format!("fault {} begins: {}", fault.id, words_of(fault))),
-            Record::Mended { id } => ("mended", format!("fault {id} is over")),
-            Record::Paused => ("paused", "paused: ticks come only as steps".to_owned()),
-            Record::Stepped { ticks: 1 } => ("step", "does one tick".to_owned()),
-            Record::Stepped { ticks } => ("step", format!("does {ticks} ticks")),
-            Record::Pace { rate, .. } => ("pace", format!("ticks by time, {rate} a second")),
-            Record::Jumped { ticks, physical_us } => (
-                "jump",
-                match ticks {
-                    0 => format!("physical clock jumps by {physical_us} µs"),
-                    _ => format!("logical clock jumps ahead by {ticks}"),
-                },
-            ),
-            Record::Restarted { incarnation } => {
-                ("restarted", format!("started again: life {incarnation} begins"))
-            }
-            Record::Ended(footer) => {
-                let reason = footer.reason.map_or("unknown", |reason| reason.name());
-                let ticks = footer.ticks;
-                ("ended", format!("ended ({reason}) after {ticks} events"))
-            }
-        };
-        Some(Self {
-            machine: machine.0,
-            line,
-            at: at.0,
-            what,
-            text,
-        })
+    fn count(&mut self) {
+        self.now.queue = self.queue + self.sent.len() as u64;
     }
 }

@@ -21,7 +21,9 @@ mod guard;
 mod hands;
 mod known;
 mod page;
+mod remark;
 mod server;
+mod state;
 mod stream;
 
 pub use server::{Server, WebError};

@@ -18,8 +18,9 @@ use tokio::time::Instant;
 
 use super::{
     batch::Batch,
-    known::{Beginning, State},
+    known::Beginning,
     server::{Shared, now_us},
+    state::State,
 };
 use crate::{
     units::MachineId,

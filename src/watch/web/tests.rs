@@ -327,6 +327,25 @@ fn a_late_browser_of_a_long_run_begins_near_its_end_and_is_told() {
     logs[1].grow(3);
     let events = late.seen.len() + 3;
     late.until(events);
+
+    // Who comes back after too long does not get it all either.
+    let place = late.last_id.clone();
+    drop(late);
+    for log in &mut logs {
+        log.grow(155_000);
+    }
+    let mut back = served.listen(Some(&place));
+    let begun = Instant::now();
+    while (back.seen.len() as u64) + back.left_out < 430_003 {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{} and {}",
+            back.seen.len(),
+            back.left_out
+        );
+        back.hear();
+    }
+    assert!(back.has_each_once() && back.left_out > 300_000 && back.fresh > 0);
 }
 
 #[test]

@@ -185,5 +185,6 @@ function rowOfPart(store, part, from) {
     kinds: column("kind").map((code) => String.fromCharCode(code)).join(""),
     queues: column("kind").flatMap((kind, i) => (kind === RECEIVE_CODE ? [lane.queue[first + i]] : [])),
     texts: [],
+    faults: (store.faults.get(id) ?? []).map((fault) => ({ ...fault, from: fault.from - start, until: fault.until === null ? null : fault.until - start })),
   };
 }

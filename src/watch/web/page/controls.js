@@ -161,7 +161,7 @@ function makeControls(element, store, send) {
     if (said === told) return;
     told = said;
     const items = [...faults].sort(([a], [b]) => a - b).map(([id, { text: words, machines: who }]) =>
-      el("li", null, el("b", null, `fault ${id}`), ` ${words}, on machine ${who.join(", ")} `, button("mend", `end fault ${id}`, () => send({ command: `mend ${id}` }))));
+      el("li", null, el("b", null, `fault ${id}`), ` ${words}, on ${machinesText(who)} `, button("mend", `end fault ${id}`, () => send({ command: `mend ${id}` }))));
     on.replaceChildren(...items);
   }
 

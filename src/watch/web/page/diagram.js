@@ -28,7 +28,7 @@ function makeDiagram(element, store, nowUs) {
   const words = byId("following");
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   select.append(el("option", { value: "0" }, "auto"), ...SPANS.map((seconds) => el("option", { value: seconds }, `${seconds} s`)));
-  const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null };
+  const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null, dataMs: 0, updateMs: 0 };
   let [updated, cost, glided, spanUs, lookedAt, wasAt] = [0, 10, 0, 10e6, null, []];
 
   function autoSpan() {
@@ -49,10 +49,12 @@ function makeDiagram(element, store, nowUs) {
   function update(from, until) {
     const began = performance.now();
     const data = dataOf(store, from, until);
+    keeper.dataMs = performance.now() - began;
     if (keeper.handle) keeper.handle.update(data);
     else keeper.handle = clocklab.mountDiagram(element, data, { theme: theme(), wheel: "ctrl", keys: "element" });
     cost = cost * 0.8 + (performance.now() - began) * 0.2;
     keeper.isDirty = false;
+    keeper.updateMs = cost;
     keeper.updates++;
     updated = performance.now();
   }
@@ -73,6 +75,18 @@ function makeDiagram(element, store, nowUs) {
     return Math.abs(view[0] - lookedAt.view[0]) > slack || Math.abs(view[1] - lookedAt.view[1]) > slack;
   }
 
+  /** From when on everything is shown that is kept and not too much: one moment for all machines. */
+  function lookBack() {
+    const each = Math.floor(LOOK_BACK_MAX / store.lanes.size);
+    let from = store.leftOut > 0 ? -Infinity : store.start;
+    for (const { at } of store.lanes.values()) {
+      // A lane that has let go of events, or that has too many of them.
+      if (at.length > each) from = Math.max(from, at[at.length - each]);
+      else if (store.leftOut > 0 || store.kept < store.received) from = Math.max(from, at[0] ?? from);
+    }
+    return Number.isFinite(from) ? from : store.start;
+  }
+
   function setFollow(follows) {
     keeper.follows = follows;
     button.setAttribute("aria-pressed", String(follows));
@@ -86,13 +100,13 @@ function makeDiagram(element, store, nowUs) {
     // Everything that is kept, to look back at; the view stays where it is.
     if (!keeper.handle || store.newest === null) return;
     const { axis, view } = keeper.handle.state;
-    const times = [...store.lanes.values()].map((lane) => lane.at[Math.max(0, lane.at.length - Math.floor(LOOK_BACK_MAX / store.lanes.size))]);
-    const from = Math.max(...times.filter((at) => at !== undefined));
+    const from = lookBack();
     update(from, store.newest);
     if (axis === "time") keeper.handle.look(view[0], view[1]);
     const seconds = ((store.newest - from) / 1e6).toFixed(0);
     const rest = store.ended ? "The run has ended" : "The run goes on";
-    setText(words, `${rest}; here are the last ${seconds} s of it, standing still. The whole run: clocklab draw.`);
+    const part = from > store.start ? `the last ${seconds} s of it (the whole run: clocklab draw)` : "all of it so far";
+    setText(words, `${rest}; here is ${part}, standing still.`);
   }
 
   button.addEventListener("click", () => setFollow(!keeper.follows));

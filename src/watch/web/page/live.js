@@ -31,6 +31,7 @@ function setConnection(text, words) {
   setText(byId("connection"), text);
   byId("connection").dataset.mood = text === "connected" ? "good" : "bad";
   announce(words ?? text);
+  showHead();
 }
 
 function take(event) {
@@ -41,7 +42,7 @@ function take(event) {
   skew = skew === null ? age : Math.min(skew, age);
   if (batch.fresh) log.clear();
   const wasFresh = batch.fresh;
-  for (const remark of store.take(batch)) log.remark(remark);
+  log.remarks(store.take(batch));
   if (wasFresh) {
     wasEnded = false;
     diagram.begun();
@@ -52,7 +53,11 @@ function take(event) {
 /** Listens; the browser comes back by itself with the id of the last batch, and where it does not, we do. */
 function connect() {
   const source = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
-  source.onopen = () => setConnection("connected");
+  source.onopen = () => {
+    // The server may have been started anew.
+    if (batches > 0) refreshToken().catch(() => {});
+    setConnection("connected");
+  };
   source.onmessage = take;
   source.onerror = () => {
     setConnection("lost: trying again", "connection lost, trying again");
@@ -161,8 +166,8 @@ window.clocklabLive = Object.freeze({
   /** What the page has and shows, as plain values. */
   get state() {
     const { run, events, messages, received, leftOut, kept, ended, more, noControl, machines } = store;
-    const { follows, updates, behind } = diagram;
-    return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, connection, batches, lastId };
+    const { follows, updates, behind, updateMs, dataMs } = diagram;
+    return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, updateMs, dataMs, connection, batches, lastId };
   },
 });
 

@@ -7,6 +7,9 @@ const SPARK_MS = 250;
 /** Entries of the list that are kept. */
 const LOG_MAX = 300;
 
+/** Remarks of several machines that say the same within this are one, in microseconds. */
+const SAME_US = 500_000;
+
 /** An element with attributes and children; texts become text, never markup. */
 function el(tag, attributes, ...children) {
   const element = document.createElement(tag);
@@ -36,6 +39,20 @@ function clockText(us) {
   return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
 }
 
+/** Machines in words: machine 2; machines 0, 2 to 19. */
+function machinesText(ids) {
+  const parts = [];
+  const sorted = [...ids].sort((a, b) => a - b);
+  for (let i = 0; i < sorted.length; ) {
+    let end = i;
+    while (sorted[end + 1] === sorted[end] + 1) end++;
+    if (end - i < 2) end = i;
+    parts.push(end > i ? `${sorted[i]} to ${sorted[end]}` : `${sorted[i]}`);
+    i = end + 1;
+  }
+  return `machine${ids.length === 1 ? "" : "s"} ${parts.join(", ")}`;
+}
+
 /** A machine's state in words, and how it is shown: good, bad, held or plain. */
 function stateOf(state, store) {
   if (state.ended) return [`ended: ${state.ended}`, "plain"];
@@ -49,12 +66,12 @@ function stateOf(state, store) {
 
 /** The table of machines. `step` is called with a machine's id. */
 function makeTable(element, step) {
-  const head = ["Machine", "State", "Clock", "Behind", "Rate", "Queue", "", "Life", ""];
+  const head = ["Machine", "State", "Clock", "Drift", "Rate", "Queue", "", "Life", ""];
   const titles = {
     Clock: "Lamport's clock after the last event",
-    Behind: "clock steps behind the foremost clock of the run",
+    Drift: "clock steps behind the foremost clock of the run",
     Rate: "ticks a second",
-    Queue: "messages waiting behind the last event",
+    Queue: "messages waiting behind the last event, and sent since",
     Life: "1, and one more for each restart",
   };
   const body = el("tbody");
@@ -67,7 +84,7 @@ function makeTable(element, step) {
     const row = {
       state: el("td", { class: "state" }),
       clock: el("td"),
-      behind: el("td"),
+      drift: el("td"),
       rate: el("td"),
       queue: el("b"),
       bar: el("span"),
@@ -87,7 +104,7 @@ function makeTable(element, step) {
     const name = el("th", { scope: "row" }, el("span", { class: `key line-${place}`, "aria-hidden": "true" }), String(id));
     row.line.setAttribute("class", `line-${place}`);
     row.bar.className = `line-${place}`;
-    row.element = el("tr", { "data-machine": id }, name, row.state, row.clock, row.behind, row.rate, el("td", { class: "queue" }, row.queue, meter), el("td", { class: "spark" }, svg), row.life, el("td", null, row.step));
+    row.element = el("tr", { "data-machine": id }, name, row.state, row.clock, row.drift, row.rate, el("td", { class: "queue" }, row.queue, meter), el("td", { class: "spark" }, svg), row.life, el("td", null, row.step));
     return row;
   }
 
@@ -117,7 +134,7 @@ function makeTable(element, step) {
       row.state.title = text;
       setText(row.clock, whole(state.clock));
       row.clock.title = state.vector ? `vector ${state.vector.join(", ")}` : state.hybrid ? `hybrid ${state.hybrid}` : "";
-      setText(row.behind, foremost > state.clock ? `−${whole(foremost - state.clock)}` : "0");
+      setText(row.drift, foremost > state.clock ? `−${whole(foremost - state.clock)}` : "0");
       const speed = state.speed === 1 ? "" : ` × ${state.speed}`;
       setText(row.rate, state.rate === null ? "–" : `${state.rate}/s${speed}`);
       setText(row.queue, whole(state.queue));
@@ -144,7 +161,16 @@ function makeLog(element, store) {
   };
   return {
     clear: () => element.replaceChildren(),
-    remark: (remark) => add(remark.at, `machine ${remark.machine}`, remark.text, remark.what),
+    /** What logs say, in the order of time; what several say at nearly the same moment is said once. */
+    remarks(remarks) {
+      const groups = [];
+      for (const remark of [...remarks].sort((a, b) => a.at - b.at)) {
+        const same = groups.find((group) => group.text === remark.text && group.what === remark.what && remark.at - group.at < SAME_US);
+        if (same && !same.machines.includes(remark.machine)) same.machines.push(remark.machine);
+        else groups.push({ ...remark, machines: [remark.machine] });
+      }
+      for (const { at, machines, text, what } of groups) add(at, machinesText(machines), text, what);
+    },
     command: (at, text) => add(at, "you", text, "command"),
     answer: (at, who, text, accepted) => add(at, who, text, accepted ? "accepted" : "refused"),
   };

@@ -10,7 +10,10 @@ const KEPT_SLACK = 1.3;
 /** How many seconds of totals the events a second are counted from. */
 const RATE_SECONDS = 3;
 
-const [INTERNAL_CODE, SEND_CODE, RECEIVE_CODE] = [..."isr"].map((letter) => letter.charCodeAt(0));
+/** Faults of one machine that the diagram is told of. */
+const FAULTS_MAX = 200;
+
+const [SEND_CODE, RECEIVE_CODE] = [..."sr"].map((letter) => letter.charCodeAt(0));
 
 /** The first place of a sorted array whose value is not below `value`. */
 function placeOf(array, value) {
@@ -31,12 +34,13 @@ function makeLane() {
 
 /** What the page has of a run. */
 function makeStore() {
-  const store = { lanes: new Map(), states: new Map() };
+  const store = { lanes: new Map(), states: new Map(), faults: new Map() };
 
   /** Forgets everything: what comes is not continued from what was. */
   store.reset = () => {
     store.lanes.clear();
     store.states.clear();
+    store.faults.clear();
     Object.assign(store, {
       run: null,
       folder: null,
@@ -74,6 +78,7 @@ function makeStore() {
       ended: batch.ended,
       noControl: batch.no_control,
     });
+    for (const remark of batch.remarks) takeFault(store, remark);
     if (batch.left_out !== undefined) store.leftOut = batch.left_out;
     for (const state of batch.states) store.states.set(state.id, state);
     for (const columns of batch.columns) takeColumns(store, columns);
@@ -96,6 +101,19 @@ function makeStore() {
 
   store.reset();
   return store;
+}
+
+/** When faults were on a machine: they end when they are mended, or with the process. */
+function takeFault(store, { machine, what, at, fault, text }) {
+  if (!["fault", "mended", "restarted", "ended"].includes(what)) return;
+  const faults = store.faults.get(machine) ?? [];
+  store.faults.set(machine, faults);
+  for (const other of faults) if (other.until === null && (fault === undefined || fault === other.id)) other.until = at;
+  if (what !== "fault") return;
+  const words = text.replace(/^fault \d+ begins: /, "");
+  // A jump happens once.
+  faults.push({ id: fault, from: at, until: words.startsWith("jump") ? at : null, text: words });
+  if (faults.length > FAULTS_MAX) faults.shift();
 }
 
 function takeColumns(store, columns) {
