@@ -100,7 +100,8 @@ Rules of every log: format (lines can be read), complete (no log is missing), ti
 (numbers without a gap), clock rule (steps by 1; a receive by max(0, T - C) + 1), stamp (a message carries its \
 send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation \
 (sent = received + waiting), footer (its numbers are right), incarnation (lives count 2, 3, ...; links never lead \
-back to an earlier one, nor to one that never was), vector clock.
+back to an earlier one, nor to one that never was), vector clock. What an injected fault lost, doubled or took \
+out of order is expected as the send line says: sent - lost + duplicated = received + waiting.
 Of the scale model: one thing a tick, queue first (a waiting message is taken before anything else is done), \
 queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x speed x seconds, in each \
 schedule), steps kept (while paused, the ticks that steps ask for and no others), die obeyed \

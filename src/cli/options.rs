@@ -282,6 +282,22 @@ pub(super) fn simulated_faults(arguments: &SimulateArguments) -> anyhow::Result<
     Ok(faults)
 }
 
+/// Checks that machines started one by one draw the same faults: each would draw a seed of its own.
+///
+/// # Errors
+/// [`Usage`] inside the error for `random` without a seed.
+pub(super) fn check_drawn_faults(arguments: &ModelArguments) -> anyhow::Result<()> {
+    let is_random = arguments
+        .faults
+        .as_ref()
+        .is_some_and(|file| file.as_os_str() == RANDOM);
+    if is_random && arguments.system.seed.is_none() {
+        let what = "--faults random: give every machine the same --seed, or each draws faults of its own";
+        return Err(Usage(what.to_owned()).into());
+    }
+    Ok(())
+}
+
 /// What `--faults` of real machines says: a file, or `random`, which the same seed and duration draw alike everywhere.
 fn faults(file: &Path, machines: u16, seed: u64, duration: Option<Duration>) -> anyhow::Result<Plan> {
     if file.as_os_str() != RANDOM {

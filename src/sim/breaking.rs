@@ -54,7 +54,11 @@ impl<N: Node> Simulation<N> {
     }
 
     /// Puts a gate's deadline on the agenda, if it is a new one.
+    #[inline]
     pub(super) fn plan_break(&mut self, me: MachineId, now: Time) {
+        if self.config.faults.is_none() {
+            return;
+        }
         let Some(machine) = self.machines.get_mut(me.index()) else {
             return;
         };

@@ -10,6 +10,7 @@ use crate::{
     wire::{Fields, Message},
 };
 
+mod breaking;
 mod latency;
 mod parting;
 

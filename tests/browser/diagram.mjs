@@ -353,6 +353,35 @@ test("clocks beyond what browsers count, and endless names, are drawn all the sa
   assert.ok(state.frames > 0 && state.drawMs < 500, `${state.drawMs} ms a frame`);
 });
 
+test("what is broken is shaded, in its words, and told in the legend", async (page) => {
+  const shaded = (faults) =>
+    page.evaluate(async (faults) => {
+      const data = JSON.parse(document.getElementById("diagram-data").textContent);
+      if (faults) data.processes[0].faults = faults;
+      const element = document.createElement("div");
+      element.style.height = "500px";
+      document.body.prepend(element);
+      clocklab.mountDiagram(element, data, { axis: "time", theme: "light" });
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const canvas = element.querySelector("canvas");
+      const { data: pixels } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;
+      for (let i = 0; i < pixels.length; i += 4) {
+        const [red, green, alpha] = [pixels[i], pixels[i + 1], pixels[i + 3]];
+        // A shade is a colour of little weight, whatever is behind the canvas.
+        if (alpha > 10 && alpha < 25 && red > green + 60) count++;
+      }
+      const legend = element.querySelector(".cl-legend").textContent;
+      element.remove();
+      return { count, legend };
+    }, faults);
+  const text = "loss to 1 30%";
+  const broken = await shaded([{ id: 1, from: 1e6, until: 3e6, text }, { id: 2, from: 4e6, until: null, text }]);
+  const whole = await shaded(null);
+  assert.ok(broken.legend.includes("injected fault") && !whole.legend.includes("injected fault"));
+  assert.ok(broken.count > 5000 && whole.count < 500, `${broken.count} and ${whole.count} pixels are shaded`);
+});
+
 let failed = 0;
 for (const { name, body, options } of tests) {
   const { page, complaints, close } = await open(browser, file, options);

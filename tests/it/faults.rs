@@ -2,6 +2,7 @@
 //! finds every lie about it.
 
 mod check;
+mod links;
 
 use std::{
     collections::BTreeMap,
@@ -531,6 +532,11 @@ fn a_fault_file_that_cannot_be_used_is_an_error_of_usage() {
         ("run --faults nobody.toml", 2, ["no machine 3", "0 to 2"]),
         (
             "machine --id 0 --faults random",
+            2,
+            ["--faults random", "the same --seed"],
+        ),
+        (
+            "machine --id 0 --faults random --seed 1",
             2,
             ["--faults random", "--duration"],
         ),

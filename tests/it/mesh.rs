@@ -20,14 +20,14 @@ use crate::support::{Number, Peer, Teller, free_addresses, goodbye, hello, place
 const WAIT: Duration = Duration::from_secs(20);
 
 /// A mesh in a thread of this process.
-struct Running {
+pub(crate) struct Running {
     heard: Receiver<Input<Number>>,
-    handle: Handle,
+    pub(crate) handle: Handle,
     thread: JoinHandle<Result<(Outcome, Teller), MeshError>>,
 }
 
 impl Running {
-    fn start(config: Config, numbers: u64) -> Self {
+    pub(crate) fn start(config: Config, numbers: u64) -> Self {
         let (tell, heard) = channel();
         let node = Teller::new(config.me.0, config.machines(), numbers, tell);
         let mesh = Mesh::new(config, node, NoLog).unwrap();
@@ -40,7 +40,7 @@ impl Running {
     }
 
     /// The next input that `wanted` accepts; those before it are passed over.
-    fn wait_for(&self, wanted: impl Fn(&Input<Number>) -> bool) -> Input<Number> {
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&Input<Number>) -> bool) -> Input<Number> {
         loop {
             let input = self.heard.recv_timeout(WAIT).expect("the input should come");
             if wanted(&input) {
@@ -49,7 +49,7 @@ impl Running {
         }
     }
 
-    fn end(self) -> Result<Outcome, MeshError> {
+    pub(crate) fn end(self) -> Result<Outcome, MeshError> {
         self.thread.join().unwrap().map(|(outcome, _)| outcome)
     }
 }
