@@ -26,7 +26,9 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs the machine to its end.
 pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
-    options::check_drawn_faults(&arguments.model)?;
+    if !arguments.rejoin {
+        options::check_drawn_faults(&arguments.model)?;
+    }
     let (life, settings) = if arguments.rejoin {
         let (life, model) = options::further_life(arguments)?;
         (Some(life), options::settings(&model, arguments.duration)?)
