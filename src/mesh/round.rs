@@ -329,7 +329,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Does what the node asked for.
     pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
         let mut effects = std::mem::take(&mut self.effects);
-        let (mut stop, mut refused) = (None, None);
+        let (mut stop, mut refused) = (None, Vec::new());
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { to, message } => self.send(now, to, &message),
@@ -339,13 +339,16 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     }
                     self.record(now, record);
                 }
-                Effect::Refuse { peer, error } => refused = Some((peer, error)),
+                Effect::Refuse { peer, error } => refused.push((peer, error)),
                 Effect::Stop { reason } => stop = Some(reason),
             }
         }
         self.effects = effects;
-        if let Some((peer, error)) = refused {
-            self.break_off(peer, &Refusal::malformed(error), now)?;
+        for (peer, error) in refused {
+            // Of several messages that came together, the first has ended the link.
+            if self.is_up(peer) {
+                self.break_off(peer, &Refusal::malformed(error), now)?;
+            }
         }
         match stop {
             Some(reason) => self.stop(reason, None, now),
