@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use clocklab::{
@@ -16,7 +17,7 @@ use clocklab::{
     wire::{CONTROLLER, Control, Hello, Standing, Trust},
 };
 
-use crate::support::Peer;
+use crate::support::{Peer, free_base_port};
 
 /// A machine as a controller sees it: it speaks the protocol and writes a log, but nothing ticks in it. Each step
 /// does the next thing of a script; a fault it refuses, but for a partition.
@@ -316,5 +317,102 @@ fn a_run_does_not_begin_with_a_walkthrough_that_is_wrong() {
     assert!(
         code == Some(2) && text.contains("demo.toml: No such file"),
         "{text}"
+    );
+}
+
+#[test]
+fn the_example_plays_on_real_machines_and_shows_what_it_tells_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/walkthrough.toml");
+    let port = free_base_port(3).to_string();
+    let (code, text) = said(&[
+        "run",
+        "--rates",
+        "4,3,2",
+        "--phase",
+        "aligned",
+        "--seed",
+        "1263",
+        "--duration",
+        "2m",
+        "--base-port",
+        &port,
+        "--logs",
+        text_of(folder.path()),
+        "--run",
+        "demo",
+        "--walkthrough",
+        text_of(&example),
+    ]);
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        "Lamport's clock in eight steps",
+        "> pause all machines",
+        "sent to 1 | 1: ",
+        "1 to take",
+        "took 0:",
+        "> inject partition 0 / 1,2 hold",
+        "> mend all faults",
+        "[10/10] > wait 5s",
+        "valid (",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("did not come to its end"), "{text}");
+    let log = fs::read_to_string(folder.path().join("demo/machine-0.log")).unwrap();
+    for part in [
+        "# paused=",
+        "# step=",
+        "kind=partition",
+        "# mended=",
+        "reason=interrupted",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+}
+
+#[test]
+fn a_walkthrough_plays_on_a_run_that_somebody_else_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_base_port(3).to_string();
+    let logs = folder.path().join("logs");
+    let run = Command::new(env!("CARGO_BIN_EXE_clocklab"))
+        .args([
+            "run",
+            "--rates",
+            "6,4,1",
+            "--duration",
+            "8s",
+            "--base-port",
+            &port,
+            "--run",
+            "demo",
+        ])
+        .args(["--logs", text_of(&logs)])
+        .stdout(Stdio::piped())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let file = folder.path().join("demo.toml");
+    let steps = "[[step]]\npause = true\nmachine = 1\n[[step]]\nmachine = 1\nstep = 3\n\
+        [[step]]\nuntil = { machine = 0, tick = 9 }\n[[step]]\nresume = true\n\
+        [[step]]\ninject = 'loss all 50%'\nfor = '1s'\n[[step]]\nwait = '100ms'\n[[step]]\nmend = 5\n";
+    fs::write(&file, steps).unwrap();
+    let run_folder = logs.join("demo");
+    let until = Instant::now() + Duration::from_secs(20);
+    while !run_folder.join("run.json").exists() {
+        assert!(Instant::now() < until, "the run has not begun");
+        thread::yield_now();
+    }
+    let (code, text) = said(&["walkthrough", text_of(&file), text_of(&run_folder)]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("[7/7] > mend the fault of step 5"), "{text}");
+    let ran = run.wait_with_output().unwrap();
+    let report = String::from_utf8_lossy(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{report}");
+    let log = fs::read_to_string(run_folder.join("machine-1.log")).unwrap();
+    assert!(
+        log.contains("# paused=") && log.contains("# step=") && log.contains("kind=loss"),
+        "{log}"
     );
 }
