@@ -62,10 +62,17 @@ fn concerned(fault: &Fault, me: MachineId, machines: u16) -> Option<Recipients> 
 }
 
 impl Faults {
-    /// The part of a plan that is this machine's. The machine starts at `started`, when the run is as old as
-    /// `run_age`: faults that were over by then stay away, and those that were on go on.
-    pub(super) fn new(plan: &Plan, me: MachineId, machines: u16, started: Time, run_age: Duration) -> Self {
-        let age = Time(0).after(run_age);
+    /// The part of a plan that is this machine's, which starts at `started`. A further life starts when the run is as
+    /// old as `again`: faults that were over by then stay away, and those that were on go on. What is done at once was
+    /// done by the life before, even at this very moment, or a restart would follow upon itself for ever.
+    pub(super) fn new(
+        plan: &Plan,
+        me: MachineId,
+        machines: u16,
+        started: Time,
+        again: Option<Duration>,
+    ) -> Self {
+        let age = Time(0).after(again.unwrap_or_default());
         let mine = plan
             .faults
             .iter()
@@ -73,10 +80,10 @@ impl Faults {
         let mut planned: Vec<(Time, Timed)> = mine
             .filter_map(|timed| {
                 let mut timed = timed.clone();
+                if again.is_some() && timed.at <= age && is_instant(&timed.fault) {
+                    return None;
+                }
                 if timed.at < age {
-                    if is_instant(&timed.fault) {
-                        return None;
-                    }
                     let gone = age.since(timed.at);
                     timed.lasts = match timed.lasts {
                         None => None,

@@ -95,9 +95,9 @@ struct Link {
 }
 
 impl Gate {
-    /// The gate of a machine that starts at `started`, when the run is as old as `run_age`.
+    /// The gate of a machine that starts at `started`; a further life does when the run is as old as `again`.
     #[must_use]
-    pub fn new(plan: &Plan, me: MachineId, machines: u16, started: Time, run_age: Duration) -> Self {
+    pub fn new(plan: &Plan, me: MachineId, machines: u16, started: Time, again: Option<Duration>) -> Self {
         let seed = plan.seed.unwrap_or(0);
         let links = MachineId::all(machines).map(|peer| Link {
             effects: SmallVec::new(),
@@ -115,7 +115,7 @@ impl Gate {
         Self {
             me,
             machines,
-            faults: Faults::new(plan, me, machines, started, run_age),
+            faults: Faults::new(plan, me, machines, started, again),
             held: Held::default(),
             links: links.collect(),
             mishaps: Mishaps::default(),

@@ -136,8 +136,9 @@ fn a_machines_arguments_say_everything() {
         standing: Standing::Given,
         secret: None,
     };
-    let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --speed 1 --draw 4 --traffic assignment --phase aligned --clock lamport \
-                    --duration 1500000us --seed 7 --on-peer-loss continue --connect-timeout 3000000us --logs some where --run named";
+    let expected = "machine --id 1 --machines 2 --base-port 6000 --rates 6,4 --speed 1 --draw 4 --traffic assignment \
+                    --phase aligned --clock lamport --duration 1500000us --seed 7 --on-peer-loss continue \
+                    --connect-timeout 3000000us --logs some where --run named";
     assert_eq!(settings.arguments(MachineId(1)).join(" "), expected);
     assert_eq!(
         settings.mesh(MachineId(1)).listen,

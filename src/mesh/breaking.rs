@@ -53,7 +53,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             let mut plan = self.config.faults.clone();
             plan.faults.clear();
             let machines = self.config.machines();
-            Box::new(Gate::new(&plan, self.config.me, machines, now, Duration::ZERO))
+            Box::new(Gate::new(&plan, self.config.me, machines, now, None))
         });
         let begun = gate.begin(fault, now, &mut changes);
         begun.map_err(|refused| refused.to_string())?;
@@ -85,7 +85,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     pub(super) fn plan_faults(&mut self, now: Time) {
         let config = &self.config;
         if !config.faults.faults.is_empty() {
-            let gate = Gate::new(&config.faults, config.me, config.machines(), now, config.run_age);
+            let again = (config.incarnation > 1).then_some(config.run_age);
+            let gate = Gate::new(&config.faults, config.me, config.machines(), now, again);
             self.gate = Some(Box::new(gate));
         }
     }

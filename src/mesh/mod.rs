@@ -31,6 +31,7 @@ mod process;
 mod reading;
 mod rejoin;
 mod round;
+mod speaking;
 mod trust;
 
 pub use config::{Config, OnPeerLoss};

@@ -42,12 +42,12 @@ impl Breaking {
 }
 
 impl<N: Node> Simulation<N> {
-    /// A machine starts, when the run is as old as `run_age`, and with it the time of its plan.
-    pub(super) fn plan_faults(&mut self, me: MachineId, now: Time, run_age: Duration) {
+    /// A machine starts, and with it the time of its plan; a further life does when the run is as old as `again`.
+    pub(super) fn plan_faults(&mut self, me: MachineId, now: Time, again: Option<Duration>) {
         let Some(plan) = self.config.faults.as_ref() else {
             return;
         };
-        let gate = Gate::new(plan, me, self.config.machines, now, run_age);
+        let gate = Gate::new(plan, me, self.config.machines, now, again);
         if let Some(machine) = self.machines.get_mut(me.index()) {
             machine.breaking = Some(Box::new(Breaking { gate, wake: None }));
         }

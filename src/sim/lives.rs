@@ -431,7 +431,7 @@ impl<N: Node> Simulation<N> {
         self.input(me, now, Input::Start { wall });
         self.apply(me, now, observer)?;
         let started = self.barrier.started.get(me.index()).copied().unwrap_or_default();
-        self.plan_faults(me, now, now.since(started));
+        self.plan_faults(me, now, Some(now.since(started)));
         for peer in me.peers(self.config.machines) {
             if !self.is_linked(me, peer)
                 && let Some(breaking) = self.machine(me).and_then(|machine| machine.breaking.as_mut())

@@ -1,7 +1,5 @@
 //! The driver: takes what comes next from the agenda, gives it to a node, and does what the node asks for.
 
-use std::time::Duration;
-
 use super::{
     CONTROL_MACHINES_MAX, Config, Observer, SimError, TIMEOUTS_MAX, Totals,
     agenda::{Agenda, Place, What},
@@ -405,7 +403,7 @@ impl<N: Node> Simulation<N> {
             },
         );
         if self.config.faults.is_some() {
-            self.plan_faults(me, now, Duration::ZERO);
+            self.plan_faults(me, now, None);
             self.break_now(me, now, observer)?;
             self.take_hellos(me, now)?;
         }

@@ -480,10 +480,7 @@ fn every_rule_holds_for_random_plans_and_settings() {
             run: format!("sim-{seed}").parse().unwrap(),
         };
         let verdict = run.count().unwrap().verdict.unwrap();
-        assert!(
-            verdict.is_valid() && verdict.notes.is_empty(),
-            "{run:?}: {verdict}"
-        );
+        assert!(verdict.is_valid(), "{run:?}: {verdict}");
     }
 }
 

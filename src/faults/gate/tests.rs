@@ -6,7 +6,7 @@ const ME: MachineId = MachineId(0);
 const PEER: MachineId = MachineId(1);
 
 fn gate(faults: &[(u64, Option<u64>, &str)]) -> Gate {
-    Gate::new(&plan(faults), ME, 3, Time(0), Duration::ZERO)
+    Gate::new(&plan(faults), ME, 3, Time(0), None)
 }
 
 /// Faults: when, for how long, what; times in microseconds.
@@ -248,7 +248,7 @@ fn a_machine_that_starts_late_finds_the_faults_of_the_run_as_old_as_they_are() {
         (2_000_000, Some(8_000_000), "rate 0 3"),
         (5_000_000, None, "jump 0 10"),
     ]);
-    let mut gate = Gate::new(&plan, ME, 3, Time(100), Duration::from_secs(3));
+    let mut gate = Gate::new(&plan, ME, 3, Time(100), Some(Duration::from_secs(3)));
     let mut changes = Vec::new();
     gate.at(Time(100), &mut changes);
     assert_eq!(gate.on().iter().map(|(id, _)| *id).collect::<Vec<_>>(), [2, 3, 5]);
@@ -266,10 +266,27 @@ fn a_machine_that_starts_late_finds_the_faults_of_the_run_as_old_as_they_are() {
 }
 
 #[test]
+fn a_life_that_begins_at_the_moment_of_its_restart_does_not_begin_again() {
+    for at in [0, 2_000_000] {
+        let plan = plan(&[(at, None, "restart 0")]);
+        let mut changes = Vec::new();
+        Gate::new(&plan, ME, 3, Time(0), None).at(Time(at), &mut changes);
+        assert!(
+            matches!(changes.last(), Some(Change::Process { .. })),
+            "{changes:?}"
+        );
+        changes.clear();
+        let again = Some(Duration::from_micros(at));
+        Gate::new(&plan, ME, 3, Time(at), again).at(Time(at), &mut changes);
+        assert_eq!(changes, [], "at {at}");
+    }
+}
+
+#[test]
 fn the_same_calls_give_the_same_fates() {
     let made = || {
         let plan = Plan::random(11, 3, 1_000_000);
-        let mut gate = Gate::new(&plan, ME, 3, Time(0), Duration::ZERO);
+        let mut gate = Gate::new(&plan, ME, 3, Time(0), None);
         send(&mut gate, 0, 700, 1500)
     };
     assert_eq!(made(), made());

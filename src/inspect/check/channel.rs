@@ -16,68 +16,22 @@
 //! So a receive whose send was not read yet may belong to a message that overtakes: what waits before it is judged
 //! when the sender's log has come so far.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    hybrid::HybridReceive,
     judge::{Context, Pair},
     loose::{Broken, Loose, Lost},
+    message::{Received, Sent},
     stamp::Stamps,
 };
 use crate::{
-    clock::HybridTime,
     inspect::skew::{Delay, Least},
-    trace::{Mishaps, Vector, WallTime},
+    trace::Mishaps,
     units::MachineId,
 };
 
 /// Skipped sends that are remembered on a channel, so that a late arrival is known to be one.
 const SKIPPED_MAX: usize = 256;
-
-/// One message of a send event, on its way to one recipient.
-#[derive(Clone, Debug)]
-pub(super) struct Sent {
-    pub(super) line: u64,
-    pub(super) clock: u64,
-    pub(super) at: WallTime,
-    /// The clock beside Lamport's, shared by the messages of one event.
-    pub(super) other: Option<Arc<SentOther>>,
-}
-
-/// The clock of a send event beside Lamport's.
-#[derive(Clone, Debug)]
-pub(super) enum SentOther {
-    Vector(Vector),
-    /// And the time of the event's line.
-    Hybrid(HybridTime, WallTime),
-}
-
-/// A receive event.
-#[derive(Clone, Debug)]
-pub(super) struct Received {
-    pub(super) line: u64,
-    /// The clock that the message carried.
-    pub(super) sent: u64,
-    /// When it arrived, or was taken if the log does not say.
-    pub(super) arrived: WallTime,
-    /// The receiver's clock before the event.
-    pub(super) before: u64,
-    /// The receiver's clock after the event.
-    pub(super) clock: u64,
-    /// The clock beside Lamport's.
-    pub(super) other: Option<Box<ReceivedOther>>,
-}
-
-/// The clock of a receive event beside Lamport's.
-#[derive(Clone, Debug)]
-pub(super) enum ReceivedOther {
-    /// Before, where it is known, and after.
-    Vector(Option<Vector>, Vector),
-    Hybrid(HybridReceive),
-}
 
 /// What is known of one channel.
 #[derive(Clone, Debug, Default)]

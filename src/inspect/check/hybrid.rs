@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    channel::{Received, Sent},
     judge::{Context, Files, Pair},
+    message::{Received, Sent},
     rules::{HYBRID, HYBRID_BOUND, HYBRID_ORDER},
 };
 use crate::{

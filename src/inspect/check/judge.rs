@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    channel::{Gap, Received, ReceivedOther, Sent, SentOther},
+    channel::Gap,
     hybrid::{self, Fastest},
+    message::{Received, ReceivedOther, Sent, SentOther},
     rules::{CLOCK, CONDITION, ORDER},
     vector,
     wrong_rule::merged,

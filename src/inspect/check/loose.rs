@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::channel::Sent;
+use super::message::Sent;
 
 /// Lost messages that are remembered on a channel, so that the arrival of one is known to be that.
 const LOST_MAX: usize = 256;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    channel::{Channels, Received, ReceivedOther, Sent, SentOther},
+    channel::Channels,
     hybrid::{self, Fastest, HybridReceive, HybridTrack},
     judge::{Context, Files, Losses},
     lives::Lives,
+    message::{Received, ReceivedOther, Sent, SentOther},
     rules::{CLOCK, FOOTER, FORMAT, HYBRID, TICK, TIME, VECTOR},
     vector::{self, Claims, VectorTrack},
     wrong_rule::Fits,

@@ -12,6 +12,7 @@ mod judge;
 mod lives;
 mod loose;
 mod machine;
+mod message;
 mod rules;
 mod stamp;
 mod vector;

@@ -4,8 +4,8 @@
 //! every message one too low; the matching of messages tolerates that, so that one sentence can name it.
 
 use super::{
-    channel::{Received, Sent},
     judge::{Context, Pair},
+    message::{Received, Sent},
     rules::STAMP,
 };
 

@@ -5,8 +5,8 @@
 //! more of a machine than the machine.
 
 use super::{
-    channel::{Received, Sent},
     judge::{Context, Files, Pair},
+    message::{Received, Sent},
     rules::VECTOR,
 };
 use crate::{

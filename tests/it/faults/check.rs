@@ -180,8 +180,10 @@ fn runs_broken_at_random_are_valid_however_hosts_are_skewed_and_every_lie_is_fou
             let faults = Plan::random(seed, 3, 2_000_000);
             let logs = generate::broken_logs(&run, Some(faults));
             let verdict = verdict_of(&logs);
+            // How far the clocks of skewed hosts are apart is all that there is to say.
+            let other = |note: &String| !note.contains("wall clock");
             assert!(
-                verdict.is_valid() && verdict.notes.is_empty(),
+                verdict.is_valid() && !verdict.notes.iter().any(other),
                 "{seed} {skew_us:?}: {verdict}"
             );
             for key in ["lost=", "duplicated="] {
