@@ -35,7 +35,7 @@ macro_rules! codes {
             /// The value of a code.
             ///
             /// # Errors
-            /// [`FieldError::Value`] for a code that version 1 does not have.
+            /// [`FieldError::Value`] for a code that this version does not have.
             pub fn from_code(code: u8) -> Result<Self, FieldError> {
                 match code {
                     $($code => Ok($name::$variant),)*
