@@ -245,7 +245,7 @@ pub(super) struct ModelArguments {
     /// What a machine does when a peer goes away [default: stop; with --faults: continue]
     #[arg(long, value_name = "REACTION", value_parser = one_of::<OnPeerLoss>(["stop", "continue"]))]
     pub(super) on_peer_loss: Option<OnPeerLoss>,
-    /// File that says what is to be broken, and when; or `random`: faults of links, drawn from the seed
+    /// File that says what is to be broken, and when; or `random`: faults of links and machines, drawn from the seed
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
     /// How long to look for peers, such as 30s

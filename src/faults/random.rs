@@ -20,15 +20,23 @@ const SPAN_US: u64 = 10_000_000;
 const DELAY_US_MAX: u64 = 500_000;
 
 impl Plan {
+    /// A plan of faults of every kind: those of links ([`random_links`](Self::random_links)) and those of machines
+    /// ([`random_lives`](Self::random_lives)).
+    #[must_use]
+    pub fn random(seed: u64, machines: u16, duration_us: u64) -> Self {
+        let lives = Self::random_lives(seed, machines, duration_us);
+        Self::random_links(seed, machines, duration_us).joined(lives)
+    }
+
     /// A plan of faults of links in a run of so many machines and microseconds: 1 to 8 for each ten seconds, kinds,
     /// links, begins and ends drawn uniformly; in a run of up to ten seconds one in four has no end. Messages are
     /// rolled for with the same seed.
     #[must_use]
-    pub fn random(seed: u64, machines: u16, duration_us: u64) -> Self {
+    pub fn random_links(seed: u64, machines: u16, duration_us: u64) -> Self {
         let mut stream = Stream::new(seed, MachineId(0), Purpose::Faults);
         let spans = duration_us
             .div_ceil(SPAN_US)
-            .clamp(1, PLAN_FAULTS_MAX / FAULTS_MAX);
+            .clamp(1, PLAN_FAULTS_MAX / FAULTS_MAX / 2);
         let lasts_us = duration_us.min(SPAN_US);
         let count = 1 + stream.below(FAULTS_MAX * spans);
         let faults = (1..).take(usize::try_from(count).unwrap_or(1)).map(|id| {

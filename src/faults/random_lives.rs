@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Fault, MachineEffect, Plan, Timed};
+use super::{Fault, MachineEffect, Plan, Timed, plan::FAULTS_MAX as PLAN_FAULTS_MAX};
 use crate::{
     dice::{Purpose, Stream},
     units::{MachineId, Time},
 };
 
-/// Most faults of a plan that is drawn.
+/// Most faults for each [`SPAN_US`] of a run, begun or whole.
 const FAULTS_MAX: u64 = 8;
+
+/// So long is a run whose faults may last a third of it, and whose kills may have no end; in a longer one each has an
+/// end, at most a third of this away.
+const SPAN_US: u64 = 30_000_000;
 
 /// Longest pause that is drawn: beyond a second ticks are skipped.
 const PAUSE_US_MAX: u64 = 4_000_000;
@@ -19,19 +23,19 @@ const JUMP_TICKS_MAX: u64 = 1000;
 const JUMP_US_MAX: i64 = 1_000_000;
 
 impl Plan {
-    /// A plan of 1 to 8 faults of machines in a run of so many machines and microseconds: kinds, machines, begins and
-    /// ends drawn uniformly, one kill in eight without an end.
-    ///
-    /// # Panics
-    /// Never for runs of a microsecond and more.
+    /// A plan of faults of machines in a run of so many machines and microseconds: 1 to 8 for each thirty seconds, kinds,
+    /// machines, begins and ends drawn uniformly; in a run of up to thirty seconds one kill in eight has no end.
     #[must_use]
     pub fn random_lives(seed: u64, machines: u16, duration_us: u64) -> Self {
         let mut stream = Stream::new(seed, MachineId(1), Purpose::Faults);
-        let count = 1 + stream.below(FAULTS_MAX);
+        let spans = duration_us
+            .div_ceil(SPAN_US)
+            .clamp(1, PLAN_FAULTS_MAX / FAULTS_MAX / 2);
+        let count = 1 + stream.below(FAULTS_MAX * spans);
         let faults = (1..).take(usize::try_from(count).unwrap_or(1)).map(|id| {
             let at = Time(stream.below(duration_us));
             let machine = MachineId(u16::try_from(stream.below(u64::from(machines))).unwrap_or(0));
-            let (effect, lasts) = effect(&mut stream, duration_us);
+            let (effect, lasts) = effect(&mut stream, duration_us.min(SPAN_US), spans > 1);
             Timed {
                 id,
                 at,
@@ -59,10 +63,13 @@ impl Plan {
 }
 
 /// What happens, and for how long.
-fn effect(stream: &mut Stream, duration_us: u64) -> (MachineEffect, Option<u64>) {
-    let long_us = 1 + stream.below(duration_us / 3 + 1);
+fn effect(stream: &mut Stream, span_us: u64, has_end: bool) -> (MachineEffect, Option<u64>) {
+    let long_us = 1 + stream.below(span_us / 3 + 1);
     match stream.below(6) {
-        0 => (MachineEffect::Kill, (stream.below(8) > 0).then_some(long_us)),
+        0 => (
+            MachineEffect::Kill,
+            (stream.below(8) > 0 || has_end).then_some(long_us),
+        ),
         1 => (MachineEffect::Restart, None),
         2 => (MachineEffect::Pause, Some(1 + stream.below(PAUSE_US_MAX))),
         3 => {

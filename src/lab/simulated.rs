@@ -71,7 +71,7 @@ pub enum SimulatedFaults {
     None,
     /// The same plan for every run; its messages are rolled for with the plan's seed, or else the run's.
     Plan(Plan),
-    /// Faults of links and machines, drawn for each run from its seed ([`Plan::random`], [`Plan::random_lives`]).
+    /// Faults of links and machines, drawn for each run from its seed ([`Plan::random`]).
     Random,
 }
 
@@ -82,10 +82,7 @@ impl SimulatedFaults {
         match self {
             SimulatedFaults::None => None,
             SimulatedFaults::Plan(plan) => Some(plan.clone()),
-            SimulatedFaults::Random => {
-                let lives = Plan::random_lives(seed, machines, duration_us);
-                Some(Plan::random(seed, machines, duration_us).joined(lives))
-            }
+            SimulatedFaults::Random => Some(Plan::random(seed, machines, duration_us)),
         }
     }
 

@@ -74,7 +74,7 @@ fn a_thousand_seeds_of_deaths_lives_pauses_rates_and_jumps_keep_every_rule() {
 #[test]
 fn links_and_machines_may_break_together() {
     for seed in 0..300 {
-        let plan = Plan::random(seed, 4, 8_000_000).joined(Plan::random_lives(seed, 4, 8_000_000));
+        let plan = Plan::random(seed, 4, 8_000_000);
         valid(&simulated(
             seed,
             &[20, 15, 10, 5],

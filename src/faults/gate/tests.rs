@@ -285,12 +285,12 @@ fn a_life_that_begins_at_the_moment_of_its_restart_does_not_begin_again() {
 #[test]
 fn the_same_calls_give_the_same_fates() {
     let made = || {
-        let plan = Plan::random(11, 3, 1_000_000);
+        let plan = Plan::random_links(11, 3, 1_000_000);
         let mut gate = Gate::new(&plan, ME, 3, Time(0), None);
         send(&mut gate, 0, 700, 1500)
     };
     assert_eq!(made(), made());
-    assert_ne!(Plan::random(11, 3, 1_000_000), Plan::random(12, 3, 1_000_000));
+    assert_ne!(Plan::random_links(11, 3, 1_000_000), Plan::random(12, 3, 1_000_000));
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn plans_that_are_drawn_have_every_kind_and_are_valid() {
     let mut kinds = std::collections::BTreeSet::new();
     for seed in 0..300 {
         for machines in [2, 3, 7] {
-            let plan = Plan::random(seed, machines, 2_000_000);
+            let plan = Plan::random_links(seed, machines, 2_000_000);
             assert_eq!(plan.validate("drawn", machines), Ok(()));
             kinds.extend(plan.faults.iter().map(|timed| timed.fault.kind()));
             for timed in &plan.faults {

@@ -177,7 +177,7 @@ fn runs_broken_at_random_are_valid_however_hosts_are_skewed_and_every_lie_is_fou
                 seconds: 2,
                 skew_us,
             };
-            let faults = Plan::random(seed, 3, 2_000_000);
+            let faults = Plan::random_links(seed, 3, 2_000_000);
             let logs = generate::broken_logs(&run, Some(faults));
             let verdict = verdict_of(&logs);
             // How far the clocks of skewed hosts are apart is all that there is to say.
