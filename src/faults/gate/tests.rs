@@ -290,7 +290,10 @@ fn the_same_calls_give_the_same_fates() {
         send(&mut gate, 0, 700, 1500)
     };
     assert_eq!(made(), made());
-    assert_ne!(Plan::random_links(11, 3, 1_000_000), Plan::random(12, 3, 1_000_000));
+    assert_ne!(
+        Plan::random_links(11, 3, 1_000_000),
+        Plan::random(12, 3, 1_000_000)
+    );
 }
 
 #[test]
