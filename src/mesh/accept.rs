@@ -13,7 +13,6 @@ use super::{
     HANDSHAKE_MS_MAX, STRANGERS_MAX,
     connection::{Connection, Filled},
     event_log::EventLog,
-    link::State,
     outcome::MeshError,
     phases::Phase,
     rejoin::judge_life,
@@ -352,10 +351,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.owners.insert(token, peer);
         if let Some(link) = self.links.get_mut(peer.index()) {
             link.begin(self.config.me, peer, now);
-            link.state = State::Up {
-                token,
-                connection: Box::new(stranger.connection),
-            };
+            link.raise(token, stranger.connection);
         }
         self.link_up(peer, hello, now).map(Ok)
     }

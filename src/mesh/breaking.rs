@@ -24,13 +24,14 @@ pub(super) fn pass(gate: &mut Gate, to: MachineId, now: Time, output: &mut Vec<u
     u64::from(fate.now)
 }
 
-/// Appends what is held back from a peer.
-pub(super) fn flush(gate: &mut Gate, peer: MachineId, output: &mut Vec<u8>, sent: &mut (u64, u64)) {
+/// Appends what is held back from a peer; says how many frames it was.
+pub(super) fn flush(gate: &mut Gate, peer: MachineId, output: &mut Vec<u8>) -> u64 {
+    let mut frames = 0;
     gate.flush(peer, |frame| {
         output.extend_from_slice(frame);
-        sent.0 += 1;
-        sent.1 += frame.len() as u64;
+        frames += 1;
     });
+    frames
 }
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
@@ -123,13 +124,12 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         let Some(gate) = &mut self.gate else {
             return;
         };
-        let (links, sent) = (&mut self.links, &mut self.sent);
+        let (links, frames_sent) = (&mut self.links, &mut self.frames_sent);
         gate.due(now, |to, frame| {
             let connection = links.get_mut(to.index()).and_then(|link| link.connection());
             if let Some(connection) = connection {
                 connection.output().extend_from_slice(frame);
-                sent.0 += 1;
-                sent.1 += frame.len() as u64;
+                *frames_sent += 1;
             }
         });
     }
@@ -161,7 +161,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     fn change(&mut self, changes: Vec<Change>, now: Time) -> Result<(), MeshError> {
         for change in changes {
             match change {
-                Change::Record(record) => self.record(now, record),
+                Change::Record(mut record) => self.record(now, &mut record),
                 Change::Unreliable(peer) => self.input(now, Input::Unreliable { peer }),
                 Change::Order(order) => self.input(now, Input::Order(order)),
                 Change::Process { effect, lasts } => self.machine_fault(effect, lasts)?,

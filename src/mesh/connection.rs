@@ -17,6 +17,8 @@ pub struct Connection<S> {
     /// Bytes to go out; the first `sent` of them are gone already.
     output: Vec<u8>,
     sent: usize,
+    /// Bytes that were appended to `output` and are no longer in it.
+    gone: u64,
     /// The stream may have something to read.
     readable: bool,
     /// The peer has closed its side, so a short read does not mean that there is nothing more to learn.
@@ -53,6 +55,7 @@ impl<S: Read + Write> Connection<S> {
             decoder: Decoder::new(length_max),
             output: Vec::new(),
             sent: 0,
+            gone: 0,
             readable: true,
             read_closed: false,
             writable: true,
@@ -115,8 +118,15 @@ impl<S: Read + Write> Connection<S> {
         &mut self.output
     }
 
+    /// Bytes that were ever appended to the output.
+    #[inline]
+    pub fn appended(&self) -> u64 {
+        self.gone + self.output.len() as u64
+    }
+
     /// Forgets what was not sent, on a connection that is of no further use for sending.
     pub fn discard_output(&mut self) {
+        self.gone += self.output.len() as u64;
         self.output.clear();
         self.sent = 0;
     }
@@ -148,12 +158,12 @@ impl<S: Read + Write> Connection<S> {
             }
             if self.sent >= SENT_BYTES_KEPT {
                 self.output.drain(..self.sent);
+                self.gone += self.sent as u64;
                 self.sent = 0;
             }
         }
-        self.output.clear();
+        self.discard_output();
         self.output.shrink_to(SENT_BYTES_KEPT);
-        self.sent = 0;
         Ok(Flushed::All)
     }
 }

@@ -168,10 +168,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 connection.decoder.set_length_max(FRAME_LENGTH_MAX);
                 // Frames behind the hello may be in the decoder already: look, whatever the socket says.
                 connection.set_ready(true, false, false);
-                link.state = State::Up {
-                    token,
-                    connection: Box::new(connection),
-                };
+                link.raise(token, connection);
                 self.link_up(peer, &hello, now)
             }
         }

@@ -16,7 +16,7 @@ use mio::{Token, net::TcpStream};
 use super::{BACK_OFF_MIN, connection::Connection};
 use crate::{
     units::{MachineId, Time},
-    wire::{Hello, Reason, RunId, Standing},
+    wire::{Control, Hello, Reason, RunId, Standing},
 };
 
 /// The link to one peer.
@@ -39,6 +39,10 @@ pub(super) struct Link {
     pub(super) told_up: bool,
     /// Why the last attempt failed, for the person who waits.
     pub(super) trouble: String,
+    /// Bytes of messages that were given to the link's former connections.
+    past_bytes: u64,
+    /// Bytes that were given to the present one and are no messages: the handshake and control frames.
+    control_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -86,6 +90,8 @@ impl Link {
             goodbye_sent: false,
             told_up: false,
             trouble: String::new(),
+            past_bytes: 0,
+            control_bytes: 0,
         };
         link.begin(me, peer, Time(0));
         link
@@ -93,6 +99,7 @@ impl Link {
 
     /// Looks for the peer again: dials it, or waits to be dialled.
     pub(super) fn begin(&mut self, me: MachineId, peer: MachineId, now: Time) {
+        self.past_bytes = self.message_bytes();
         self.down_since = now;
         self.ready = false;
         self.goodbye = None;
@@ -106,6 +113,34 @@ impl Link {
             _ => State::Waiting,
         };
         "not heard of yet".clone_into(&mut self.trouble);
+    }
+
+    /// The handshake is done: frames flow.
+    pub(super) fn raise(&mut self, token: Token, connection: Connection<TcpStream>) {
+        self.control_bytes = connection.appended();
+        self.state = State::Up {
+            token,
+            connection: Box::new(connection),
+        };
+    }
+
+    /// Appends a control frame, if the link is up.
+    pub(super) fn say(&mut self, control: &Control) {
+        if let State::Up { connection, .. } = &mut self.state {
+            let before = connection.appended();
+            control.encode(connection.output());
+            self.control_bytes += connection.appended() - before;
+        }
+    }
+
+    /// Bytes of messages that were ever given to this link, headers included. Counted by difference, so that a message
+    /// costs nothing.
+    pub(super) fn message_bytes(&self) -> u64 {
+        let present = match &self.state {
+            State::Up { connection, .. } => connection.appended() - self.control_bytes,
+            State::Waiting | State::Pausing { .. } | State::Dialling { .. } | State::Ended => 0,
+        };
+        self.past_bytes + present
     }
 
     /// The connection, if the link is up.

@@ -19,6 +19,7 @@ use super::{
     clock_thread::ClockThread,
     command::{Commander, Seen},
     config::Config,
+    connection::Connection,
     event_log::{EventLog, LogError},
     link::{Link, State},
     mesh_clock::MeshClock,
@@ -72,8 +73,8 @@ pub struct Mesh<N: Node, L> {
     pub(super) effects: Effects<N::Message>,
     /// Injected faults; `None` as long as there are none.
     pub(super) gate: Option<Box<Gate>>,
-    /// Message frames given to links, and their bytes.
-    pub(super) sent: (u64, u64),
+    /// Message frames given to links, copies included and lost ones left out.
+    pub(super) frames_sent: u64,
     /// Something was recorded that may not be with the operating system yet.
     pub(super) is_unsettled: bool,
     /// Why it could not be settled: told at the end of the round, as every trouble of the log.
@@ -135,7 +136,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             stopped: None,
             effects: Vec::new(),
             gate: None,
-            sent: (0, 0),
+            frames_sent: 0,
             is_unsettled: false,
             log_trouble: None,
         })
@@ -329,19 +330,24 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
         let mut effects = std::mem::take(&mut self.effects);
         let (mut stop, mut refused) = (None, Vec::new());
-        for effect in effects.drain(..) {
+        let mut frames = 0;
+        // Looked at in their place: an effect is large, and a message small.
+        for effect in &mut effects {
             match effect {
-                Effect::Send { to, message } => self.send(now, to, &message),
-                Effect::Record(mut record) => {
+                Effect::Send { to, message } => frames += self.send(now, *to, message),
+                Effect::Record(record) => {
+                    self.frames_sent += std::mem::take(&mut frames);
                     if let Some(gate) = &mut self.gate {
-                        gate.annotate(&mut record);
+                        gate.annotate(record);
                     }
                     self.record(now, record);
                 }
-                Effect::Refuse { peer, error } => refused.push((peer, error)),
-                Effect::Stop { reason } => stop = Some(reason),
+                Effect::Refuse { peer, error } => refused.push((*peer, error.clone())),
+                Effect::Stop { reason } => stop = Some(*reason),
             }
         }
+        self.frames_sent += frames;
+        effects.clear();
         self.effects = effects;
         for (peer, error) in refused {
             // Of several messages that came together, the first has ended the link.
@@ -358,22 +364,23 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// The records among the last effects: nothing can be sent any more.
     fn write_records(&mut self, now: Time) {
         for effect in std::mem::take(&mut self.effects) {
-            if let Effect::Record(record) = effect {
-                self.record(now, record);
+            if let Effect::Record(mut record) = effect {
+                self.record(now, &mut record);
             }
         }
     }
 
-    pub(super) fn record(&mut self, now: Time, mut record: Record) {
+    #[inline(never)]
+    pub(super) fn record(&mut self, now: Time, record: &mut Record) {
         let at = self.clock.wall(now);
-        self.seen.note(&record);
-        if let Record::Ended(footer) = &mut record {
+        self.seen.note(record);
+        if let Record::Ended(footer) = record {
             footer.ended = at;
             footer.suspended_us = Some(self.clock.suspended_us());
-            let (frames, bytes) = self.sent;
-            (footer.frames_sent, footer.bytes_sent) = (Some(frames), Some(bytes));
+            footer.frames_sent = Some(self.frames_sent);
+            footer.bytes_sent = Some(self.links.iter().map(Link::message_bytes).sum());
         }
-        self.log.record(at, &record);
+        self.log.record(at, record);
         self.is_unsettled = true;
     }
 
@@ -387,22 +394,37 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
+    /// Gives a link a message. Says how many frames went: 1, unless the link is down or a fault is injected.
     #[inline]
-    fn send(&mut self, now: Time, to: MachineId, message: &N::Message) {
-        if let Some(link) = self.links.get_mut(to.index())
-            && !link.goodbye_sent
-            && let Some(connection) = link.connection()
-        {
-            let output = connection.output();
-            let start = output.len();
-            encode_frame(output, message.kind(), |body| message.encode(body));
-            let bytes = output.len() - start;
-            let copies = match &mut self.gate {
-                None => 1,
-                Some(gate) => breaking::pass(gate, to, now, output, start),
-            };
-            self.sent.0 += copies;
-            self.sent.1 += copies * bytes as u64;
+    fn send(&mut self, now: Time, to: MachineId, message: &N::Message) -> u64 {
+        if self.gate.is_some() {
+            return self.send_through_gate(now, to, message);
         }
+        let Some(output) = output_to(&mut self.links, to) else {
+            return 0;
+        };
+        encode_frame(output, message.kind(), |body| message.encode(body));
+        1
     }
+
+    /// Gives a link as many copies of a message as injected faults let through at once.
+    #[inline(never)]
+    fn send_through_gate(&mut self, now: Time, to: MachineId, message: &N::Message) -> u64 {
+        let (Some(output), Some(gate)) = (output_to(&mut self.links, to), &mut self.gate) else {
+            return 0;
+        };
+        let start = output.len();
+        encode_frame(output, message.kind(), |body| message.encode(body));
+        breaking::pass(gate, to, now, output, start)
+    }
+}
+
+/// Where messages to a machine go, if its link is up and goodbye is not said.
+#[inline]
+fn output_to(links: &mut [Link], to: MachineId) -> Option<&mut Vec<u8>> {
+    let link = links.get_mut(to.index())?;
+    if link.goodbye_sent {
+        return None;
+    }
+    link.connection().map(Connection::output)
 }

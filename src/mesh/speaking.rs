@@ -16,16 +16,15 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             && !link.goodbye_sent
         {
             let is_goodbye = matches!(control, Control::Goodbye { .. });
-            if is_goodbye && let Some(connection) = link.connection() {
-                // Nothing follows goodbye: what faults hold back goes before it.
-                if let Some(gate) = &mut self.gate {
-                    breaking::flush(gate, peer, connection.output(), &mut self.sent);
-                }
+            // Nothing follows goodbye: what faults hold back goes before it.
+            if is_goodbye
+                && let Some(gate) = &mut self.gate
+                && let Some(connection) = link.connection()
+            {
+                self.frames_sent += breaking::flush(gate, peer, connection.output());
             }
             link.goodbye_sent = is_goodbye && link.is_up();
-            if let Some(connection) = link.connection() {
-                control.encode(connection.output());
-            }
+            link.say(control);
         }
     }
 
@@ -97,8 +96,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         now: Time,
     ) -> Result<(), MeshError> {
         self.settle();
+        if let Some(link) = self.links.get_mut(peer.index()) {
+            link.say(&refusal.to_control());
+        }
         if let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) {
-            refusal.to_control().encode(connection.output());
             let flushed = connection.flush();
             debug!("link to machine {peer} broken off, {flushed:?}: {refusal}");
         }

@@ -93,6 +93,7 @@ proptest! {
             rounds += 1;
             prop_assert!(rounds < 100_000);
         }
+        prop_assert_eq!(connection.appended(), connection.stream_mut().outgoing.len() as u64, "what went out is counted");
         // … and in again.
         let sent = std::mem::take(&mut connection.stream_mut().outgoing);
         connection.stream_mut().incoming = sent.into();
@@ -159,4 +160,9 @@ fn a_write_that_fails_halfway_leaves_nothing_unsent() {
     assert_eq!(connection.unsent(), 13);
     connection.discard_output();
     assert_eq!(connection.unsent(), 0);
+    assert_eq!(
+        connection.appended(),
+        20,
+        "what was given up was appended all the same"
+    );
 }

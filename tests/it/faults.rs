@@ -435,8 +435,17 @@ fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
         .iter()
         .map(|machine| machine.messages_sent)
         .sum();
-    let frames: u64 = (0..3).map(|machine| frames_sent(&run, machine)).sum();
-    assert_eq!(frames, sent, "the footers count what went to links");
+    let footers = |key| (0..3).map(|machine| in_footer(&run, machine, key)).sum::<u64>();
+    assert_eq!(
+        footers("frames_sent="),
+        sent,
+        "the footers count what went to links"
+    );
+    assert_eq!(
+        footers("bytes_sent="),
+        sent * 14,
+        "a Lamport message is a frame of 14 bytes"
+    );
     let described = fs::read_to_string(run.join("run.json")).unwrap();
     assert!(described.contains("\"do\": \"partition 0 / 1\"") && described.contains("\"seed\": 11"));
     assert!(
@@ -445,13 +454,12 @@ fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
     );
 }
 
-fn frames_sent(run: &Path, machine: u16) -> u64 {
+/// A number of the footer.
+fn in_footer(run: &Path, machine: u16, key: &str) -> u64 {
     let log = fs::read_to_string(run.join(format!("machine-{machine}.log"))).unwrap();
-    let footer = log.lines().last().unwrap().to_owned();
-    let words = footer
-        .split(' ')
-        .find_map(|word| word.strip_prefix("frames_sent="));
-    words.unwrap().parse().unwrap()
+    let footer = log.lines().last().unwrap();
+    let number = footer.split(' ').find_map(|word| word.strip_prefix(key));
+    number.unwrap().parse().unwrap()
 }
 
 #[test]
