@@ -472,7 +472,7 @@ fn every_rule_holds_for_random_plans_and_settings() {
             rates: rates.collect(),
             draw: [3, 4, 10][place(3, 2)],
             phase: [Phase::Random, Phase::Aligned][place(2, 4)],
-            clock: ClockKind::Lamport,
+            clock: ClockKind::ALL[place(3, 0)],
             duration_us: [500_000, 2_000_000, 15_000_000][place(3, 1)],
             latency: latencies[place(4, 3)].parse().unwrap(),
             faults: SimulatedFaults::Random.for_run(seed, u16::try_from(machines).unwrap(), 2_000_000),
