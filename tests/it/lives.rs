@@ -1,6 +1,8 @@
 //! Machines that die, come back, stand still and change their time: in virtual time by the thousand, as real processes a
 //! few, and logs that lie about it.
 
+mod pictures;
+
 use std::{
     fs,
     path::{Path, PathBuf},
