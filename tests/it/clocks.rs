@@ -5,6 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 use clocklab::{
     clock::{ClockKind, causal_order},
+    faults,
     inspect::{
         self, Style, Verdict,
         clocks::{ClockComparison, SAMPLE_PAIRS},
@@ -570,6 +571,33 @@ fn vectors_of_many_machines_take_few_bytes() {
         let share = comparison.timestamp_bytes().unwrap() / comparison.full_vector_bytes();
         assert!(share < share_max, "{traffic}: {share}");
         assert_eq!(comparison.vectors.unwrap().different, 0);
+    }
+}
+
+#[test]
+fn the_report_says_whose_bytes_are_counted() {
+    let restart = "[[fault]]\nat = \"2s\"\ndo = \"restart 1\"\n";
+    for (clock, faults, is_said) in [
+        (ClockKind::Vector, "", false),
+        (ClockKind::Vector, restart, true),
+        (ClockKind::Hybrid, restart, true),
+        (ClockKind::Lamport, restart, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Simulated {
+            faults: (!faults.is_empty()).then(|| faults::Plan::parse("restart", faults).unwrap()),
+            ..simulated(3, clock, Traffic::Assignment, 5)
+        };
+        let file = RunFile::simulated(&run, Vec::new());
+        let (dir, _) = run.write(folder.path(), &file).unwrap();
+        let history = History::read(&dir).unwrap();
+        let comparison = ClockComparison::read(&dir, &history).unwrap();
+        let text = comparison.render(Style::Markdown);
+        assert_eq!(
+            text.contains("in their last life alone"),
+            is_said,
+            "{clock}: {text}"
+        );
     }
 }
 
