@@ -64,6 +64,8 @@ pub struct Status {
     pub elapsed_us: u64,
     /// Faults that are on, as text, with their numbers.
     pub faults: Vec<(u32, String)>,
+    /// The greatest number that a fault of this machine has, or has had, in any of its lives; 0 if none.
+    pub fault_id_max: u32,
 }
 
 impl FromStr for Command {

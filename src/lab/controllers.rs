@@ -28,8 +28,11 @@ use crate::{
 /// A connection that was not used for so long is made anew: machines close idle ones after a minute.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Numbers of faults by hand begin here; those of a fault file stand below.
+/// Numbers of faults by hand begin here, so that they do not look like those of a fault file.
 const FAULT_ID_MIN: u32 = 1000;
+
+/// Numbers that are tried for a fault: of several who break the run at once only one gets each.
+const NUMBERS_MAX: u32 = 10;
 
 /// A run's file, as far as it says whom to call.
 #[derive(Debug, Deserialize)]
@@ -157,19 +160,47 @@ impl Controllers {
         self.ask_each(&machines, command)
     }
 
-    /// Begins a fault on the machines that it concerns: of links the senders, else the machine itself. Picks its number.
+    /// Begins a fault on the machines that it concerns: of links the senders, else the machine itself. Picks its number,
+    /// and another one if somebody else was faster with that.
     pub fn inject(&mut self, fault: &Fault, lasts: Option<Duration>) -> Injected {
         let concerned: Vec<MachineId> = MachineId::all(self.machines())
             .filter(|machine| concerns(fault, *machine))
             .collect();
-        let id = self.fresh_fault_id();
-        let command = Command::Fault {
-            id,
-            fault: fault.clone(),
-            lasts,
-        };
-        let said = self.ask_each(&concerned, &command);
-        Injected { id, said }
+        let mut left = NUMBERS_MAX;
+        loop {
+            let id = self.fresh_fault_id();
+            let command = Command::Fault {
+                id,
+                fault: fault.clone(),
+                lasts,
+            };
+            let said = self.ask_each(&concerned, &command);
+            left -= 1;
+            if left == 0 || !self.came_late(id, &said) {
+                return Injected { id, said };
+            }
+            // On the other machines the number must not stay with this fault.
+            let begun: Vec<MachineId> = said
+                .iter()
+                .filter(|(_, answer)| answer.is_ok())
+                .map(|(machine, _)| *machine)
+                .collect();
+            self.ask_each(&begun, &Command::Mend { id: Some(id) });
+        }
+    }
+
+    /// Whether a machine has refused a fault because another one has got its number meanwhile.
+    fn came_late(&mut self, id: u32, said: &[Said]) -> bool {
+        let refused: Vec<MachineId> = said
+            .iter()
+            .filter(|(_, answer)| matches!(answer, Err(ControlError::NotAccepted { .. })))
+            .map(|(machine, _)| *machine)
+            .collect();
+        !refused.is_empty()
+            && self.status().iter().any(|(machine, status)| {
+                let taken = status.as_ref().map_or(0, |status| status.fault_id_max);
+                refused.contains(machine) && taken >= id
+            })
     }
 
     /// How each machine is, smallest id first.
@@ -189,7 +220,8 @@ impl Controllers {
             .collect()
     }
 
-    /// A number that no fault of the run has: hundredths of a second since its start, behind those of files.
+    /// A number that no fault of the run has or has had: hundredths of a second since its start, so that machines that
+    /// cannot be asked do not have it either, and behind the greatest that the others know.
     fn fresh_fault_id(&mut self) -> u32 {
         let known: Vec<Status> = self
             .status()
@@ -198,9 +230,10 @@ impl Controllers {
             .collect();
         let elapsed_us = known.iter().map(|status| status.elapsed_us).max();
         let hundredths = u32::try_from(elapsed_us.unwrap_or(0) / 10_000).unwrap_or(0);
-        let used = known.iter().flat_map(|status| &status.faults).map(|(id, _)| *id);
-        let behind_used = used.max().map_or(0, |id| id.saturating_add(1));
-        FAULT_ID_MIN.saturating_add(hundredths).max(behind_used)
+        let taken = known.iter().map(|status| status.fault_id_max).max();
+        FAULT_ID_MIN
+            .saturating_add(hundredths)
+            .max(taken.unwrap_or(0).saturating_add(1))
     }
 
     fn ask_each(&mut self, machines: &[MachineId], command: &Command) -> Vec<Said> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clocklab::{
-    mesh::{Config, Handle, Mesh, MeshError, NoLog, OnPeerLoss, Outcome},
+    mesh::{Config, Handle, LogEnd, Mesh, MeshError, NoLog, OnPeerLoss, Outcome},
     node::{DownCause, Input},
     units::MachineId,
     wire::{Control, ErrorCode, Reason, Standing},
@@ -503,7 +503,12 @@ fn a_machine_that_is_started_again_waits_for_its_peers_no_longer_than_a_grace() 
         duration: Some(Duration::from_secs(60)),
         // All but four seconds of the run are over.
         run_age: Duration::from_secs(56),
-        last_at: Some(clocklab::trace::WallTime(0)),
+        log_end: Some(LogEnd {
+            at: clocklab::trace::WallTime(0),
+            tick: 0,
+            clock: 0,
+            fault_id_max: 0,
+        }),
         ..place(0, &addresses)
     };
     let begun = std::time::Instant::now();
