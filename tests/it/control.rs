@@ -192,6 +192,20 @@ fn faults_are_begun_listed_and_ended() {
     let mut controller = machine.controller();
     ask(&mut controller, "fault 7 loss 0 to 1 30%").unwrap();
     ask(&mut controller, "fault 8 partition all hold for 1h").unwrap();
+    // By whoever writes commands without reading ours.
+    let mut peer = Peer::connect(machine.address);
+    peer.join(&controller_hello());
+    for fault in [
+        "pause 0",
+        "pause 0 for 0s",
+        "jump 0 5 for 5s",
+        "restart 0 for 5s",
+        "rate 0 5 for 0s",
+    ] {
+        peer.say(&Control::Command(format!("fault 9 {fault}")));
+        let (accepted, text) = answer(&mut peer);
+        assert!(!accepted && text.contains("`for`"), "{fault}: {text}");
+    }
     let refused = ask(&mut controller, "fault 7 partition all").unwrap_err();
     assert!(refused.contains("up to 8 are taken"), "{refused}");
     let on = status(&mut controller).faults;
@@ -611,7 +625,8 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
         ("control pause --ticks 3", "--ticks"),
         ("fault kill 3", "there is no machine 3"),
         ("fault flood 1", "is no fault"),
-        ("fault pause 1", "--for"),
+        ("fault pause 1", "add `for`"),
+        ("fault pause 1 --for 0s", "longer than 0s"),
         ("fault kill 1 --run logs/none", "run.json"),
     ] {
         let refused = output(folder, words);
