@@ -14,7 +14,7 @@ use crate::{
 pub enum OnPeerLoss {
     /// It stops too, in order.
     Stop,
-    /// It goes on, and dials a lost peer again for as long as the connect time-out.
+    /// It goes on, and dials a lost peer again for as long as it runs.
     Continue,
 }
 
@@ -33,7 +33,7 @@ pub struct Config {
     pub run: RunId,
     /// Given by a person or a launcher, or proposed.
     pub standing: Standing,
-    /// How long to look for peers at the start, and for a lost one later.
+    /// How long to look for peers before the start.
     pub connect_timeout: Duration,
     /// What to do when a peer goes away.
     pub on_peer_loss: OnPeerLoss,
