@@ -90,7 +90,7 @@ impl FaultArguments {
 
 pub(super) fn run(arguments: &FaultArguments) -> anyhow::Result<Exit> {
     let wish = arguments.wish().map_err(Usage)?;
-    let mut controllers = controllers(Some(&arguments.run), arguments.secret.read()?)?;
+    let mut controllers = controllers(Some(arguments.run.as_path()), arguments.secret.read()?)?;
     match wish {
         Wish::Begin(fault, lasts) => begin(&mut controllers, &fault, lasts),
         Wish::Mend(id) => mend(&mut controllers, id),

@@ -622,6 +622,8 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
     );
     for (words, part) in [
         ("control status --machine 3", "there is no machine 3"),
+        ("control status logs/none", "logs/none/run.json"),
+        ("control logs/latest", "is no action"),
         ("control pause --ticks 3", "--ticks"),
         ("fault kill 3", "there is no machine 3"),
         ("fault flood 1", "is no fault"),
@@ -723,6 +725,26 @@ fn a_secret_is_made_once_and_for_its_owner_alone() {
     assert!(output(folder.path(), "secret --force").status.success());
     assert_ne!(fs::read_to_string(&file).unwrap(), first);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_secret_file_that_is_none_is_named_with_its_option() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        "control status",
+        "fault mend all",
+        "watch",
+        "watch --web",
+        "walkthrough demo.toml",
+    ] {
+        let refused = output(folder.path(), &format!("{words} --secret-file nowhere"));
+        assert_eq!(refused.status.code(), Some(2), "{words}: {}", said(&refused));
+        assert!(
+            said(&refused).contains("--secret-file: the secret file nowhere"),
+            "{words}: {}",
+            said(&refused)
+        );
+    }
 }
 
 #[test]
