@@ -5,12 +5,17 @@
 #![allow(clippy::disallowed_methods, reason = "waits for machines in real time")]
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use rayon::{
+    ThreadPoolBuilder,
+    iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator},
+};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -33,6 +38,9 @@ const FAULT_ID_MIN: u32 = 1000;
 
 /// Numbers that are tried for a fault: of several who break the run at once only one gets each.
 const NUMBERS_MAX: u32 = 10;
+
+/// Machines that are called at once. A call blocks until it is answered, so each has a thread.
+const CALLS_MAX: usize = 64;
 
 /// A run's file, as far as it says whom to call.
 #[derive(Debug, Deserialize)]
@@ -237,11 +245,7 @@ impl Controllers {
     }
 
     fn ask_each(&mut self, machines: &[MachineId], command: &Command) -> Vec<Said> {
-        let until = Instant::now() + self.patience;
-        let mut failed: Vec<Option<ControlError>> = machines
-            .iter()
-            .map(|machine| self.call(*machine, until).err())
-            .collect();
+        let mut failed = self.call(machines);
         for step in [Step::Greet, Step::Send] {
             let until = Instant::now() + self.patience;
             for (machine, failed) in machines.iter().zip(&mut failed) {
@@ -267,19 +271,32 @@ impl Controllers {
         answers.collect()
     }
 
-    /// Connects, unless a connection is there that still serves.
-    fn call(&mut self, machine: MachineId, until: Instant) -> Result<(), ControlError> {
-        let target = self.target(machine)?;
-        let serves = self
-            .connection(machine)
-            .is_some_and(|connection| connection.idle() < IDLE_MAX && !connection.is_closed());
-        if !serves {
-            let called = Controller::call(&target, self.secret.as_ref(), until)?;
-            if let Some(place) = self.connections.get_mut(machine.index()) {
-                *place = Some(called);
+    /// Connects to those to whom there is no connection that still serves, and says for each why that failed.
+    fn call(&mut self, machines: &[MachineId]) -> Vec<Option<ControlError>> {
+        let wanted: Vec<(MachineId, Target)> = machines
+            .iter()
+            .filter(|machine| !self.serves(**machine))
+            .filter_map(|machine| Some((*machine, self.target(*machine).ok()?)))
+            .collect();
+        let (secret, until) = (self.secret.as_ref(), Instant::now() + self.patience);
+        let called = at_once(&wanted, |(_, target)| Controller::call(target, secret, until));
+        let mut failed = BTreeMap::new();
+        for ((machine, _), called) in wanted.into_iter().zip(called) {
+            match (called, self.connections.get_mut(machine.index())) {
+                (Err(error), _) => {
+                    failed.insert(machine, error);
+                }
+                (Ok(called), Some(place)) => *place = Some(called),
+                (Ok(_), None) => {}
             }
         }
-        Ok(())
+        machines.iter().map(|machine| failed.remove(machine)).collect()
+    }
+
+    /// Whether there is a connection that can be used again.
+    fn serves(&self, machine: MachineId) -> bool {
+        let connection = self.connections.get(machine.index()).and_then(Option::as_ref);
+        connection.is_some_and(|connection| connection.idle() < IDLE_MAX && !connection.is_closed())
     }
 
     fn step(
@@ -317,6 +334,17 @@ impl Controllers {
     }
 }
 
+/// Does something for all, each on a thread of its own up to [`CALLS_MAX`]; the results in the same order.
+fn at_once<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = all.len().min(CALLS_MAX);
+    let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build());
+    match pool {
+        Some(Ok(pool)) => pool.install(|| all.par_iter().with_max_len(1).map(&work).collect()),
+        // One after the other, if there is only one or the system gives no threads.
+        Some(Err(_)) | None => all.iter().map(work).collect(),
+    }
+}
+
 /// What is done for all machines before the next is.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -335,5 +363,26 @@ fn concerns(fault: &Fault, machine: MachineId) -> bool {
             links: Links::Between { from, to, both_ways },
             ..
         } => from.contains(&machine) || (*both_ways && to.contains(&machine)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_the_call_of_another() {
+        // Each goes on only once all have begun.
+        let barrier = Barrier::new(CALLS_MAX);
+        let all: Vec<usize> = (0..CALLS_MAX).collect();
+        let done = at_once(&all, |number| {
+            barrier.wait();
+            number + 1
+        });
+        assert_eq!(done, (1..=CALLS_MAX).collect::<Vec<_>>());
+        let many: Vec<usize> = (0..3 * CALLS_MAX).collect();
+        assert_eq!(at_once(&many, |number| *number), many);
     }
 }
