@@ -173,7 +173,7 @@ five with a smaller probability of internal events. `--print-plan` prints it as 
     #[command(after_help = super::sweep::EXAMPLES)]
     Sweep(super::sweep::SweepArguments),
     /// Ask the machines of a running run how they are; pause, step and resume them
-    #[command(after_help = control::EXAMPLES, allow_missing_positional = true)]
+    #[command(after_help = control::EXAMPLES, override_usage = control::USAGE)]
     Control(control::ControlArguments),
     /// Break a running run on purpose, and mend it
     #[command(after_help = fault::EXAMPLES)]
@@ -248,7 +248,7 @@ pub(super) struct ModelArguments {
     /// File that says what is to be broken, and when; or `random`: faults of links and machines, drawn from the seed
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
-    /// How long to look for peers, such as 30s
+    /// How long to look for peers before the start, such as 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(super) connect_timeout: Duration,
     /// Folder of run folders

@@ -27,6 +27,8 @@ pub struct Life {
     pub header: Header,
     /// What it goes on from.
     pub memory: Memory,
+    /// The greatest number of a fault in its log; 0 if there was none.
+    fault_id_max: u32,
     /// The last fault of the machine itself in its log, and when it began.
     fault: Option<(WallTime, FaultNote)>,
     ended: Option<Reason>,
@@ -110,6 +112,7 @@ impl Life {
         let mut life = Self {
             header: reader.header().clone(),
             memory: Memory::new(reader.header()),
+            fault_id_max: 0,
             fault: None,
             ended: None,
         };
@@ -129,7 +132,12 @@ impl Life {
     fn take(&mut self, at: WallTime, record: &Record) {
         self.memory.take(at, record);
         match record {
-            Record::Fault(note) if note.to.is_empty() => self.fault = Some((at, (**note).clone())),
+            Record::Fault(note) => {
+                self.fault_id_max = self.fault_id_max.max(note.id);
+                if note.to.is_empty() {
+                    self.fault = Some((at, (**note).clone()));
+                }
+            }
             // What killed the life before explains nothing any more.
             Record::Restarted { .. } => self.fault = None,
             Record::Ended(footer) => self.ended = footer.reason,
@@ -137,7 +145,6 @@ impl Life {
             | Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }
-            | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
@@ -194,7 +201,12 @@ impl Life {
             run: self.header.run.clone(),
             standing: Standing::Given,
             run_age: self.run_age(),
-            last_at: Some(self.memory.last_at),
+            log_end: Some(mesh::LogEnd {
+                at: self.memory.last_at,
+                tick: self.memory.ticks,
+                clock: self.memory.clock,
+                fault_id_max: self.fault_id_max,
+            }),
             ..first
         }
     }

@@ -48,6 +48,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             .fault
             .validate(self.config.machines())
             .map_err(|error| error.to_string())?;
+        let end = fault.fault.validate_end(fault.lasts);
+        end.map_err(|error| error.to_string())?;
         let mut changes = Vec::new();
         let gate = self.gate.get_or_insert_with(|| {
             // Only the seed: what the plan had for this machine is over.

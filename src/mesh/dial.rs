@@ -36,7 +36,8 @@ enum Answer {
 }
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
-    /// Starts the dials that are due and follows those under way.
+    /// Starts the dials that are due and follows those under way. A peer that was lost while the run goes on may be
+    /// started again at any time, so it is dialled to the end; before the start the time-out ends the whole machine.
     pub(super) fn follow_dials(&mut self, now: Time) -> Result<(), MeshError> {
         for peer in MachineId::all(self.config.me.0) {
             let Some(link) = self.links.get_mut(peer.index()) else {
@@ -45,11 +46,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             match &link.state {
                 State::Pausing { until, pause } if now >= *until => {
                     let pause = *pause;
-                    if self.is_given_up(peer, now) {
-                        self.give_up_peer(peer);
-                    } else {
-                        self.dial(peer, pause, now);
-                    }
+                    self.dial(peer, pause, now);
                 }
                 State::Dialling { .. } => self.follow(peer, now)?,
                 State::Pausing { .. } | State::Waiting | State::Up { .. } | State::Ended => {}
@@ -58,7 +55,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         Ok(())
     }
 
-    /// When the next dial is due or to be given up.
+    /// When the next dial is due, or the one under way to be given up.
     pub(super) fn dials_deadline(&self) -> Option<Time> {
         let deadline = |state: &State| match state {
             State::Pausing { until, .. } => Some(*until),
@@ -66,13 +63,6 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             State::Waiting | State::Up { .. } | State::Ended => None,
         };
         self.links.iter().filter_map(|link| deadline(&link.state)).min()
-    }
-
-    /// Whether the connect time-out has passed for a peer that was lost. Before the start the whole machine
-    /// fails instead.
-    fn is_given_up(&self, peer: MachineId, now: Time) -> bool {
-        let since = self.links.get(peer.index()).map_or(now, |link| link.down_since);
-        matches!(self.phase, Phase::Running { .. }) && now >= since.after(self.config.connect_timeout)
     }
 
     fn give_up_peer(&mut self, peer: MachineId) {

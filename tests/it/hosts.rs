@@ -305,7 +305,7 @@ fn what_is_missing_or_there_twice_is_said() {
     let merged = dir.path().join("merged");
     let text = said(
         &["gather", text_of(&a), text_of(&b), "--into", text_of(&merged)],
-        0,
+        1,
     );
     for part in [
         "MISSING: machine 2: no folder has a log",
