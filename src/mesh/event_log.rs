@@ -61,7 +61,7 @@ fn resume_mend(error: &io::Error) -> &'static str {
     }
 }
 
-/// A machine's event log.
+/// A machine's event log. Once something failed, everything that is asked of it later fails.
 pub trait EventLog {
     /// Begins the log when the run's id is settled and the start barrier is passed.
     ///

@@ -116,7 +116,8 @@ impl Link {
     }
 
     /// The handshake is done: frames flow.
-    pub(super) fn raise(&mut self, token: Token, connection: Connection<TcpStream>) {
+    pub(super) fn raise(&mut self, token: Token, mut connection: Connection<TcpStream>) {
+        connection.keep();
         self.control_bytes = connection.appended();
         self.state = State::Up {
             token,
@@ -130,6 +131,17 @@ impl Link {
             let before = connection.appended();
             control.encode(connection.output());
             self.control_bytes += connection.appended() - before;
+        }
+    }
+
+    /// Takes back what was said since the last flush; of the handshake nothing.
+    pub(super) fn retract(&mut self) {
+        if self
+            .connection()
+            .is_some_and(|connection| connection.retract() > 0)
+        {
+            // Nothing follows goodbye: if it was said, it is among what was taken back.
+            self.goodbye_sent = false;
         }
     }
 

@@ -68,6 +68,7 @@ struct Progress {
 #[derive(Debug, Default)]
 struct Done {
     bytes: u64,
+    /// The first failure; there is nothing to be done about it.
     error: Option<io::Error>,
 }
 
@@ -132,14 +133,15 @@ impl LogFile {
         if timeout.timed_out() {
             done.error = Some(io::ErrorKind::TimedOut.into());
         }
-        self.failure(&mut done)
+        self.failure(&done)
     }
 
-    fn failure(&self, done: &mut Done) -> Result<(), LogError> {
-        match done.error.take() {
+    /// What failed, every time it is asked for: nothing is written after it.
+    fn failure(&self, done: &Done) -> Result<(), LogError> {
+        match &done.error {
             Some(error) => Err(LogError::Write {
                 path: self.path.clone(),
-                error,
+                error: copy_of(error),
             }),
             None => Ok(()),
         }
@@ -193,7 +195,7 @@ impl EventLog for LogFile {
     fn commit(&mut self) -> Result<(), LogError> {
         self.hand_over()?;
         if self.worker.is_some() {
-            self.failure(&mut self.progress.lock())
+            self.failure(&self.progress.lock())
         } else {
             Ok(())
         }
@@ -212,7 +214,7 @@ impl EventLog for LogFile {
                         error,
                     })?;
                 }
-                self.failure(&mut self.progress.lock())
+                self.failure(&self.progress.lock())
             }
             Some(_) => {
                 self.hand_over()?;
@@ -251,6 +253,12 @@ fn open_behind(path: &Path) -> io::Result<(File, u64)> {
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end))?;
     Ok((file, end))
+}
+
+/// The same error again: the system's number or, where there is none, its kind.
+fn copy_of(error: &io::Error) -> io::Error {
+    let number = error.raw_os_error();
+    number.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 impl Progress {
@@ -326,7 +334,7 @@ impl<F: Cut> Write for Sink<F> {
         }
         let mut done = self.progress.lock();
         done.bytes += batch.len() as u64;
-        done.error = failure;
+        done.error = done.error.take().or(failure);
         self.progress.changed.notify_all();
         Ok(batch.len())
     }

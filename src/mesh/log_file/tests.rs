@@ -61,15 +61,36 @@ fn a_full_disk_keeps_whole_lines_and_nothing_after_the_gap() {
 }
 
 #[test]
-fn a_failed_write_is_told_once_and_by_name() {
+fn a_failed_write_is_told_every_time_and_by_name_and_waited_for_by_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = LogFile::new(folder.path(), header());
     log.open(&"first".parse().unwrap(), WallTime(0)).unwrap();
-    log.progress.lock().error = Some(io::ErrorKind::StorageFull.into());
-    let error = log.commit().unwrap_err().to_string();
-    assert!(
-        error.contains("first/machine-1.log") && error.contains("--logs"),
-        "{error}"
+    log.settle().unwrap();
+    let before = fs::read(log.path()).unwrap();
+    if let Some(sink) = &log.sink {
+        // Every write fails from here on.
+        sink.0.lock().unwrap().file = File::open(log.path()).unwrap();
+    }
+    let begun = std::time::Instant::now();
+    for _ in 0..3 {
+        log.record(WallTime(1), &Record::Paused);
+        let errors = [
+            log.settle().unwrap_err(),
+            log.commit().unwrap_err(),
+            log.close().unwrap_err(),
+        ];
+        for error in errors.map(|error| error.to_string()) {
+            assert!(
+                error.contains("first/machine-1.log") && error.contains("os error"),
+                "{error}"
+            );
+        }
+    }
+    assert!(begun.elapsed() < CLOSE_WAIT / 2, "{:?}", begun.elapsed());
+    assert_eq!(
+        fs::read(log.path()).unwrap(),
+        before,
+        "nothing is written after it"
     );
 }
 
