@@ -27,6 +27,8 @@ pub struct Life {
     pub header: Header,
     /// What it goes on from.
     pub memory: Memory,
+    /// How long its log was, in bytes; whoever writes it on finds it as long.
+    pub bytes: u64,
     /// The last fault of the machine itself in its log, and when it began.
     fault: Option<(WallTime, FaultNote)>,
     ended: Option<Reason>,
@@ -102,7 +104,8 @@ impl Life {
     }
 
     fn of(path: &Path) -> Result<Self, LifeError> {
-        let file = File::open(path).map_err(|error| LifeError::NoLog {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (bytes, file) = opened.map_err(|error| LifeError::NoLog {
             path: path.to_owned(),
             error,
         })?;
@@ -110,6 +113,7 @@ impl Life {
         let mut life = Self {
             header: reader.header().clone(),
             memory: Memory::new(reader.header()),
+            bytes,
             fault: None,
             ended: None,
         };

@@ -406,6 +406,10 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let one = start(1, "--rates 60,50,40 --draw 4");
     let two = start(2, "--rates 60,50,40 --draw 4");
     eventually("talk", || (0..3).all(|id| has(id, "receive", 10)));
+    let elsewhere = format!("machine --id 1 --rejoin --base-port {}", free_base_port(3));
+    let early = command(&elsewhere, folder.path()).output().unwrap();
+    assert_eq!(early.status.code(), Some(2), "it still runs");
+    assert!(said(&early).contains("still runs"), "{}", said(&early));
     one.signal("KILL");
     assert_eq!(one.end(), None, "killed");
     eventually("the loss", || {

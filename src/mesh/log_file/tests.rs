@@ -125,7 +125,8 @@ fn a_new_life_writes_on_behind_the_last_whole_line() {
         log.close().unwrap();
         let whole = fs::read_to_string(log.path()).unwrap();
         fs::write(log.path(), format!("{whole}{torn}")).unwrap();
-        let mut log = LogFile::resumed(folder.path(), header());
+        let bytes = fs::metadata(log.path()).unwrap().len();
+        let mut log = LogFile::resumed(folder.path(), of_run(&run), bytes).unwrap();
         log.open(&run, WallTime(5)).unwrap();
         log.record(WallTime(6), &Record::Restarted { incarnation: 2 });
         log.close().unwrap();
@@ -136,7 +137,7 @@ fn a_new_life_writes_on_behind_the_last_whole_line() {
             "{behind}"
         );
     }
-    let absent = LogFile::resumed(folder.path(), header()).open(&"none".parse().unwrap(), WallTime(0));
+    let absent = LogFile::resumed(folder.path(), of_run(&"none".parse().unwrap()), 0);
     let error = absent.unwrap_err().to_string();
     assert!(
         error.contains("none/machine-1.log") && error.contains("--run"),
@@ -174,6 +175,45 @@ fn an_unusable_folder_is_an_error_that_names_it() {
         .open(&"run".parse().unwrap(), WallTime(0))
         .unwrap_err();
     assert!(error.to_string().contains("file/run"), "{error}");
+}
+
+#[test]
+fn a_log_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let run: RunId = "one".parse().unwrap();
+    let again = |bytes| LogFile::resumed(folder.path(), of_run(&run), bytes);
+    let length = || {
+        fs::metadata(folder.path().join("one/machine-1.log"))
+            .unwrap()
+            .len()
+    };
+    let refused = |bytes| again(bytes).unwrap_err().to_string();
+    let mut first = LogFile::new(folder.path(), header());
+    first.open(&run, WallTime(0)).unwrap();
+    first.settle().unwrap();
+    let error = refused(length());
+    assert!(
+        error.contains("one/machine-1.log") && error.contains("still runs"),
+        "{error}"
+    );
+    first.close().unwrap();
+    drop(first);
+    let second = again(length()).unwrap();
+    assert!(
+        refused(length()).contains("still runs"),
+        "a further life holds it, too"
+    );
+    drop(second);
+    let before = length() - 1;
+    let error = refused(before);
+    assert!(error.contains(&format!("had {before} bytes")), "{error}");
+}
+
+fn of_run(run: &RunId) -> Header {
+    Header {
+        run: run.clone(),
+        ..header()
+    }
 }
 
 fn header() -> Header {
