@@ -30,8 +30,8 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
         options::check_drawn_faults(&arguments.model)?;
     }
     let (life, settings) = if arguments.rejoin {
-        let (life, model) = options::further_life(arguments)?;
-        (Some(life), options::settings(&model, arguments.duration)?)
+        let (life, settings) = options::further_life(arguments)?;
+        (Some(life), settings)
     } else {
         (None, options::settings(&arguments.model, arguments.duration)?)
     };

@@ -406,8 +406,11 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let one = start(1, "--rates 60,50,40 --draw 4");
     let two = start(2, "--rates 60,50,40 --draw 4");
     eventually("talk", || (0..3).all(|id| has(id, "receive", 10)));
-    let elsewhere = format!("machine --id 1 --rejoin --base-port {}", free_base_port(3));
-    let early = command(&elsewhere, folder.path()).output().unwrap();
+    let again = || command("machine --id 1 --rejoin", folder.path());
+    let early = again()
+        .args(["--base-port", &free_base_port(3).to_string()])
+        .output();
+    let early = early.unwrap();
     assert_eq!(early.status.code(), Some(2), "it still runs");
     assert!(said(&early).contains("still runs"), "{}", said(&early));
     one.signal("KILL");
@@ -415,7 +418,8 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     eventually("the loss", || {
         has(0, "# link-lost", 1) && has(2, "# link-lost", 1)
     });
-    let one = start(1, "--rejoin");
+    // Where its peers are, the run's file says.
+    let one = Process(again().spawn().unwrap());
     eventually("the return", || {
         has(0, "incarnation=2", 1) && has(2, "incarnation=2", 1)
     });
@@ -429,11 +433,71 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let (verdict, summary) = inspect::check(&run).unwrap();
     assert!(verdict.is_valid() && verdict.endless.is_empty(), "{verdict}");
     assert_eq!(summary.machines[1].restarts, 1);
-    let again = command("machine --id 1 --rejoin", folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(again.status.code(), Some(2));
-    assert!(said(&again).contains("ended in order"), "{}", said(&again));
+    let late = again().output().unwrap();
+    assert_eq!(late.status.code(), Some(2));
+    assert!(said(&late).contains("ended in order"), "{}", said(&late));
+}
+
+#[test]
+fn a_machine_that_rejoins_alone_is_in_its_run_and_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = free_base_port(2);
+    let secret = command("secret", folder.path()).output().unwrap();
+    assert_eq!(secret.status.code(), Some(0));
+    let both: Vec<Process> = (0..2)
+        .map(|id| {
+            let words = format!(
+                "machine --id {id} --base-port {base} --on-peer-loss continue --rates 60,50 --duration 6s --secret-file clocklab.secret"
+            );
+            Process(command(&words, folder.path()).spawn().unwrap())
+        })
+        .collect();
+    let run = folder.path().join("logs/latest");
+    let text =
+        |machine: u16| fs::read_to_string(run.join(format!("machine-{machine}.log"))).unwrap_or_default();
+    eventually("talk", || {
+        (0..2).all(|machine| text(machine).contains(" receive "))
+    });
+    for machine in both {
+        machine.signal("KILL");
+        assert_eq!(machine.end(), None, "killed");
+    }
+    let again = || {
+        command("machine --id 1 --rejoin", folder.path())
+            .output()
+            .unwrap()
+    };
+    let described = run.join("run.json");
+    let whole = fs::read_to_string(&described).unwrap();
+    for (wrong, why) in [
+        ("{}", "does not describe a run"),
+        (&whole.replace("clocklab.secret", "lost.secret"), "lost.secret"),
+        (
+            &whole.replacen("\"127.0.0.1:", "\"127.0.0.1:1\", \"127.0.0.1:", 1),
+            "3 machines",
+        ),
+    ] {
+        fs::write(&described, wrong).unwrap();
+        let refused = again();
+        assert_eq!(refused.status.code(), Some(2), "{why}");
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+    }
+    fs::remove_file(&described).unwrap();
+    let refused = again();
+    assert!(said(&refused).contains("has no run.json"), "{}", said(&refused));
+    fs::write(&described, whole).unwrap();
+    let begun = Instant::now();
+    let alone = again();
+    assert_eq!(alone.status.code(), Some(0), "{}", said(&alone));
+    assert!(begun.elapsed() < Duration::from_secs(20), "it outlived its run");
+    assert!(
+        said(&alone).contains(&format!("127.0.0.1:{}", base + 1)),
+        "{}",
+        said(&alone)
+    );
+    assert!(text(1).contains("reason=duration"), "{}", said(&alone));
+    let (verdict, _) = inspect::check(&run).unwrap();
+    assert!(verdict.is_valid(), "{verdict}");
 }
 
 #[test]
