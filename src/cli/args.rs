@@ -248,7 +248,7 @@ pub(super) struct ModelArguments {
     /// File that says what is to be broken, and when; or `random`: faults of links and machines, drawn from the seed
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
-    /// How long to look for peers, such as 30s
+    /// How long to look for peers before the start, such as 30s
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(super) connect_timeout: Duration,
     /// Folder of run folders

@@ -45,11 +45,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             match &link.state {
                 State::Pausing { until, pause } if now >= *until => {
                     let pause = *pause;
-                    if self.is_given_up(peer, now) {
-                        self.give_up_peer(peer);
-                    } else {
-                        self.dial(peer, pause, now);
-                    }
+                    self.dial(peer, pause, now);
                 }
                 State::Dialling { .. } => self.follow(peer, now)?,
                 State::Pausing { .. } | State::Waiting | State::Up { .. } | State::Ended => {}
@@ -58,7 +54,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         Ok(())
     }
 
-    /// When the next dial is due or to be given up.
+    /// When the next dial is due, or one under way to be given up.
     pub(super) fn dials_deadline(&self) -> Option<Time> {
         let deadline = |state: &State| match state {
             State::Pausing { until, .. } => Some(*until),
@@ -66,13 +62,6 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             State::Waiting | State::Up { .. } | State::Ended => None,
         };
         self.links.iter().filter_map(|link| deadline(&link.state)).min()
-    }
-
-    /// Whether the connect time-out has passed for a peer that was lost. Before the start the whole machine
-    /// fails instead.
-    fn is_given_up(&self, peer: MachineId, now: Time) -> bool {
-        let since = self.links.get(peer.index()).map_or(now, |link| link.down_since);
-        matches!(self.phase, Phase::Running { .. }) && now >= since.after(self.config.connect_timeout)
     }
 
     fn give_up_peer(&mut self, peer: MachineId) {
@@ -174,7 +163,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    /// A peer refuses us for good: fatal before the start, the end of the link after it.
+    /// A peer refuses us for good: fatal before the start, the end of the link after it. Where there is a secret, who
+    /// refuses has not proved that it is the peer: after the start it is worth no more than silence.
     fn refused_by(&mut self, peer: MachineId, refusal: Refusal) -> Result<(), MeshError> {
         match self.phase {
             Phase::Connecting | Phase::Barrier => {
@@ -185,6 +175,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     refusal,
                 })
             }
+            Phase::Running { .. } if self.config.secret.is_some() => Ok(()),
             Phase::Running { .. } | Phase::Draining { .. } | Phase::Done => {
                 self.give_up_peer(peer);
                 Ok(())

@@ -23,8 +23,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) state: State,
-    /// Since when the link is down, or since the start.
-    pub(super) down_since: Time,
     /// The run id that the peer brought.
     pub(super) run: Option<(Standing, RunId)>,
     /// Which life of the peer the link is, or was last, to.
@@ -58,8 +56,8 @@ pub(super) enum State {
         token: Token,
         connection: Box<Connection<TcpStream>>,
     },
-    /// Not looked for any more: goodbye was said, or the connect time-out has passed. A peer that dials again by
-    /// itself is welcome.
+    /// Not looked for any more: goodbye was said, or the peer refused us for good. One that dials again by itself is
+    /// welcome.
     Ended,
 }
 
@@ -82,7 +80,6 @@ impl Link {
     pub(super) fn new(me: MachineId, peer: MachineId) -> Self {
         let mut link = Self {
             state: State::Ended,
-            down_since: Time(0),
             run: None,
             incarnation: 1,
             ready: false,
@@ -100,7 +97,6 @@ impl Link {
     /// Looks for the peer again: dials it, or waits to be dialled.
     pub(super) fn begin(&mut self, me: MachineId, peer: MachineId, now: Time) {
         self.past_bytes = self.message_bytes();
-        self.down_since = now;
         self.ready = false;
         self.goodbye = None;
         self.goodbye_sent = false;
