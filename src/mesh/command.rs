@@ -22,7 +22,7 @@ use crate::{
     node::{Input, Node, Order},
     trace::Record,
     units::{MachineId, Time},
-    wire::{ANSWER_BYTES_MAX, Control, ErrorCode, Refusal},
+    wire::{ANSWER_BYTES_MAX, Control, ErrorCode, Refusal, kind},
 };
 
 /// Commands of one connection in one round, so that nobody keeps the machine from its work.
@@ -100,13 +100,14 @@ impl Commander {
                     return match Control::decode(frame.kind, frame.body) {
                         Ok(Control::Command(text)) => Said::Command(text),
                         Ok(Control::Error { .. }) => Said::Gone,
-                        Err(error) => Said::Broken(Refusal::malformed(error)),
+                        Err(error) if frame.kind != kind::HELLO => Said::Broken(Refusal::malformed(error)),
                         Ok(
                             Control::Ready
                             | Control::Goodbye { .. }
                             | Control::Proof(_)
                             | Control::Answer { .. },
-                        ) => {
+                        )
+                        | Err(_) => {
                             let text = format!("here come commands (0x06), not {:#04x}", frame.kind);
                             Said::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
                         }

@@ -297,7 +297,7 @@ fn other_frames_end_a_control_connection() {
     for (bytes, code) in [
         (frame(kind::READY, &[]), ErrorCode::UnexpectedFrame),
         (frame(kind::ANSWER, b"\x01yes"), ErrorCode::UnexpectedFrame),
-        (frame(kind::HELLO, b"CLKL"), ErrorCode::UnknownKind),
+        (frame(kind::HELLO, b"CLKL"), ErrorCode::UnexpectedFrame),
         (frame(0x10, &[1; 9]), ErrorCode::UnknownKind),
         (frame(kind::COMMAND, &[0xFF, 0xFE]), ErrorCode::Malformed),
         (
