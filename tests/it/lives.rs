@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -379,6 +380,28 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_run_in_which_a_machine_stands_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "[[fault]]\nat = \"500ms\"\nfor = \"3s\"\ndo = \"pause 1\"\n";
+    fs::write(folder.path().join("pause.toml"), plan).unwrap();
+    let base = free_base_port(3);
+    let words = format!("run --rates 60,50,40 --duration 30s --base-port {base} --faults pause.toml");
+    // As at a terminal, Ctrl-C reaches every process of the group.
+    let run = command(&words, folder.path()).process_group(0).spawn().unwrap();
+    let run = Process(run);
+    let log = folder.path().join("logs/latest/machine-1.log");
+    eventually("the pause", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("# fault="))
+    });
+    let group = format!("-{}", run.0.id());
+    let sent = Command::new("kill").args(["-s", "INT", "--", &group]).status();
+    assert!(sent.unwrap().success());
+    assert_eq!(run.end(), Some(0), "it wakes, and says its last words");
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("# ended="), "{text}");
 }
 
 fn eventually(what: &str, condition: impl Fn() -> bool) {
