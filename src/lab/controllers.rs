@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     control::{Command, Status},
-    faults::{Fault, Links},
+    faults::Fault,
     units::MachineId,
     wire::{RunId, Secret},
 };
@@ -104,7 +104,7 @@ impl Controllers {
     /// Begins a fault on the machines that it concerns: of links the senders, else the machine itself. Picks its number.
     pub fn inject(&mut self, fault: &Fault, lasts: Option<Duration>) -> Injected {
         let concerned: Vec<MachineId> = MachineId::all(self.machines())
-            .filter(|machine| concerns(fault, *machine))
+            .filter(|machine| fault.concerns(*machine))
             .collect();
         let id = self.fresh_fault_id();
         let command = Command::Fault {
@@ -233,18 +233,4 @@ impl Controllers {
 enum Step {
     Greet,
     Send,
-}
-
-/// Whether a machine has something to do for a fault: faults of links act at their senders.
-fn concerns(fault: &Fault, machine: MachineId) -> bool {
-    match fault {
-        Fault::Machine { machine: only, .. } => *only == machine,
-        Fault::Link {
-            links: Links::All, ..
-        } => true,
-        Fault::Link {
-            links: Links::Between { from, to, both_ways },
-            ..
-        } => from.contains(&machine) || (*both_ways && to.contains(&machine)),
-    }
 }

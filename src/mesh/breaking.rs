@@ -36,7 +36,7 @@ pub(super) fn flush(gate: &mut Gate, peer: MachineId, output: &mut Vec<u8>) -> u
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Begins a fault, as far as it is this machine's, whatever its `at` says. It ends after its time, or when it is
-    /// mended, or with the run. The inner error says in words why it cannot begin.
+    /// mended, or with the run. The inner error says in words why it cannot begin: nothing of it is this machine's, too.
     ///
     /// # Errors
     /// [`MeshError`] if this machine cannot go on.
@@ -46,6 +46,14 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
         if let Err(error) = fault.fault.validate(self.config.machines()) {
             return Ok(Err(error.to_string()));
+        }
+        let me = self.config.me;
+        if !fault.fault.concerns(me) {
+            let text = format!(
+                "`{}` is nothing for machine {me}: give it to the machines that it breaks",
+                fault.fault
+            );
+            return Ok(Err(text));
         }
         let mut changes = Vec::new();
         let gate = self.gate.get_or_insert_with(|| {

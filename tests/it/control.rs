@@ -192,6 +192,14 @@ fn faults_are_begun_listed_and_ended() {
     ask(&mut controller, "fault 8 partition all hold for 1h").unwrap();
     let refused = ask(&mut controller, "fault 7 partition all").unwrap_err();
     assert!(refused.contains("on already"), "{refused}");
+    for (command, part) in [
+        ("fault 9 loss 1 to 0 30%", "nothing for machine 0"),
+        ("fault 9 kill 1", "nothing for machine 0"),
+        ("fault 9 kill 2", "no machine 2"),
+    ] {
+        let refused = ask(&mut controller, command).unwrap_err();
+        assert!(refused.contains(part), "{refused}");
+    }
     let on = status(&mut controller).faults;
     let numbers: Vec<u32> = on.iter().map(|(id, _)| *id).collect();
     assert_eq!(numbers, [7, 8]);
