@@ -13,6 +13,9 @@ pub struct MachineId(pub u16);
 /// Ports are the reason: `BASE_PORT + id` has to stay a port.
 pub const MACHINES_MAX: u16 = 10_000;
 
+/// Fastest machine, in ticks a second: beyond it a tick is shorter than a thread's wake-up.
+pub const RATE_MAX: u32 = 1000;
+
 /// A moment in microseconds since the driver started. Monotonic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);

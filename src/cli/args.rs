@@ -229,9 +229,9 @@ pub(super) struct SystemArguments {
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub(super) system: SystemArguments,
-    /// Machine i listens on this port + i
-    #[arg(long, value_name = "PORT", default_value_t = BASE_PORT_DEFAULT)]
-    pub(super) base_port: u16,
+    /// Machine i listens on this port + i [default: 17100]
+    #[arg(long, value_name = "PORT")]
+    pub(super) base_port: Option<u16>,
     /// Address to listen on [default: 127.0.0.1, or the machine's own in the hosts file]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) bind: Option<IpAddr>,
@@ -311,8 +311,8 @@ pub(super) struct MachineArguments {
     /// How long it runs, such as 60s [default: until Ctrl-C]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
-    /// Start it again in a run that it was killed in: its own log says what it was and where it goes on; --duration is
-    /// that of the whole run [run by default: the newest]
+    /// Start it again in a run that it was killed in: its own log says what it was and where it goes on, the run's
+    /// run.json where its peers are, how long the run is, and its secret [run by default: the newest]
     #[arg(long)]
     pub(super) rejoin: bool,
     /// Standard input is the launcher: a line on it is a reason to stop, its end means that the launcher is gone

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{Exit, args::MachineArguments, options};
+use super::{Exit, Usage, args::MachineArguments, options};
 use crate::{
     lab::{RunFile, RunLog, try_logs},
     mesh::{EventLog, Handle, LogFile, Mesh},
@@ -30,8 +30,8 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
         options::check_drawn_faults(&arguments.model)?;
     }
     let (life, settings) = if arguments.rejoin {
-        let (life, model) = options::further_life(arguments)?;
-        (Some(life), options::settings(&model, arguments.duration)?)
+        let (life, settings) = options::further_life(arguments)?;
+        (Some(life), settings)
     } else {
         (None, options::settings(&arguments.model, arguments.duration)?)
     };
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
         Some(life) => (
             life.place(settings.mesh(config.me)),
             Machine::resumed(config, &life.memory),
-            LogFile::resumed(&settings.logs, header),
+            LogFile::resumed(&settings.logs, header, life.bytes).map_err(|error| Usage(error.to_string()))?,
         ),
         None => (
             settings.mesh(config.me),

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a run is named after its start")]
 
 use std::{
-    fs,
+    fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     time::Duration,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     faults::Plan,
-    lab::{Hosts, Life, Settings, Simulated, SimulatedFaults},
+    lab::{BASE_PORT_DEFAULT, Described, Hosts, Life, RunError, Settings, Simulated, SimulatedFaults},
     mesh::OnPeerLoss,
     model::{ConfigError, DRAW_DEFAULT, Rates, draw_from_internal},
     sim::CONTROL_MACHINES_MAX,
@@ -46,9 +46,16 @@ const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// # Errors
 /// [`Usage`] inside the error for whatever is not allowed.
 pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -> anyhow::Result<Settings> {
+    settings_at(addresses(arguments)?, arguments, duration)
+}
+
+fn settings_at(
+    addresses: Vec<SocketAddr>,
+    arguments: &ModelArguments,
+    duration: Option<Duration>,
+) -> anyhow::Result<Settings> {
     let system = &arguments.system;
     let seed = seed(system)?;
-    let addresses = addresses(arguments)?;
     let machines = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     if machines < 2 {
         return Err(usage(&ConfigError::new(
@@ -100,12 +107,12 @@ pub(super) fn settings(arguments: &ModelArguments, duration: Option<Duration>) -
     Ok(settings)
 }
 
-/// What the log of a machine that is to be started again says, and the arguments of its first start as it gives them: of
-/// the run named, or the newest.
+/// What the log of a machine that is to be started again says, of the run named or the newest, and the settings of its
+/// run: what the log does not say stands in `run.json`, and what is given here goes before that.
 ///
 /// # Errors
-/// [`Usage`] inside the error if there is no such log, or nothing to come back to.
-pub(super) fn further_life(arguments: &MachineArguments) -> anyhow::Result<(Life, ModelArguments)> {
+/// [`Usage`] inside the error if there is no such log, or nothing to come back to, or nobody says where the peers are.
+pub(super) fn further_life(arguments: &MachineArguments) -> anyhow::Result<(Life, Settings)> {
     let mut model = arguments.model.clone();
     let folder = match &model.run {
         Some(run) => model.logs.join(run.as_str()),
@@ -125,7 +132,47 @@ pub(super) fn further_life(arguments: &MachineArguments) -> anyhow::Result<(Life
     model.system.traffic = header.traffic;
     model.system.seed = Some(header.seed);
     model.on_peer_loss.get_or_insert(OnPeerLoss::Continue);
-    Ok((life, model))
+    let (machines, mut duration) = (header.machines, arguments.duration);
+    let mut described_addresses = None;
+    // The launcher says everything itself.
+    if !arguments.launched
+        && let Some(described) = described(&folder)?
+    {
+        model.secret_file = model.secret_file.or(described.secret_file);
+        duration = duration.or(described.duration);
+        described_addresses = Some(described.addresses);
+    }
+    let addresses = match described_addresses {
+        _ if model.hosts.is_some() || model.base_port.is_some() => addresses(&model)?,
+        Some(addresses) if addresses.len() == usize::from(machines) => addresses,
+        Some(addresses) => {
+            let (file, count) = (folder.join("run.json"), addresses.len());
+            let what = format!(
+                "{} says where {count} machines are, and the run has {machines}: say it with --hosts or --base-port",
+                file.display()
+            );
+            return Err(Usage(what).into());
+        }
+        None => {
+            let what = format!(
+                "{} has no run.json that says where the peers are: say it with --hosts or --base-port, and --duration if \
+                 the run has one",
+                folder.display()
+            );
+            return Err(Usage(what).into());
+        }
+    };
+    let settings = settings_at(addresses, &model, duration)?;
+    Ok((life, settings))
+}
+
+/// What the run's file says, if there is one.
+fn described(folder: &Path) -> anyhow::Result<Option<Described>> {
+    match Described::read(folder) {
+        Ok(described) => Ok(Some(described)),
+        Err(RunError::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Usage(error.to_string()).into()),
+    }
 }
 
 /// Validates a run to simulate, with this seed and this name.
@@ -282,7 +329,8 @@ fn addresses(arguments: &ModelArguments) -> anyhow::Result<Vec<SocketAddr>> {
         .bind
         .filter(|bind| !bind.is_unspecified())
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Settings::consecutive(host, arguments.base_port, machines).map_err(|error| usage(&error))
+    let base_port = arguments.base_port.unwrap_or(BASE_PORT_DEFAULT);
+    Settings::consecutive(host, base_port, machines).map_err(|error| usage(&error))
 }
 
 /// What `--faults` of a simulation says: a file, or `random`.

@@ -277,6 +277,21 @@ impl Fault {
         }
     }
 
+    /// Whether a machine has something to do for it: faults of links act at their senders.
+    #[must_use]
+    pub fn concerns(&self, machine: MachineId) -> bool {
+        match self {
+            Fault::Machine { machine: only, .. } => *only == machine,
+            Fault::Link {
+                links: Links::All, ..
+            } => true,
+            Fault::Link {
+                links: Links::Between { from, to, both_ways },
+                ..
+            } => from.contains(&machine) || (*both_ways && to.contains(&machine)),
+        }
+    }
+
     /// Checks it against a run's number of machines.
     ///
     /// # Errors

@@ -3,7 +3,10 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{CERTAIN, Fault, FaultError, LinkEffect, Links, MachineEffect};
-use crate::{trace::Recipients, units::MachineId};
+use crate::{
+    trace::Recipients,
+    units::{MachineId, RATE_MAX},
+};
 
 /// What each kind looks like, for the error that names the mend.
 const FORMS: &str = "write one of: delay 0 / 1 uniform:5ms-50ms [reorder], loss 0 to 1 30%, duplicate all 10%, \
@@ -96,8 +99,8 @@ fn machine_fault(kind: &str, words: &[&str]) -> Result<Fault, String> {
             per_second: rate
                 .parse()
                 .ok()
-                .filter(|rate| *rate > 0)
-                .ok_or_else(|| format!("`{rate}` is no rate: whole ticks a second, from 1"))?,
+                .filter(|rate| (1..=RATE_MAX).contains(rate))
+                .ok_or_else(|| format!("`{rate}` is no rate: whole ticks a second, 1 to {RATE_MAX}"))?,
         },
         ("rate", _) => return Err("rate needs ticks a second: rate 1 3".to_owned()),
         ("jump", [by]) => jump(by)?,
@@ -119,6 +122,11 @@ fn machine_fault(kind: &str, words: &[&str]) -> Result<Fault, String> {
 
 fn jump(by: &str) -> Result<MachineEffect, String> {
     if let Ok(ticks) = by.parse() {
+        if ticks > JUMP_TICKS_MAX {
+            return Err(format!(
+                "`{by}` is too far: a jump is at most {JUMP_TICKS_MAX} ticks"
+            ));
+        }
         return Ok(MachineEffect::Jump {
             ticks,
             physical_us: 0,
@@ -136,6 +144,10 @@ fn jump(by: &str) -> Result<MachineEffect, String> {
         physical_us: sign * physical_us,
     })
 }
+
+/// Farthest jump of a logical clock, 2^48: so many ticks are nine thousand years at the highest rate, and what is left of
+/// 64 bits is more than a run can use up.
+const JUMP_TICKS_MAX: u64 = 1 << 48;
 
 /// Farthest jump of a physical clock: 365 days.
 const JUMP_US_MAX: i64 = 365 * 86_400 * 1_000_000;
@@ -262,7 +274,9 @@ mod tests {
             "pause 1",
             "restart 1",
             "rate 1 3",
+            "rate 1 1000",
             "jump 1 100",
+            "jump 1 281474976710656",
         ] {
             let fault: Fault = text.parse().unwrap();
             assert_eq!(fault.to_string(), text);
@@ -288,7 +302,11 @@ mod tests {
             ("kill x", "is no machine"),
             ("kill 1 2", "nothing stands behind"),
             ("rate 1 0", "is no rate"),
+            ("rate 1 1001", "1 to 1000"),
             ("jump 1 far", "is no time"),
+            ("jump 1 281474976710657", "at most 281474976710656 ticks"),
+            ("jump 1 18446744073709551615", "at most 281474976710656 ticks"),
+            ("jump 1 366days", "at most 365 days"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
@@ -302,6 +320,20 @@ mod tests {
                 .to_string()
                 .contains("no machine 2")
         );
+    }
+
+    #[test]
+    fn a_fault_concerns_who_has_something_to_do_for_it() {
+        let concerned = |text: &str| {
+            let fault: Fault = text.parse().unwrap();
+            (0..4)
+                .filter(|id| fault.concerns(MachineId(*id)))
+                .collect::<Vec<u16>>()
+        };
+        assert_eq!(concerned("loss all 1%"), [0, 1, 2, 3]);
+        assert_eq!(concerned("loss 1 to 0,2 1%"), [1]);
+        assert_eq!(concerned("partition 0,1 / 3"), [0, 1, 3]);
+        assert_eq!(concerned("kill 2"), [2]);
     }
 
     #[test]

@@ -254,7 +254,7 @@ impl Controller {
             }) => Err(ControlError::NotAccepted {
                 machine: self.machine().unwrap_or(self.mine.receiver),
                 command: self.asked.clone(),
-                text: text.replace(char::is_control, " "),
+                text,
             }),
             _ => Err(self.unexpected(kind, &body)),
         }
@@ -313,8 +313,7 @@ impl Controller {
     /// What a frame means that is none of those that may come.
     fn unexpected(&self, kind: u8, body: &[u8]) -> ControlError {
         self.refused(match Control::decode(kind, body) {
-            // Whoever listens there writes this on a person's terminal: nothing of it may steer that.
-            Ok(Control::Error { code, text }) => Refusal::new(code, text.replace(char::is_control, " ")),
+            Ok(Control::Error { code, text }) => Refusal::new(code, text),
             _ => Refusal::new(
                 ErrorCode::UnexpectedFrame,
                 format!("it sent a frame of kind {kind:#04x}"),

@@ -6,9 +6,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -16,16 +15,15 @@ use rayon::{
     ThreadPoolBuilder,
     iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator},
 };
-use serde::Deserialize;
-use thiserror::Error;
 
 use super::{
     controller::{ControlError, Controller, PATIENCE, Target},
-    secret_file::{SecretFile, SecretFileError},
+    described::{Described, RunError},
+    secret_file::SecretFile,
 };
 use crate::{
     control::{Command, Status},
-    faults::{Fault, Links},
+    faults::Fault,
     units::MachineId,
     wire::{RunId, Secret},
 };
@@ -41,45 +39,6 @@ const NUMBERS_MAX: u32 = 10;
 
 /// Machines that are called at once. A call blocks until it is answered, so each has a thread.
 const CALLS_MAX: usize = 64;
-
-/// A run's file, as far as it says whom to call.
-#[derive(Debug, Deserialize)]
-struct Called {
-    run: String,
-    #[serde(default)]
-    addresses: Vec<SocketAddr>,
-    secret_file: Option<PathBuf>,
-}
-
-/// Why a run has nobody to ask.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// There is no `run.json`, or it cannot be read.
-    #[error("{}: {error}; name the folder of a run, such as logs/latest", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        error: io::Error,
-    },
-    /// It is not as a run writes it.
-    #[error("{} does not describe a run: {what}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// The run has no machines that listen.
-    #[error("{} describes a simulated run: nobody is there to ask", path.display())]
-    Simulated {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The run's own secret file cannot be used.
-    #[error("{0}; or name the secret with --secret-file")]
-    Secret(#[from] SecretFileError),
-}
 
 /// What one machine answered: its text, or why there is none.
 pub type Said = (MachineId, Result<String, ControlError>);
@@ -111,27 +70,13 @@ impl Controllers {
     /// # Errors
     /// [`RunError`] if the folder holds no run, a simulated one, or one whose secret cannot be read.
     pub fn of_run(folder: &Path, secret: Option<Secret>) -> Result<Self, RunError> {
-        let path = folder.join("run.json");
-        let text = fs::read_to_string(&path).map_err(|error| RunError::Read {
-            path: path.clone(),
-            error,
-        })?;
-        let wrong = |what: String| RunError::Format {
-            path: path.clone(),
-            what,
-        };
-        let called: Called = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        if called.addresses.is_empty() {
-            return Err(RunError::Simulated { path });
-        }
-        let run = called.run.parse();
-        let run = run.map_err(|error: crate::wire::RunIdError| wrong(error.to_string()))?;
+        let called = Described::read(folder)?;
         let secret = match (secret, called.secret_file) {
             (None, Some(file)) => Some(SecretFile::read(&file)?.secret),
             (secret, _) => secret,
         };
         Ok(Self {
-            run,
+            run: called.run,
             secret,
             connections: called.addresses.iter().map(|_| None).collect(),
             addresses: called.addresses,
@@ -172,7 +117,7 @@ impl Controllers {
     /// and another one if somebody else was faster with that.
     pub fn inject(&mut self, fault: &Fault, lasts: Option<Duration>) -> Injected {
         let concerned: Vec<MachineId> = MachineId::all(self.machines())
-            .filter(|machine| concerns(fault, *machine))
+            .filter(|machine| fault.concerns(*machine))
             .collect();
         let mut left = NUMBERS_MAX;
         loop {
@@ -350,20 +295,6 @@ fn at_once<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R>
 enum Step {
     Greet,
     Send,
-}
-
-/// Whether a machine has something to do for a fault: faults of links act at their senders.
-fn concerns(fault: &Fault, machine: MachineId) -> bool {
-    match fault {
-        Fault::Machine { machine: only, .. } => *only == machine,
-        Fault::Link {
-            links: Links::All, ..
-        } => true,
-        Fault::Link {
-            links: Links::Between { from, to, both_ways },
-            ..
-        } => from.contains(&machine) || (*both_ways && to.contains(&machine)),
-    }
 }
 
 #[cfg(test)]

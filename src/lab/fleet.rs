@@ -56,8 +56,18 @@ struct Member {
     /// Reads what the machine says on standard error, and keeps the end of it.
     ear: Option<JoinHandle<VecDeque<String>>>,
     ended: Option<MachineEnd>,
-    /// It is dead, and to be started again then.
-    rises: Option<Instant>,
+    /// It is dead, and to be started again.
+    rises: Option<Rise>,
+    /// A fault lets it stand still: it is given until then beyond its time.
+    excused: Option<Instant>,
+}
+
+/// When a dead machine is started again. Looked up in its log once.
+#[derive(Clone, Copy, Debug)]
+struct Rise {
+    at: Instant,
+    /// When the time of its run has passed: who is dead then has nothing to come back to.
+    run_ends: Option<Instant>,
 }
 
 /// The words of a machine's further life.
@@ -185,12 +195,13 @@ impl Fleet {
                 continue;
             }
             if let Some(rises) = member.rises {
-                if self.is_stopping || is_over(&self.settings, &self.folder, member.id) {
+                let is_over = rises.run_ends.is_some_and(|end| Instant::now() >= end);
+                if self.is_stopping || is_over {
                     // It stays as dead as it was meant to be.
                     member.note_end(None);
                     continue;
                 }
-                if Instant::now() >= rises {
+                if Instant::now() >= rises.at {
                     *member = Self::launch(&self.program, &self.settings, member.id, AGAIN)?;
                 }
                 state = MachineState::Running;
@@ -202,15 +213,16 @@ impl Fleet {
                         Death::Unforeseen => member.note_end(failure(status)),
                         Death::Final => member.note_end(None),
                         Death::Until(after) => {
-                            member.rises = Some(Instant::now() + after);
+                            member.rises = Some(Rise {
+                                at: Instant::now() + after,
+                                run_ends: run_end(&self.settings, &self.folder, member.id),
+                            });
                             state = MachineState::Running;
                         }
                     }
                 }
                 Some(status) => member.note_end(failure(status)),
-                None if overdue && Life::stands_still(&self.folder, member.id) > Duration::ZERO => {
-                    state = MachineState::Running;
-                }
+                None if overdue && member.is_excused(&self.folder) => state = MachineState::Running,
                 None if overdue => {
                     member.child.kill()?;
                     member.child.wait()?;
@@ -259,6 +271,7 @@ impl Fleet {
             ear: None,
             ended: None,
             rises: None,
+            excused: None,
         };
         if let Some(stderr) = stderr {
             let ear = thread::Builder::new().name(format!("ear-{id}"));
@@ -289,6 +302,18 @@ fn last_lines(stderr: ChildStderr) -> VecDeque<String> {
 }
 
 impl Member {
+    /// Whether a fault lets it stand still, or did a moment ago: then it says its last words when it wakes. Looks into
+    /// its log once for each time.
+    fn is_excused(&mut self, folder: &Path) -> bool {
+        let now = Instant::now();
+        if self.excused.is_some_and(|until| now < until) {
+            return true;
+        }
+        let still = Life::stands_still(folder, self.id);
+        self.excused = (still > Duration::ZERO).then(|| now + still + GRACE);
+        self.excused.is_some()
+    }
+
     fn note_end(&mut self, failure: Option<String>) {
         // The stream ends with the process, so that this waits for nothing.
         let lines = self
@@ -322,12 +347,11 @@ impl Drop for Fleet {
     }
 }
 
-/// Whether the time of a machine's run has passed: who is dead then has nothing to come back to.
-fn is_over(settings: &Settings, folder: &Path, id: MachineId) -> bool {
-    let Some(duration) = settings.duration else {
-        return false;
-    };
-    Life::read(folder, id).map_or(true, |life| life.run_age() >= duration)
+/// When the time of a machine's run has passed, by its log; at once if that cannot be read.
+fn run_end(settings: &Settings, folder: &Path, id: MachineId) -> Option<Instant> {
+    let duration = settings.duration?;
+    let age = Life::read(folder, id).map_or(duration, |life| life.run_age());
+    Some(Instant::now() + duration.saturating_sub(age))
 }
 
 fn failure(status: ExitStatus) -> Option<String> {

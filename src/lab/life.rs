@@ -29,6 +29,8 @@ pub struct Life {
     pub memory: Memory,
     /// The greatest number of a fault in its log; 0 if there was none.
     fault_id_max: u32,
+    /// How long its log was, in bytes; whoever writes it on finds it as long.
+    pub bytes: u64,
     /// The last fault of the machine itself in its log, and when it began.
     fault: Option<(WallTime, FaultNote)>,
     ended: Option<Reason>,
@@ -104,7 +106,8 @@ impl Life {
     }
 
     fn of(path: &Path) -> Result<Self, LifeError> {
-        let file = File::open(path).map_err(|error| LifeError::NoLog {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (bytes, file) = opened.map_err(|error| LifeError::NoLog {
             path: path.to_owned(),
             error,
         })?;
@@ -113,6 +116,7 @@ impl Life {
             header: reader.header().clone(),
             memory: Memory::new(reader.header()),
             fault_id_max: 0,
+            bytes,
             fault: None,
             ended: None,
         };

@@ -5,6 +5,7 @@
 
 mod controller;
 mod controllers;
+mod described;
 mod experiment;
 mod fleet;
 mod follow;
@@ -19,7 +20,8 @@ mod sweep;
 mod trials;
 
 pub use controller::{ControlError, Controller, PATIENCE, Target};
-pub use controllers::{Controllers, Injected, RunError, Said};
+pub use controllers::{Controllers, Injected, Said};
+pub use described::{Described, RunError};
 pub use experiment::{Experiment, Finished, RunJob};
 pub use fleet::{Fleet, FleetError, MachineEnd, MachineState};
 pub use follow::{Live, LiveMachine};

@@ -107,10 +107,7 @@ impl Stranger {
                 (Ok(Some(frame)), Stage::Proof(_)) => {
                     return match Control::decode(frame.kind, frame.body) {
                         Ok(Control::Proof(proof)) => Judgement::Proof(proof),
-                        // Nobody knows yet who writes this into our diagnostics.
-                        Ok(Control::Error { code, text }) => {
-                            Judgement::RefusedBy(format!("{code}: {text:?}"))
-                        }
+                        Ok(Control::Error { code, text }) => Judgement::RefusedBy(format!("{code}: {text}")),
                         Err(error) if frame.kind == kind::PROOF => {
                             Judgement::Refuse(Refusal::malformed(error))
                         }

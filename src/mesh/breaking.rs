@@ -36,20 +36,28 @@ pub(super) fn flush(gate: &mut Gate, peer: MachineId, output: &mut Vec<u8>) -> u
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Begins a fault, as far as it is this machine's, whatever its `at` says. It ends after its time, or when it is
-    /// mended, or with the run.
+    /// mended, or with the run. The inner error says in words why it cannot begin: nothing of it is this machine's, too.
     ///
     /// # Errors
-    /// Why it cannot begin, in words.
-    pub fn begin_fault(&mut self, fault: &Timed, now: Time) -> Result<(), String> {
+    /// [`MeshError`] if this machine cannot go on.
+    pub fn begin_fault(&mut self, fault: &Timed, now: Time) -> Result<Result<(), String>, MeshError> {
         if !matches!(self.phase, Phase::Running { .. }) {
-            return Err("this machine does not run yet, or stops already".to_owned());
+            return Ok(Err("this machine does not run yet, or stops already".to_owned()));
         }
-        fault
-            .fault
-            .validate(self.config.machines())
-            .map_err(|error| error.to_string())?;
-        let end = fault.fault.validate_end(fault.lasts);
-        end.map_err(|error| error.to_string())?;
+        if let Err(error) = fault.fault.validate(self.config.machines()) {
+            return Ok(Err(error.to_string()));
+        }
+        let me = self.config.me;
+        if !fault.fault.concerns(me) {
+            let text = format!(
+                "`{}` is nothing for machine {me}: give it to the machines that it breaks",
+                fault.fault
+            );
+            return Ok(Err(text));
+        }
+        if let Err(error) = fault.fault.validate_end(fault.lasts) {
+            return Ok(Err(error.to_string()));
+        }
         let mut changes = Vec::new();
         let gate = self.gate.get_or_insert_with(|| {
             // Only the seed: what the plan had for this machine is over.
@@ -58,22 +66,23 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             let machines = self.config.machines();
             Box::new(Gate::new(&plan, self.config.me, machines, now, None))
         });
-        let begun = gate.begin(fault, now, &mut changes);
-        begun.map_err(|refused| refused.to_string())?;
-        self.change(changes, now).map_err(|error| error.to_string())
+        if let Err(refused) = gate.begin(fault, now, &mut changes) {
+            return Ok(Err(refused.to_string()));
+        }
+        self.change(changes, now).map(Ok)
     }
 
     /// Ends the fault of that number, or every one that is on. Returns how many there were on this machine.
     ///
     /// # Errors
-    /// Why that cannot be done, in words.
-    pub fn mend(&mut self, id: Option<u32>, now: Time) -> Result<usize, String> {
+    /// [`MeshError`] if this machine cannot go on.
+    pub fn mend(&mut self, id: Option<u32>, now: Time) -> Result<usize, MeshError> {
         let mut changes = Vec::new();
         let mended = match &mut self.gate {
             Some(gate) => gate.mend(id, now, &mut changes),
             None => 0,
         };
-        self.change(changes, now).map_err(|error| error.to_string())?;
+        self.change(changes, now)?;
         Ok(mended)
     }
 
@@ -154,8 +163,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// Does a fault to this process: its log line first, whatever comes then.
     fn machine_fault(&mut self, effect: MachineEffect, lasts: Option<Duration>) -> Result<(), MeshError> {
-        self.log.settle().map_err(MeshError::Log)?;
-        process::execute(effect, lasts)?;
+        // Where its line cannot be written it does not come about: the end of the round tells why.
+        if self.settle() {
+            process::execute(effect, lasts)?;
+        }
         Ok(())
     }
 

@@ -23,7 +23,7 @@ use crate::{
     node::{Input, Node, Order},
     trace::Record,
     units::{MachineId, Time},
-    wire::{ANSWER_BYTES_MAX, Control, ErrorCode, Refusal},
+    wire::{ANSWER_BYTES_MAX, Control, ErrorCode, Refusal, kind},
 };
 
 /// Commands of one connection in one round, so that nobody keeps the machine from its work.
@@ -116,13 +116,14 @@ impl Commander {
                     return match Control::decode(frame.kind, frame.body) {
                         Ok(Control::Command(text)) => Said::Command(text),
                         Ok(Control::Error { .. }) => Said::Gone,
-                        Err(error) => Said::Broken(Refusal::malformed(error)),
+                        Err(error) if frame.kind != kind::HELLO => Said::Broken(Refusal::malformed(error)),
                         Ok(
                             Control::Ready
                             | Control::Goodbye { .. }
                             | Control::Proof(_)
                             | Control::Answer { .. },
-                        ) => {
+                        )
+                        | Err(_) => {
                             let text = format!("here come commands (0x06), not {:#04x}", frame.kind);
                             Said::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
                         }
@@ -204,9 +205,12 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 return Ok(Stays::No);
             };
             commander.more = false;
-            if commander.connection.flush().is_err() {
+            if self.give_answers(token) == Stays::No {
                 return Ok(Stays::No);
             }
+            let Some(commander) = self.commanders.get_mut(&token) else {
+                return Ok(Stays::No);
+            };
             if commander.connection.unsent() > UNREAD_BYTES_MAX {
                 // It is heard again when it has read.
                 break;
@@ -218,7 +222,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     debug!("{} is not heard any more: {refusal}", commander.address);
                     refusal.to_control().encode(commander.connection.output());
                     // The last words; whether they arrive is the other's business.
-                    let _ = commander.connection.flush();
+                    self.give_answers(token);
                     return Ok(Stays::No);
                 }
                 Said::Command(text) => {
@@ -237,11 +241,27 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 }
             }
         }
-        let Some(commander) = self.commanders.get_mut(&token) else {
+        if self
+            .commanders
+            .get(&token)
+            .is_none_or(|commander| now >= commander.until)
+        {
+            self.give_answers(token);
             return Ok(Stays::No);
-        };
-        let stays = commander.connection.flush().is_ok() && now < commander.until;
-        Ok(if stays { Stays::Yes } else { Stays::No })
+        }
+        Ok(self.give_answers(token))
+    }
+
+    /// Writes what there is to answer, when what it tells of is in the log: a killed machine does not take back what it
+    /// has said. Nothing more is said where the log fails, or nobody listens.
+    fn give_answers(&mut self, token: Token) -> Stays {
+        let commander = self.commanders.get(&token);
+        let may_go = commander.is_none_or(|commander| commander.connection.unsent() == 0) || self.settle();
+        let commander = self.commanders.get_mut(&token).filter(|_| may_go);
+        match commander.map(|commander| commander.connection.flush()) {
+            Some(Ok(_)) => Stays::Yes,
+            Some(Err(_)) | None => Stays::No,
+        }
     }
 
     /// When a commander has something left that had no place in a round, or has been idle for too long.
@@ -271,9 +291,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Command::Status => return Ok(Ok(self.status(now))),
             Command::Fault { id, fault, lasts } => {
                 let at = Time(0).after(now.since(self.seen.started));
-                return Ok(self.begin(token, &Timed { id, at, lasts, fault }, now));
+                return self.begin(token, &Timed { id, at, lasts, fault }, now);
             }
-            Command::Mend { id } => return Ok(self.end(id, now)),
+            Command::Mend { id } => return self.end(id, now),
             Command::Step { .. } if !self.seen.paused => {
                 let text = format!("machine {me} is not paused: give `pause` first");
                 return Ok(Err(text));
@@ -346,20 +366,21 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Begins a fault: what there is to say, or why not.
-    fn begin(&mut self, token: Token, timed: &Timed, now: Time) -> Result<String, String> {
+    fn begin(&mut self, token: Token, timed: &Timed, now: Time) -> Result<Result<String, String>, MeshError> {
         let Timed { id, fault, .. } = timed;
         let taken = self.seen.fault_id_max;
         if *id <= taken {
-            return Err(format!(
+            return Ok(Err(format!(
                 "numbers of faults up to {taken} are taken: {id} cannot name another"
-            ));
+            )));
         }
         let said = format!("fault {id} is on: {fault}");
         if stops_the_process(fault, self.config.me) {
             // It hears and says nothing afterwards, so that it answers before.
             self.say_before(token, &said);
         }
-        self.begin_fault(timed, now).map(|()| said)
+        let begun = self.begin_fault(timed, now)?;
+        Ok(begun.map(|()| said))
     }
 
     /// Gives an answer now instead of after the command.
@@ -369,18 +390,18 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Control::Answer { accepted: true, text }.encode(commander.connection.output());
             commander.answered = true;
             // If it does not go out at once nobody listens, and the fault comes all the same.
-            let _ = commander.connection.flush();
+            self.give_answers(token);
         }
     }
 
     /// Ends a fault, or all.
-    fn end(&mut self, id: Option<u32>, now: Time) -> Result<String, String> {
-        match (self.mend(id, now)?, id) {
+    fn end(&mut self, id: Option<u32>, now: Time) -> Result<Result<String, String>, MeshError> {
+        Ok(match (self.mend(id, now)?, id) {
             (0, Some(id)) => Err(format!("machine {} has no fault {id}", self.config.me)),
             (0, None) => Ok("no fault was on".to_owned()),
             (1, _) => Ok("1 fault ended".to_owned()),
             (ended, _) => Ok(format!("{ended} faults ended")),
-        }
+        })
     }
 }
 

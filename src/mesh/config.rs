@@ -14,7 +14,7 @@ use crate::{
 pub enum OnPeerLoss {
     /// It stops too, in order.
     Stop,
-    /// It goes on, and dials a lost peer again for as long as it runs.
+    /// It goes on, and dials a lost peer again until its own end.
     Continue,
 }
 

@@ -17,6 +17,8 @@ pub struct Connection<S> {
     /// Bytes to go out; the first `sent` of them are gone already.
     output: Vec<u8>,
     sent: usize,
+    /// So many bytes of `output` were there at the last flush: they may be gone in part, so the rest has to follow.
+    kept: usize,
     /// Bytes that were appended to `output` and are no longer in it.
     gone: u64,
     /// The stream may have something to read.
@@ -55,6 +57,7 @@ impl<S: Read + Write> Connection<S> {
             decoder: Decoder::new(length_max),
             output: Vec::new(),
             sent: 0,
+            kept: 0,
             gone: 0,
             readable: true,
             read_closed: false,
@@ -128,7 +131,20 @@ impl<S: Read + Write> Connection<S> {
     pub fn discard_output(&mut self) {
         self.gone += self.output.len() as u64;
         self.output.clear();
-        self.sent = 0;
+        (self.sent, self.kept) = (0, 0);
+    }
+
+    /// What was appended by now goes, whatever comes.
+    pub fn keep(&mut self) {
+        self.kept = self.output.len();
+    }
+
+    /// Takes back what was appended since the last flush, or since it was kept: whole frames. Says how many bytes it was.
+    pub fn retract(&mut self) -> usize {
+        let bytes = self.output.len() - self.kept;
+        self.output.truncate(self.kept);
+        self.gone += bytes as u64;
+        bytes
     }
 
     /// Bytes that were not yet given to the operating system.
@@ -142,6 +158,7 @@ impl<S: Read + Write> Connection<S> {
     /// # Errors
     /// What the stream says, or `WriteZero`; the connection is then of no further use.
     pub fn flush(&mut self) -> io::Result<Flushed> {
+        self.keep();
         while self.unsent() > 0 {
             if !self.writable {
                 return Ok(Flushed::Blocked);
@@ -159,6 +176,7 @@ impl<S: Read + Write> Connection<S> {
             if self.sent >= SENT_BYTES_KEPT {
                 self.output.drain(..self.sent);
                 self.gone += self.sent as u64;
+                self.kept -= self.sent;
                 self.sent = 0;
             }
         }

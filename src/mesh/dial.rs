@@ -55,7 +55,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         Ok(())
     }
 
-    /// When the next dial is due, or the one under way to be given up.
+    /// When the next dial is due, or one under way to be given up.
     pub(super) fn dials_deadline(&self) -> Option<Time> {
         let deadline = |state: &State| match state {
             State::Pausing { until, .. } => Some(*until),
@@ -164,7 +164,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         }
     }
 
-    /// A peer refuses us for good: fatal before the start, the end of the link after it.
+    /// A peer refuses us for good: fatal before the start, the end of the link after it. Where there is a secret, who
+    /// refuses has not proved that it is the peer: after the start it is worth no more than silence.
     fn refused_by(&mut self, peer: MachineId, refusal: Refusal) -> Result<(), MeshError> {
         match self.phase {
             Phase::Connecting | Phase::Barrier => {
@@ -175,6 +176,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                     refusal,
                 })
             }
+            Phase::Running { .. } if self.config.secret.is_some() => Ok(()),
             Phase::Running { .. } | Phase::Draining { .. } | Phase::Done => {
                 self.give_up_peer(peer);
                 Ok(())

@@ -12,7 +12,7 @@ use crate::{
 /// The event log cannot be written. The machine stops: a log with a gap is a wrong log.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// The log of a machine that is to be started again is not there, or cannot be opened.
+    /// The log of a machine that is to be started again is not there, cannot be opened, or is still written.
     #[error("cannot go on with the event log {}: {error}{}", path.display(), resume_mend(error))]
     Resume {
         /// The file.
@@ -57,11 +57,12 @@ fn resume_mend(error: &io::Error) -> &'static str {
         io::ErrorKind::NotFound => {
             ": a machine is started again in a run that it was in; name the run with --run and its folder's place with --logs"
         }
+        io::ErrorKind::WouldBlock => ": the machine still runs; end that process first",
         _ => mend(error),
     }
 }
 
-/// A machine's event log.
+/// A machine's event log. Once something failed, everything that is asked of it later fails.
 pub trait EventLog {
     /// Begins the log when the run's id is settled and the start barrier is passed.
     ///

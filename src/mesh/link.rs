@@ -56,7 +56,7 @@ pub(super) enum State {
         token: Token,
         connection: Box<Connection<TcpStream>>,
     },
-    /// Not looked for any more: goodbye was said, or it refuses us for good. A peer that dials again by itself is
+    /// Not looked for any more: goodbye was said, or the peer refused us for good. One that dials again by itself is
     /// welcome.
     Ended,
 }
@@ -112,7 +112,8 @@ impl Link {
     }
 
     /// The handshake is done: frames flow.
-    pub(super) fn raise(&mut self, token: Token, connection: Connection<TcpStream>) {
+    pub(super) fn raise(&mut self, token: Token, mut connection: Connection<TcpStream>) {
+        connection.keep();
         self.control_bytes = connection.appended();
         self.state = State::Up {
             token,
@@ -126,6 +127,17 @@ impl Link {
             let before = connection.appended();
             control.encode(connection.output());
             self.control_bytes += connection.appended() - before;
+        }
+    }
+
+    /// Takes back what was said since the last flush; of the handshake nothing.
+    pub(super) fn retract(&mut self) {
+        if self
+            .connection()
+            .is_some_and(|connection| connection.retract() > 0)
+        {
+            // Nothing follows goodbye: if it was said, it is among what was taken back.
+            self.goodbye_sent = false;
         }
     }
 

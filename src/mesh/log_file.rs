@@ -6,6 +6,8 @@
 //!
 //! Before messages leave, what is recorded has to be with the operating system. Then the loop writes the batch itself,
 //! unless the worker still has some: a write into the page cache is cheaper than waking the worker and waiting for it.
+//!
+//! A log has one writer: it is locked as long as that lives, so that a machine which still runs is not started again.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::fs::{FlockOperation, flock};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use super::event_log::{EventLog, LogError};
@@ -39,7 +42,8 @@ pub struct LogFile {
     logs: PathBuf,
     /// The header, but for run and start, which the handshake settles.
     header: Header,
-    beginning: Beginning,
+    /// Of a further life: what the earlier ones have written, and how long it is.
+    before: Option<(File, u64)>,
     path: PathBuf,
     lines: LineWriter,
     batch: Vec<u8>,
@@ -47,15 +51,6 @@ pub struct LogFile {
     sink: Option<SharedSink>,
     handed_bytes: u64,
     progress: Arc<Progress>,
-}
-
-/// How a log begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Beginning {
-    /// With its header, in a new file.
-    Header,
-    /// Behind what an earlier life of the machine has written.
-    Behind,
 }
 
 /// What the worker has done, for the loop to see.
@@ -68,6 +63,7 @@ struct Progress {
 #[derive(Debug, Default)]
 struct Done {
     bytes: u64,
+    /// The first failure; there is nothing to be done about it.
     error: Option<io::Error>,
 }
 
@@ -79,7 +75,7 @@ impl LogFile {
         Self {
             logs: logs.to_owned(),
             header,
-            beginning: Beginning::Header,
+            before: None,
             path: PathBuf::new(),
             lines: LineWriter::default(),
             batch: Vec::new(),
@@ -90,13 +86,20 @@ impl LogFile {
         }
     }
 
-    /// The log of a machine that is started again: it goes on behind the last whole line of the file that is there.
-    #[must_use]
-    pub fn resumed(logs: &Path, header: Header) -> Self {
-        Self {
-            beginning: Beginning::Behind,
+    /// The log of a machine that is started again: it goes on behind the last whole line of the file that is there, of
+    /// the run that `header` names. `bytes` is how long the file was when it was read.
+    ///
+    /// # Errors
+    /// [`LogError::Resume`] if it cannot be opened, or another process writes it, or has since it was read.
+    pub fn resumed(logs: &Path, header: Header, bytes: u64) -> Result<Self, LogError> {
+        let path = logs
+            .join(header.run.as_str())
+            .join(format!("machine-{}.log", header.machine));
+        let before = open_behind(&path, bytes).map_err(|error| LogError::Resume { path, error })?;
+        Ok(Self {
+            before: Some(before),
             ..Self::new(logs, header)
-        }
+        })
     }
 
     /// The file, once it is open.
@@ -132,14 +135,15 @@ impl LogFile {
         if timeout.timed_out() {
             done.error = Some(io::ErrorKind::TimedOut.into());
         }
-        self.failure(&mut done)
+        self.failure(&done)
     }
 
-    fn failure(&self, done: &mut Done) -> Result<(), LogError> {
-        match done.error.take() {
+    /// What failed, every time it is asked for: nothing is written after it.
+    fn failure(&self, done: &Done) -> Result<(), LogError> {
+        match &done.error {
             Some(error) => Err(LogError::Write {
                 path: self.path.clone(),
-                error,
+                error: copy_of(error),
             }),
             None => Ok(()),
         }
@@ -154,13 +158,14 @@ impl EventLog for LogFile {
             error,
         })?;
         self.path = folder.join(format!("machine-{}.log", self.header.machine));
-        let path = self.path.clone();
-        let (file, whole_bytes) = match self.beginning {
-            Beginning::Header => {
-                let file = OpenOptions::new().write(true).create_new(true).open(&self.path);
-                (file.map_err(|error| LogError::Create { path, error })?, 0)
-            }
-            Beginning::Behind => open_behind(&self.path).map_err(|error| LogError::Resume { path, error })?,
+        let before = self.before.take();
+        let is_new = before.is_none();
+        let (file, whole_bytes) = match before {
+            Some(before) => before,
+            None => create(&self.path).map_err(|error| LogError::Create {
+                path: self.path.clone(),
+                error,
+            })?,
         };
         let sink = SharedSink(Arc::new(Mutex::new(Sink {
             file,
@@ -175,7 +180,7 @@ impl EventLog for LogFile {
         self.worker = Some(builder.thread_name("log").finish(sink));
         self.header.run = run.clone();
         self.header.started = started;
-        if self.beginning == Beginning::Header {
+        if is_new {
             self.lines.write_header(&self.header, &mut self.batch);
         }
         self.hand_over()
@@ -193,7 +198,7 @@ impl EventLog for LogFile {
     fn commit(&mut self) -> Result<(), LogError> {
         self.hand_over()?;
         if self.worker.is_some() {
-            self.failure(&mut self.progress.lock())
+            self.failure(&self.progress.lock())
         } else {
             Ok(())
         }
@@ -212,7 +217,7 @@ impl EventLog for LogFile {
                         error,
                     })?;
                 }
-                self.failure(&mut self.progress.lock())
+                self.failure(&self.progress.lock())
             }
             Some(_) => {
                 self.hand_over()?;
@@ -225,15 +230,28 @@ impl EventLog for LogFile {
     fn close(&mut self) -> Result<(), LogError> {
         self.hand_over()?;
         self.wait_for_worker()?;
-        self.worker = None;
+        (self.worker, self.sink) = (None, None);
         Ok(())
     }
 }
 
-/// Opens a log that is there, cut back to its last whole line, to be written on at its end; and how long it is.
-fn open_behind(path: &Path) -> io::Result<(File, u64)> {
+/// Makes a log, which is empty.
+fn create(path: &Path) -> io::Result<(File, u64)> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok((file, 0))
+}
+
+/// Opens a log that is there and `bytes` long, cut back to its last whole line, to be written on at its end; and how
+/// long it is then. Nobody else opens it as long as it is held.
+fn open_behind(path: &Path, bytes: u64) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     let mut end = file.metadata()?.len();
+    if end != bytes {
+        let text = format!("it had {bytes} bytes when it was read, and has {end} now");
+        return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
+    }
     let mut chunk = Vec::new();
     while end > 0 {
         let begin = end.saturating_sub(BATCH_BYTES as u64);
@@ -251,6 +269,12 @@ fn open_behind(path: &Path) -> io::Result<(File, u64)> {
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end))?;
     Ok((file, end))
+}
+
+/// The same error again: the system's number or, where there is none, its kind.
+fn copy_of(error: &io::Error) -> io::Error {
+    let number = error.raw_os_error();
+    number.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 impl Progress {
@@ -326,7 +350,7 @@ impl<F: Cut> Write for Sink<F> {
         }
         let mut done = self.progress.lock();
         done.bytes += batch.len() as u64;
-        done.error = failure;
+        done.error = done.error.take().or(failure);
         self.progress.changed.notify_all();
         Ok(batch.len())
     }

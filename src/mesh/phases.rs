@@ -118,11 +118,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             self.config.run_age += now.since(Time(0));
         }
         let started = self.clock.wall(now);
-        if let Err(error) = self.log.open(&self.config.run, started) {
-            self.say_goodbye(Reason::LogFailed, None);
-            self.flush_links();
-            return Err(MeshError::Log(error));
-        }
+        self.log.open(&self.config.run, started).map_err(MeshError::Log)?;
         info!("machine {} starts in run {}", self.config.me, self.config.run);
         self.started = Some(started);
         self.seen.start(now);

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    os::unix::process::CommandExt,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -36,6 +37,8 @@ fn stand_still(process: Pid, lasts: Duration) -> io::Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // Ctrl-C at a terminal goes to this process' group: the child has another, or nobody would wake this one.
+        .process_group(0)
         .spawn()?;
     child.wait()?;
     Ok(())

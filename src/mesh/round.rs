@@ -77,8 +77,8 @@ pub struct Mesh<N: Node, L> {
     pub(super) frames_sent: u64,
     /// Something was recorded that may not be with the operating system yet.
     pub(super) is_unsettled: bool,
-    /// Why it could not be settled: told at the end of the round, as every trouble of the log.
-    log_trouble: Option<LogError>,
+    /// Why it could not be settled: until it is told, at the end of the round, nothing goes out.
+    pub(super) log_trouble: Option<LogError>,
 }
 
 /// The signals being caught.
@@ -188,7 +188,12 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
                 polled => polled?,
             }
-            self.round(&events)?;
+            if let Err(error) = self.round(&events) {
+                if matches!(error, MeshError::Log(_)) {
+                    self.say_log_failed();
+                }
+                return Err(error);
+            }
         }
         self.flush_links();
         let (reason, peer) = self.stopped.unwrap_or((Reason::Duration, None));
@@ -238,12 +243,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             Some(error) => Err(error),
             None => self.log.commit(),
         };
-        if let Err(error) = committed {
-            self.say_goodbye(Reason::LogFailed, None);
-            self.flush_links();
-            return Err(MeshError::Log(error));
-        }
-        Ok(())
+        committed.map_err(MeshError::Log)
     }
 
     /// How long to sleep: not at all while something is left to do. The clock thread interrupts for the
@@ -385,13 +385,15 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 
     /// Before messages go: what was recorded has to outlive this process. A message whose event the log of a killed
-    /// machine does not know would have come from nowhere.
-    pub(super) fn settle(&mut self) {
+    /// machine does not know would have come from nowhere. Says whether they may go.
+    #[must_use]
+    pub(super) fn settle(&mut self) -> bool {
         if self.is_unsettled {
             self.is_unsettled = false;
             let settled = self.log.settle();
             self.log_trouble = self.log_trouble.take().or(settled.err());
         }
+        self.log_trouble.is_none()
     }
 
     /// Gives a link a message. Says how many frames went: 1, unless the link is down or a fault is injected.

@@ -44,16 +44,37 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.links.get(peer.index()).is_some_and(Link::is_up)
     }
 
-    /// Writes each link's output once. What fails shows as the end of the stream in the next round.
+    /// The log has failed, and this machine ends for it: the last words on every link. Messages whose events could not
+    /// be written, held back by a fault or not, never leave.
+    pub(super) fn say_log_failed(&mut self) {
+        self.gate = None;
+        for link in &mut self.links {
+            link.retract();
+        }
+        self.say_goodbye(Reason::LogFailed, None);
+        self.write_links();
+    }
+
+    /// Settles the log and writes each link's output once; nothing if the log fails.
     pub(super) fn flush_links(&mut self) {
         let mut links = self.links.iter_mut();
         let has_output = |link: &mut Link| {
             link.connection()
                 .is_some_and(|connection| connection.unsent() > 0)
         };
-        if self.is_unsettled && links.any(has_output) {
-            self.settle();
+        let must_settle = self.is_unsettled && links.any(has_output);
+        let may_go = if must_settle {
+            self.settle()
+        } else {
+            self.log_trouble.is_none()
+        };
+        if may_go {
+            self.write_links();
         }
+    }
+
+    /// What fails shows as the end of the stream in the next round.
+    fn write_links(&mut self) {
         for link in &mut self.links {
             if let Some(connection) = link.connection()
                 && connection.unsent() > 0
@@ -95,8 +116,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         refusal: &Refusal,
         now: Time,
     ) -> Result<(), MeshError> {
-        self.settle();
+        let may_go = self.settle();
         if let Some(link) = self.links.get_mut(peer.index()) {
+            if !may_go {
+                link.retract();
+            }
             link.say(&refusal.to_control());
         }
         if let Some(connection) = self.links.get_mut(peer.index()).and_then(Link::connection) {

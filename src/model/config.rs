@@ -8,11 +8,8 @@ use crate::{
     clock::ClockKind,
     dice::{Purpose, Stream},
     trace::Traffic,
-    units::{MACHINES_MAX, MachineId, Period, Speed},
+    units::{MACHINES_MAX, MachineId, Period, RATE_MAX, Speed},
 };
-
-/// Fastest machine, in ticks a second: beyond it a tick is shorter than a thread's wake-up.
-pub const RATE_MAX: u32 = 1000;
 
 /// Fewest sides of the die: the three that send.
 pub const DRAW_MIN: u32 = 3;

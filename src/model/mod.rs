@@ -29,8 +29,9 @@ mod schedule;
 pub mod theory;
 mod waits;
 
+pub use crate::units::RATE_MAX;
 pub use config::{
-    Config, ConfigError, DRAW_DEFAULT, DRAW_MAX, DRAW_MIN, Phase, RATE_MAX, Rates, draw_from_internal,
+    Config, ConfigError, DRAW_DEFAULT, DRAW_MAX, DRAW_MIN, Phase, Rates, draw_from_internal,
     internal_probability,
 };
 pub use memory::Memory;

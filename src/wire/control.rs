@@ -1,5 +1,5 @@
-//! The control frames that follow the handshake: ready, goodbye and error, with their codes (protocol.md, 4
-//! and 5).
+//! The control frames but hello: ready and goodbye on a link, proof in the handshake, command and answer on a control
+//! connection, error on each of them; with their codes (protocol.md, sections 1, 2, 4, 5 and 8).
 
 use std::fmt;
 
@@ -146,30 +146,30 @@ impl ErrorCode {
     }
 }
 
-/// A control frame on a link that is up.
+/// A control frame other than hello.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// All links of the sender are up.
+    /// On a link: all links of the sender are up.
     Ready,
-    /// The sender stops in order and sends nothing more.
+    /// On a link: the sender stops in order and sends nothing more.
     Goodbye {
         /// Why.
         reason: Reason,
         /// The machine with which it began: the sender, but for `peer-stopped` and `peer-lost`.
         origin: MachineId,
     },
-    /// The sender closes the connection because of what we sent.
+    /// On any connection: the sender closes it because of what we sent.
     Error {
         /// What kind of error.
         code: ErrorCode,
         /// The same in words, with the values.
         text: String,
     },
-    /// Behind hello: the sender knows the secret.
+    /// In the handshake, behind hello: the sender knows the secret.
     Proof([u8; PROOF_BYTES]),
-    /// On a control connection: something to do.
+    /// On a control connection: something to do, in at most [`COMMAND_BYTES_MAX`] bytes.
     Command(String),
-    /// What became of a command.
+    /// On a control connection: what became of a command.
     Answer {
         /// Whether it was done, or is under way.
         accepted: bool,
@@ -196,15 +196,23 @@ fn cut(text: &str, bytes_max: usize) -> &[u8] {
     text.get(..end.unwrap_or(0)).unwrap_or_default().as_bytes()
 }
 
-fn text_of(bytes: &[u8], bytes_max: usize) -> Result<String, FieldError> {
+fn text_of(bytes: &[u8], bytes_max: usize) -> Result<&str, FieldError> {
     let text = (bytes.len() <= bytes_max)
         .then(|| std::str::from_utf8(bytes).ok())
         .flatten();
-    text.map(str::to_owned).ok_or(FieldError::Text { field: "text" })
+    text.ok_or(FieldError::Text { field: "text" })
+}
+
+/// A text for a person's terminal: nothing in it may steer that, whoever wrote it.
+fn harmless(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 impl Control {
-    /// Appends the frame to `output`. An error's text is cut to [`ERROR_TEXT_BYTES_MAX`] at a character.
+    /// Appends the frame to `output`. A longer text of an error or an answer is cut at a character.
+    ///
+    /// # Panics
+    /// If a command is longer than [`COMMAND_BYTES_MAX`]: a part of it would be another command.
     pub fn encode(&self, output: &mut Vec<u8>) {
         match self {
             Control::Ready => encode_frame(output, kind::READY, |_| ()),
@@ -217,9 +225,13 @@ impl Control {
                 body.extend_from_slice(cut(text, ERROR_TEXT_BYTES_MAX));
             }),
             Control::Proof(proof) => encode_frame(output, kind::PROOF, |body| body.extend_from_slice(proof)),
-            Control::Command(text) => encode_frame(output, kind::COMMAND, |body| {
-                body.extend_from_slice(cut(text, COMMAND_BYTES_MAX));
-            }),
+            Control::Command(text) => {
+                let bytes = text.len();
+                assert!(bytes <= COMMAND_BYTES_MAX, "a command of {bytes} bytes: {text}");
+                encode_frame(output, kind::COMMAND, |body| {
+                    body.extend_from_slice(text.as_bytes())
+                });
+            }
             Control::Answer { accepted, text } => encode_frame(output, kind::ANSWER, |body| {
                 body.push(u8::from(*accepted));
                 body.extend_from_slice(cut(text, ANSWER_BYTES_MAX));
@@ -227,7 +239,8 @@ impl Control {
         }
     }
 
-    /// Reads the body of a control frame other than hello.
+    /// Reads the body of a control frame other than hello. Control characters in the text of an error or an answer
+    /// become blanks.
     ///
     /// # Errors
     /// [`FieldError::Kind`] for a kind that is none of these; else what is wrong with the body.
@@ -242,11 +255,10 @@ impl Control {
             }
             kind::ERROR => {
                 let code = ErrorCode::from_code(fields.u8("code")?)?;
-                let text =
-                    std::str::from_utf8(fields.rest()).map_err(|_| FieldError::Text { field: "text" })?;
+                let text = text_of(fields.rest(), usize::MAX)?;
                 Ok(Control::Error {
                     code,
-                    text: text.to_owned(),
+                    text: harmless(text),
                 })
             }
             kind::PROOF => {
@@ -257,7 +269,10 @@ impl Control {
                     .map(Control::Proof)
                     .ok_or(FieldError::Truncated { field: "proof" })
             }
-            kind::COMMAND => text_of(fields.rest(), COMMAND_BYTES_MAX).map(Control::Command),
+            kind::COMMAND => {
+                let text = text_of(fields.rest(), COMMAND_BYTES_MAX)?;
+                Ok(Control::Command(text.to_owned()))
+            }
             kind::ANSWER => {
                 let accepted = match fields.u8("accepted")? {
                     0 => false,
@@ -269,7 +284,11 @@ impl Control {
                         });
                     }
                 };
-                text_of(fields.rest(), ANSWER_BYTES_MAX).map(|text| Control::Answer { accepted, text })
+                let text = text_of(fields.rest(), ANSWER_BYTES_MAX)?;
+                Ok(Control::Answer {
+                    accepted,
+                    text: harmless(text),
+                })
             }
             kind => Err(FieldError::Kind { kind }),
         }

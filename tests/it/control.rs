@@ -208,6 +208,14 @@ fn faults_are_begun_listed_and_ended() {
     }
     let refused = ask(&mut controller, "fault 7 partition all").unwrap_err();
     assert!(refused.contains("up to 8 are taken"), "{refused}");
+    for (command, part) in [
+        ("fault 9 loss 1 to 0 30%", "nothing for machine 0"),
+        ("fault 9 kill 1", "nothing for machine 0"),
+        ("fault 9 kill 2", "no machine 2"),
+    ] {
+        let refused = ask(&mut controller, command).unwrap_err();
+        assert!(refused.contains(part), "{refused}");
+    }
     let on = status(&mut controller).faults;
     let numbers: Vec<u32> = on.iter().map(|(id, _)| *id).collect();
     assert_eq!(numbers, [7, 8]);
@@ -313,7 +321,7 @@ fn other_frames_end_a_control_connection() {
     for (bytes, code) in [
         (frame(kind::READY, &[]), ErrorCode::UnexpectedFrame),
         (frame(kind::ANSWER, b"\x01yes"), ErrorCode::UnexpectedFrame),
-        (frame(kind::HELLO, b"CLKL"), ErrorCode::UnknownKind),
+        (frame(kind::HELLO, b"CLKL"), ErrorCode::UnexpectedFrame),
         (frame(0x10, &[1; 9]), ErrorCode::UnknownKind),
         (frame(kind::COMMAND, &[0xFF, 0xFE]), ErrorCode::Malformed),
         (

@@ -5,6 +5,7 @@ mod pictures;
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -426,6 +427,28 @@ impl Drop for Process {
     }
 }
 
+#[test]
+fn ctrl_c_ends_a_run_in_which_a_machine_stands_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "[[fault]]\nat = \"500ms\"\nfor = \"3s\"\ndo = \"pause 1\"\n";
+    fs::write(folder.path().join("pause.toml"), plan).unwrap();
+    let base = free_base_port(3);
+    let words = format!("run --rates 60,50,40 --duration 30s --base-port {base} --faults pause.toml");
+    // As at a terminal, Ctrl-C reaches every process of the group.
+    let run = command(&words, folder.path()).process_group(0).spawn().unwrap();
+    let run = Process(run);
+    let log = folder.path().join("logs/latest/machine-1.log");
+    eventually("the pause", || {
+        fs::read_to_string(&log).is_ok_and(|text| text.contains("# fault="))
+    });
+    let group = format!("-{}", run.0.id());
+    let sent = Command::new("kill").args(["-s", "INT", "--", &group]).status();
+    assert!(sent.unwrap().success());
+    assert_eq!(run.end(), Some(0), "it wakes, and says its last words");
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("# ended="), "{text}");
+}
+
 fn eventually(what: &str, condition: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(30);
     while !condition() {
@@ -451,12 +474,20 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let one = start(1, "--rates 60,50,40 --draw 4");
     let two = start(2, "--rates 60,50,40 --draw 4");
     eventually("talk", || (0..3).all(|id| has(id, "receive", 10)));
+    let again = || command("machine --id 1 --rejoin", folder.path());
+    let early = again()
+        .args(["--base-port", &free_base_port(3).to_string()])
+        .output();
+    let early = early.unwrap();
+    assert_eq!(early.status.code(), Some(2), "it still runs");
+    assert!(said(&early).contains("still runs"), "{}", said(&early));
     one.signal("KILL");
     assert_eq!(one.end(), None, "killed");
     eventually("the loss", || {
         has(0, "# link-lost", 1) && has(2, "# link-lost", 1)
     });
-    let one = start(1, "--rejoin");
+    // Where its peers are, the run's file says.
+    let one = Process(again().spawn().unwrap());
     eventually("the return", || {
         has(0, "incarnation=2", 1) && has(2, "incarnation=2", 1)
     });
@@ -470,11 +501,71 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let (verdict, summary) = inspect::check(&run).unwrap();
     assert!(verdict.is_valid() && verdict.endless.is_empty(), "{verdict}");
     assert_eq!(summary.machines[1].restarts, 1);
-    let again = command("machine --id 1 --rejoin", folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(again.status.code(), Some(2));
-    assert!(said(&again).contains("ended in order"), "{}", said(&again));
+    let late = again().output().unwrap();
+    assert_eq!(late.status.code(), Some(2));
+    assert!(said(&late).contains("ended in order"), "{}", said(&late));
+}
+
+#[test]
+fn a_machine_that_rejoins_alone_is_in_its_run_and_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = free_base_port(2);
+    let secret = command("secret", folder.path()).output().unwrap();
+    assert_eq!(secret.status.code(), Some(0));
+    let both: Vec<Process> = (0..2)
+        .map(|id| {
+            let words = format!(
+                "machine --id {id} --base-port {base} --on-peer-loss continue --rates 60,50 --duration 6s --secret-file clocklab.secret"
+            );
+            Process(command(&words, folder.path()).spawn().unwrap())
+        })
+        .collect();
+    let run = folder.path().join("logs/latest");
+    let text =
+        |machine: u16| fs::read_to_string(run.join(format!("machine-{machine}.log"))).unwrap_or_default();
+    eventually("talk", || {
+        (0..2).all(|machine| text(machine).contains(" receive "))
+    });
+    for machine in both {
+        machine.signal("KILL");
+        assert_eq!(machine.end(), None, "killed");
+    }
+    let again = || {
+        command("machine --id 1 --rejoin", folder.path())
+            .output()
+            .unwrap()
+    };
+    let described = run.join("run.json");
+    let whole = fs::read_to_string(&described).unwrap();
+    for (wrong, why) in [
+        ("{}", "does not describe a run"),
+        (&whole.replace("clocklab.secret", "lost.secret"), "lost.secret"),
+        (
+            &whole.replacen("\"127.0.0.1:", "\"127.0.0.1:1\", \"127.0.0.1:", 1),
+            "3 machines",
+        ),
+    ] {
+        fs::write(&described, wrong).unwrap();
+        let refused = again();
+        assert_eq!(refused.status.code(), Some(2), "{why}");
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+    }
+    fs::remove_file(&described).unwrap();
+    let refused = again();
+    assert!(said(&refused).contains("has no run.json"), "{}", said(&refused));
+    fs::write(&described, whole).unwrap();
+    let begun = Instant::now();
+    let alone = again();
+    assert_eq!(alone.status.code(), Some(0), "{}", said(&alone));
+    assert!(begun.elapsed() < Duration::from_secs(20), "it outlived its run");
+    assert!(
+        said(&alone).contains(&format!("127.0.0.1:{}", base + 1)),
+        "{}",
+        said(&alone)
+    );
+    assert!(text(1).contains("reason=duration"), "{}", said(&alone));
+    let (verdict, _) = inspect::check(&run).unwrap();
+    assert!(verdict.is_valid(), "{verdict}");
 }
 
 #[test]

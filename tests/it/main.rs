@@ -7,6 +7,7 @@
     reason = "tests may index, unwrap and read the clock: a panic is how a test fails; clippy.toml reaches only functions marked as tests"
 )]
 
+mod ahead;
 mod causality;
 mod check;
 mod clocks;

@@ -32,6 +32,10 @@ const ATTACKS: &[(&str, fn())] = &[
         an_impostor_gets_no_proof_and_no_link,
     ),
     (
+        "refuses a dialler in a machine's place, while the run goes on",
+        an_impostors_refusal_is_a_failed_dial,
+    ),
+    (
         "replays a recorded handshake",
         a_recorded_handshake_is_worth_nothing,
     ),
@@ -311,6 +315,62 @@ fn an_impostor_gets_no_proof_and_no_link() {
             "{error}"
         );
     }
+}
+
+/// Machine 0 of 2, which machine 1 dials: answers its hello, proves the secret, and verifies its proof.
+fn accepted(listener: &TcpListener) -> Peer {
+    let mut peer = Peer::of(listener.accept().unwrap().0);
+    let (kind, body) = peer.frame().unwrap();
+    assert_eq!(kind, kind::HELLO);
+    let theirs = Hello::decode(&body).unwrap();
+    let mine = Hello {
+        sender: MachineId(0),
+        receiver: MachineId(1),
+        trust: offer(Some(&secret())).unwrap(),
+        ..theirs.clone()
+    };
+    let handshake = Handshake {
+        dialler: &theirs,
+        accepter: &mine,
+    };
+    peer.hello(&mine);
+    peer.say(&Control::Proof(handshake.proof(&secret(), Role::Accepter)));
+    let proof = proof_of(&mut peer);
+    handshake.verify(&secret(), Role::Dialler, &proof).unwrap();
+    peer
+}
+
+#[test]
+fn an_impostors_refusal_is_a_failed_dial() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let own = free_addresses(1)[0];
+    let addresses = [listener.local_addr().unwrap(), own];
+    let config = Config {
+        on_peer_loss: OnPeerLoss::Continue,
+        ..with_secret(1, &addresses)
+    };
+    let machine = Running::start(config, 0);
+    let mut peer = accepted(&listener);
+    peer.say(&Control::Ready);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
+    drop(peer);
+    machine.wait_for(|input| matches!(input, Input::LinkDown { .. }));
+    for code in [
+        ErrorCode::WrongRun,
+        ErrorCode::NotAuthenticated,
+        ErrorCode::BadMagic,
+    ] {
+        let mut impostor = Peer::of(listener.accept().unwrap().0);
+        let text = "go away".to_owned();
+        impostor.say(&Control::Error { code, text });
+    }
+    let mut impostor = Peer::of(listener.accept().unwrap().0);
+    impostor.send(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let mut peer = accepted(&listener);
+    machine.wait_for(|input| matches!(input, Input::LinkUp { .. }));
+    machine.handle.stop(Reason::Interrupted);
+    peer.say(&goodbye(0, Reason::Interrupted));
+    machine.end().unwrap();
 }
 
 /// What passed through a relay, both ways.

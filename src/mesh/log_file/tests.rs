@@ -61,15 +61,36 @@ fn a_full_disk_keeps_whole_lines_and_nothing_after_the_gap() {
 }
 
 #[test]
-fn a_failed_write_is_told_once_and_by_name() {
+fn a_failed_write_is_told_every_time_and_by_name_and_waited_for_by_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = LogFile::new(folder.path(), header());
     log.open(&"first".parse().unwrap(), WallTime(0)).unwrap();
-    log.progress.lock().error = Some(io::ErrorKind::StorageFull.into());
-    let error = log.commit().unwrap_err().to_string();
-    assert!(
-        error.contains("first/machine-1.log") && error.contains("--logs"),
-        "{error}"
+    log.settle().unwrap();
+    let before = fs::read(log.path()).unwrap();
+    if let Some(sink) = &log.sink {
+        // Every write fails from here on.
+        sink.0.lock().unwrap().file = File::open(log.path()).unwrap();
+    }
+    let begun = std::time::Instant::now();
+    for _ in 0..3 {
+        log.record(WallTime(1), &Record::Paused);
+        let errors = [
+            log.settle().unwrap_err(),
+            log.commit().unwrap_err(),
+            log.close().unwrap_err(),
+        ];
+        for error in errors.map(|error| error.to_string()) {
+            assert!(
+                error.contains("first/machine-1.log") && error.contains("os error"),
+                "{error}"
+            );
+        }
+    }
+    assert!(begun.elapsed() < CLOSE_WAIT / 2, "{:?}", begun.elapsed());
+    assert_eq!(
+        fs::read(log.path()).unwrap(),
+        before,
+        "nothing is written after it"
     );
 }
 
@@ -104,7 +125,8 @@ fn a_new_life_writes_on_behind_the_last_whole_line() {
         log.close().unwrap();
         let whole = fs::read_to_string(log.path()).unwrap();
         fs::write(log.path(), format!("{whole}{torn}")).unwrap();
-        let mut log = LogFile::resumed(folder.path(), header());
+        let bytes = fs::metadata(log.path()).unwrap().len();
+        let mut log = LogFile::resumed(folder.path(), of_run(&run), bytes).unwrap();
         log.open(&run, WallTime(5)).unwrap();
         log.record(WallTime(6), &Record::Restarted { incarnation: 2 });
         log.close().unwrap();
@@ -115,7 +137,7 @@ fn a_new_life_writes_on_behind_the_last_whole_line() {
             "{behind}"
         );
     }
-    let absent = LogFile::resumed(folder.path(), header()).open(&"none".parse().unwrap(), WallTime(0));
+    let absent = LogFile::resumed(folder.path(), of_run(&"none".parse().unwrap()), 0);
     let error = absent.unwrap_err().to_string();
     assert!(
         error.contains("none/machine-1.log") && error.contains("--run"),
@@ -153,6 +175,45 @@ fn an_unusable_folder_is_an_error_that_names_it() {
         .open(&"run".parse().unwrap(), WallTime(0))
         .unwrap_err();
     assert!(error.to_string().contains("file/run"), "{error}");
+}
+
+#[test]
+fn a_log_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let run: RunId = "one".parse().unwrap();
+    let again = |bytes| LogFile::resumed(folder.path(), of_run(&run), bytes);
+    let length = || {
+        fs::metadata(folder.path().join("one/machine-1.log"))
+            .unwrap()
+            .len()
+    };
+    let refused = |bytes| again(bytes).unwrap_err().to_string();
+    let mut first = LogFile::new(folder.path(), header());
+    first.open(&run, WallTime(0)).unwrap();
+    first.settle().unwrap();
+    let error = refused(length());
+    assert!(
+        error.contains("one/machine-1.log") && error.contains("still runs"),
+        "{error}"
+    );
+    first.close().unwrap();
+    drop(first);
+    let second = again(length()).unwrap();
+    assert!(
+        refused(length()).contains("still runs"),
+        "a further life holds it, too"
+    );
+    drop(second);
+    let before = length() - 1;
+    let error = refused(before);
+    assert!(error.contains(&format!("had {before} bytes")), "{error}");
+}
+
+fn of_run(run: &RunId) -> Header {
+    Header {
+        run: run.clone(),
+        ..header()
+    }
 }
 
 fn header() -> Header {

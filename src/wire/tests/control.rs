@@ -151,6 +151,24 @@ fn a_long_text_is_cut_at_a_character() {
 }
 
 #[test]
+fn control_characters_of_a_text_come_as_blanks() {
+    let text = "no \x1b[31mRED\x1b]0;owned\x07 you\r\n\u{85}ü\x7f".to_owned();
+    let expected = "no  [31mRED ]0;owned  you   ü ";
+    assert_eq!(decode(&encoded(&error_of(text.clone()))), Ok(error_of(expected)));
+    let [answer, clean] = [text, expected.to_owned()].map(|text| Control::Answer {
+        accepted: false,
+        text,
+    });
+    assert_eq!(decode(&encoded(&answer)), Ok(clean));
+}
+
+#[test]
+#[should_panic(expected = "a command of 401 bytes")]
+fn a_command_is_never_cut() {
+    encoded(&Control::Command("x".repeat(COMMAND_BYTES_MAX + 1)));
+}
+
+#[test]
 fn codes_and_names_lead_to_the_same_value() {
     for reason in Reason::ALL {
         assert_eq!(Reason::from_code(reason.code()), Ok(*reason));
@@ -178,8 +196,12 @@ proptest! {
     }
 
     #[test]
-    fn what_decodes_encodes_to_the_same_bytes(kind in 0_u8..8, body in vec(0_u8..20, 0..6)) {
+    fn what_decodes_encodes_to_the_same_bytes(kind in 0_u8..8, mut body in vec(0_u8..20, 0..6)) {
         if let Ok(control) = Control::decode(kind, &body) {
+            if matches!(control, Control::Error { .. } | Control::Answer { .. }) {
+                // Behind the code all of these bytes are control characters.
+                body[1..].fill(b' ');
+            }
             let mut frame = Vec::new();
             encode_frame(&mut frame, kind, |out| out.extend_from_slice(&body));
             prop_assert_eq!(encoded(&control), frame);
