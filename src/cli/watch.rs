@@ -66,7 +66,7 @@ struct TerminalArguments {
 /// What concerns the view in a browser.
 #[derive(Args, Debug)]
 struct WebArguments {
-    /// Serve a page on 127.0.0.1 instead, for browsers on this computer
+    /// Serve a page on 127.0.0.1 instead, for who is given the address that is printed
     #[arg(long, conflicts_with_all = ["once", "until_end", "no_color", "ascii"])]
     web: bool,
     /// The page's port; 0 is any that is free [default: the first free of 17000 to 17049]
@@ -170,8 +170,8 @@ fn web(arguments: &WatchArguments) -> anyhow::Result<Exit> {
         end.context("cannot catch signals")?;
     }
     print(&format!(
-        "open http://{}/ to watch {}; Ctrl-C ends\n",
-        server.address(),
+        "open {} to watch {}; Ctrl-C ends\n",
+        server.page_address(),
         arguments.folder.display()
     ))?;
     server.serve(stopped)?;

@@ -1,8 +1,10 @@
-// `clocklab watch --web` in a real browser, beside a real run: events arrive as they are logged, a reload and a server
-// that was away lose none, pointing at an event shows its past, and the controls say what they do, or why not.
+// `clocklab watch --web` in a real browser, beside a real run: only who has the address gets in, events arrive as they
+// are logged, a reload and a server that was away lose none, pointing at an event shows its past, and the controls say
+// what they do, or why not.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { launch } from "./browser.mjs";
@@ -15,11 +17,11 @@ const PATIENCE_MS = 15_000;
 const folder = join(WORK, "logs", RUN);
 const here = new URL(".", import.meta.url).pathname;
 
-/** Starts the server; gives its address, and how to end it. */
+/** Starts the server; gives the address that it prints, the page's own, and how to end it. */
 async function serve(port) {
   const server = spawn(CLOCKLAB, ["watch", "--web", "--port", String(port), folder], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(createInterface({ input: server.stdout }), "line");
-  const address = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(line);
+  const address = /(http:\/\/127\.0\.0\.1:(\d+)\/)\?key=[0-9a-f]+/.exec(line);
   assert.ok(address, line);
   const ended = once(server, "exit");
   const stop = async () => {
@@ -27,25 +29,27 @@ async function serve(port) {
     const [code] = await ended;
     assert.equal(code, 0, "Ctrl-C ends it in order");
   };
-  return { url: address[0], port: Number(address[1]), stop };
+  return { printed: address[0], url: address[1], port: Number(address[2]), stop };
 }
 
-/** Opens the page; `complaints` fills with console errors, exceptions and requests for anything but the server. */
-async function open(browser, url, options = {}) {
+/** Opens the page as it is printed; `complaints` fills with console errors, exceptions and requests for anything else. */
+async function open(browser, { printed, url }, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1300, height: 1000 }, ...options });
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => {
     // A server that is away is what one of the tests is about.
-    const isAway = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(message.text());
+    const isAway = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|status of 403/.test(message.text());
     if (["error", "warning"].includes(message.type()) && !isAway) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.stack ?? String(error)));
   page.on("request", (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith("data:")) complaints.push(`asks for ${request.url()}`);
   });
-  await page.goto(url);
-  return { page, complaints, close: () => context.close() };
+  await page.goto(printed);
+  // The key does not stay in the address bar.
+  await page.waitForURL(url);
+  return { context, page, complaints, close: () => context.close() };
 }
 
 const live = (page) => page.evaluate(() => window.clocklabLive.state);
@@ -61,8 +65,28 @@ async function grown(page, beyond) {
   return live(page);
 }
 
+/** Without the address that was printed nothing is served; with it also by a link on another site. */
+async function keys(browser, { printed, url }) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const refused = await page.goto(url);
+  assert.equal(refused.status(), 403);
+  assert.match(await page.textContent("body"), /the address that `clocklab watch --web` printed/);
+  const elsewhere = createServer((_, answer) => answer.setHeader("content-type", "text/html").end(`<a href="${printed}">watch</a>`));
+  await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+  await page.goto(`http://localhost:${elsewhere.address().port}/`);
+  await page.click("a");
+  await page.waitForURL(url);
+  await grown(page, 0);
+  await page.reload();
+  await grown(page, 0);
+  elsewhere.close();
+  await context.close();
+}
+
 async function test(browser, served) {
-  const { page, complaints, close } = await open(browser, served.url);
+  await keys(browser, served);
+  const { context, page, complaints, close } = await open(browser, served);
 
   // It grows: numbers, table and diagram.
   const first = await grown(page, 10);
@@ -82,7 +106,8 @@ async function test(browser, served) {
   assert.equal(reloaded.leftOut, 0);
   assert.ok(reloaded.received >= second.received);
 
-  // The server goes away and comes back: the page goes on where it was, without beginning anew.
+  // The server goes away and another one comes: the page says what to do, and goes on where it was, without beginning
+  // anew, as soon as somebody has opened the new address.
   const beforehand = await live(page);
   await page.evaluate(() => (document.body.dataset.mark = "same page"));
   await served.stop();
@@ -90,6 +115,12 @@ async function test(browser, served) {
   assert.match(await page.textContent("#why-not"), /lost its server/);
   assert.ok(await page.isDisabled("text=Pause all"));
   Object.assign(served, await serve(served.port));
+  await until(page, () => window.clocklabLive.state.connection === "refused");
+  assert.match(await page.textContent("#why-not"), /open the address/);
+  const opener = await context.newPage();
+  await opener.goto(served.printed);
+  await opener.waitForURL(served.url);
+  await opener.close();
   await until(page, () => window.clocklabLive.state.connection === "connected");
   const after = await grown(page, beforehand.received + 10);
   assert.equal(after.leftOut, 0);
@@ -156,7 +187,7 @@ async function test(browser, served) {
   await close();
 
   // A phone that comes late: nothing is wider than the screen.
-  const phone = await open(browser, served.url, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
+  const phone = await open(browser, served, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
   const late = await grown(phone.page, 0);
   assert.equal(late.received + late.leftOut, logged);
   assert.equal(await phone.page.evaluate(() => document.documentElement.scrollWidth), 390);

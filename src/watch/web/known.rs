@@ -159,14 +159,6 @@ impl Known {
             && self.states().all(|state| state.ended.is_some())
     }
 
-    /// The machine that a question is put to: one that should be able to answer.
-    pub(super) fn anyone(&self) -> Option<MachineId> {
-        let alive = self
-            .states()
-            .find(|state| state.ended.is_none() && state.down.is_none());
-        alive.map(|state| MachineId(state.id()))
-    }
-
     /// Lines that stand behind `positions`.
     pub(super) fn lines_behind(&self, positions: &Positions) -> u64 {
         let behind = |(machine, known): (&MachineId, &Machine)| {

@@ -30,8 +30,15 @@ use futures_util::future::{self, Either};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{commands, guard::Guard, hands::Hands, known::Known, page::Page, stream::Cursor};
-use crate::{control::Command, wire::Secret};
+use super::{
+    commands,
+    guard::{Entry, Guard},
+    hands::Hands,
+    known::Known,
+    page::Page,
+    stream::Cursor,
+};
+use crate::{control::Command, units::MachineId, wire::Secret};
 
 /// The ports that are tried where none is asked for.
 const PORTS: std::ops::RangeInclusive<u16> = 17_000..=17_049;
@@ -68,9 +75,9 @@ pub enum WebError {
     /// Something else that the system refused.
     #[error("the live page cannot be served: {0}")]
     System(#[from] io::Error),
-    /// There are no random numbers for the page's token.
-    #[error("no random numbers for the page's token: {0}")]
-    Token(String),
+    /// There are no random numbers for the server's key.
+    #[error("no random numbers for the page's key: {0}")]
+    Key(String),
 }
 
 /// A server that listens, and serves when told to.
@@ -96,9 +103,18 @@ pub(super) struct Shared {
     pub(super) browsers: AtomicUsize,
     /// Commands that wait for machines.
     pub(super) commands: AtomicUsize,
-    no_control: Mutex<Option<String>>,
+    reach: Mutex<Reach>,
     guard: Guard,
     page: Page,
+}
+
+/// Whether the machines of a run that goes on can be given commands, as far as it was tried.
+#[derive(Debug, Default)]
+struct Reach {
+    /// The machine that answered last.
+    answered: Option<MachineId>,
+    /// Why none answers.
+    why_not: Option<String>,
 }
 
 impl Server {
@@ -122,14 +138,14 @@ impl Server {
         };
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let guard = Guard::new(address.port()).map_err(WebError::Token)?;
+        let guard = Guard::new(address.port()).map_err(WebError::Key)?;
         let shared = Arc::new(Shared {
             known: Mutex::new(Known::new(folder)),
             hands: Mutex::new(Hands::new(secret)),
             browsers: AtomicUsize::new(0),
             commands: AtomicUsize::new(0),
-            no_control: Mutex::new(Some("the run has not started yet".to_owned())),
-            page: Page::new(guard.token()),
+            reach: Mutex::new(Reach::default()),
+            page: Page::new(),
             guard,
         });
         Ok(Self {
@@ -143,6 +159,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that opens the page, with the key that every request has to bring.
+    #[must_use]
+    pub fn page_address(&self) -> String {
+        format!("http://{}{}", self.address, self.shared.guard.path())
     }
 
     /// Serves until something can be read from `stop`, or its other end is closed.
@@ -183,10 +205,7 @@ impl Server {
 
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route(
-            "/",
-            get(|State(shared): State<Arc<Shared>>| async move { shared.page.html() }),
-        )
+        .route("/", get(async || Page::html()))
         .route(
             "/page.css",
             get(|State(shared): State<Arc<Shared>>| async move { shared.page.style() }),
@@ -207,9 +226,10 @@ fn routes(shared: Arc<Shared>) -> Router {
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let judged = shared
         .guard
-        .judge(request.method(), request.uri().path(), request.headers());
+        .judge(request.method(), request.uri(), request.headers());
     let mut response = match judged {
-        Ok(()) => next.run(request).await,
+        Ok(Entry::Granted) => next.run(request).await,
+        Ok(Entry::Welcome) => shared.guard.welcome(),
         Err(refusal) => refusal.into_response(),
     };
     let headers = response.headers_mut();
@@ -218,6 +238,10 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
@@ -242,6 +266,7 @@ async fn events(State(shared): State<Arc<Shared>>, Query(back): Query<Back>, hea
 
 /// How every machine is, for programs.
 async fn state(State(shared): State<Arc<Shared>>) -> Response {
+    let no_control = shared.why_no_control();
     let known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
     let states: Vec<_> = known.states().collect();
     Json(serde_json::json!({
@@ -252,7 +277,7 @@ async fn state(State(shared): State<Arc<Shared>>) -> Response {
         "now": now_us(),
         "events": known.events,
         "ended": known.has_ended(),
-        "no_control": shared.why_no_control(),
+        "no_control": no_control,
         "states": states,
     }))
     .into_response()
@@ -286,17 +311,17 @@ async fn read(shared: Arc<Shared>) -> Infallible {
     }
 }
 
-/// Finds out whether machines can be given commands.
+/// Finds out whether machines can be given commands, while somebody looks.
 async fn ask(shared: Arc<Shared>) -> Infallible {
     loop {
-        if shared.browsers.load(Ordering::SeqCst) > 0 {
-            let asker = Arc::clone(&shared);
-            let _ = tokio::task::spawn_blocking(move || asker.ask()).await;
-        }
         // A page that has just been opened need not wait long.
         let wait = if shared.browsers.load(Ordering::SeqCst) > 0 {
+            let asker = Arc::clone(&shared);
+            let _ = tokio::task::spawn_blocking(move || asker.ask()).await;
             ASK_EVERY
         } else {
+            // What was found out before would soon be wrong.
+            shared.note(Reach::default());
             LOOK_EVERY
         };
         tokio::time::sleep(wait).await;
@@ -304,10 +329,21 @@ async fn ask(shared: Arc<Shared>) -> Infallible {
 }
 
 impl Shared {
-    /// Why no command can be given.
+    /// Why no command can be given: by the logs, or because no machine answers.
     pub(super) fn why_no_control(&self) -> Option<String> {
-        let why = self.no_control.lock().unwrap_or_else(PoisonError::into_inner);
-        why.clone()
+        self.why_no_run().map(str::to_owned).or_else(|| {
+            let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+            reach.why_not.clone()
+        })
+    }
+
+    fn why_no_run(&self) -> Option<&'static str> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.machines {
+            0 => Some("the run has not started yet"),
+            _ if known.has_ended() => Some("the run has ended"),
+            _ => None,
+        }
     }
 
     /// The folder of the run, resolved once it is there.
@@ -316,33 +352,44 @@ impl Shared {
         known.folder().to_owned()
     }
 
-    /// Puts a question to one machine, to see whether it can be reached.
+    /// Puts a question to the machine that answered last, or to all if that one does not: one answer is enough.
     fn ask(&self) {
+        if self.why_no_run().is_some() {
+            return;
+        }
         let folder = self.folder();
-        let (machines, has_ended, anyone) = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.machines, known.has_ended(), known.anyone())
+        let last = {
+            let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+            reach.answered
         };
-        let why = if machines == 0 {
-            Some("the run has not started yet".to_owned())
-        } else if has_ended {
-            Some("the run has ended".to_owned())
-        } else {
-            match anyone {
-                None => Some("no machine is there to answer".to_owned()),
-                Some(machine) => {
-                    let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
-                    match hands.ask(&folder, Some(machine), &Command::Status) {
-                        Ok(said) => said
-                            .into_iter()
-                            .find_map(|(_, answer)| answer.err())
-                            .map(|error| error.to_string()),
-                        Err(error) => Some(error),
-                    }
-                }
+        let by_last = last.map(|machine| self.try_reach(&folder, Some(machine)));
+        let reach = by_last.filter(|reach| reach.answered.is_some());
+        self.note(reach.unwrap_or_else(|| self.try_reach(&folder, None)));
+    }
+
+    fn try_reach(&self, folder: &Path, machine: Option<MachineId>) -> Reach {
+        let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = match hands.ask(folder, machine, &Command::Status) {
+            Ok(said) => said,
+            Err(error) => {
+                return Reach {
+                    answered: None,
+                    why_not: Some(error),
+                };
             }
         };
-        *self.no_control.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        let answered = said.iter().find(|(_, answer)| answer.is_ok());
+        let answered = answered.map(|(machine, _)| *machine);
+        let mut errors = said.into_iter().filter_map(|(_, answer)| answer.err());
+        let why_not = match answered {
+            Some(_) => None,
+            None => errors.next().map(|error| error.to_string()),
+        };
+        Reach { answered, why_not }
+    }
+
+    fn note(&self, reach: Reach) {
+        *self.reach.lock().unwrap_or_else(PoisonError::into_inner) = reach;
     }
 }
 

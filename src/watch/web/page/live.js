@@ -9,6 +9,10 @@ const RETRY_MS = 1000;
 /** Behind this, the page says so in colour, in microseconds. */
 const BEHIND_US = 250_000;
 
+/** What the connection is called while there is none, and what is said of a server that does not know this page. */
+const [LOST, REFUSED] = ["lost: trying again", "refused"];
+const REFUSED_WORDS = "the server was started anew: open the address that `clocklab watch --web` printed, and this page goes on";
+
 const store = makeStore();
 let [connection, skew, wasEnded, lastId, texts, batches] = ["connecting", null, false, "", 0, 0];
 
@@ -53,34 +57,20 @@ function take(event) {
 /** Listens; the browser comes back by itself with the id of the last batch, and where it does not, we do. */
 function connect() {
   const source = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
-  source.onopen = () => {
-    // The server may have been started anew.
-    if (batches > 0) refreshToken().catch(() => {});
-    setConnection("connected");
-  };
+  source.onopen = () => setConnection("connected");
   source.onmessage = take;
-  source.onerror = () => {
-    setConnection("lost: trying again", "connection lost, trying again");
-    if (source.readyState !== EventSource.CLOSED) return;
+  source.onerror = async () => {
+    if (source.readyState !== EventSource.CLOSED) {
+      setConnection(LOST, "connection lost, trying again");
+      return;
+    }
     source.close();
+    // A server that was started anew has another key.
+    const isRefused = await fetch("/state").then(({ status }) => status === 403, () => false);
+    if (isRefused) setConnection(REFUSED, REFUSED_WORDS);
+    else setConnection(LOST, "connection lost, trying again");
     setTimeout(connect, RETRY_MS);
   };
-}
-
-/** The token that the server gave with the page; a server that was started anew has another. */
-let token = document.querySelector("meta[name=clocklab-token]").content;
-async function refreshToken() {
-  const page = await (await fetch("/")).text();
-  token = /name="clocklab-token" content="([0-9a-f]+)"/.exec(page)?.[1] ?? token;
-}
-
-async function post(order) {
-  const ask = () =>
-    fetch("/command", { method: "POST", headers: { "content-type": "application/json", "x-clocklab-token": token }, body: JSON.stringify(order) });
-  const answer = await ask();
-  if (answer.status !== 403) return answer;
-  await refreshToken();
-  return ask();
 }
 
 /** Gives a command and writes down what each machine answered. */
@@ -89,7 +79,7 @@ async function send(order) {
   log.command(nowUs(), who + (order.command ?? `fault ${order.fault}`));
   let said;
   try {
-    const answer = await post(order);
+    const answer = await fetch("/command", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(order) });
     const text = await answer.text();
     try {
       said = JSON.parse(text);
@@ -131,7 +121,8 @@ function showHead() {
   const isLive = diagram.follows && !store.ended && behind !== null;
   setText(byId("behind"), isLive ? `${whole(behind / 1000)} ms` : diagram.follows ? "–" : "standing still");
   byId("behind").dataset.mood = isLive && behind > BEHIND_US ? "bad" : "plain";
-  const reason = connection === "connected" ? store.noControl : "this page has lost its server";
+  const lost = connection === REFUSED ? REFUSED_WORDS : "this page has lost its server";
+  const reason = connection === "connected" ? store.noControl : lost;
   setText(byId("why-not"), reason ? `No commands now: ${reason}.` : "");
   controls(reason);
   table(store, performance.now(), !reason);
