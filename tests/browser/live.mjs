@@ -216,6 +216,14 @@ async function commands(page) {
   assert.match(await page.textContent("#state"), /1 fault on/);
   await page.click('.on li button');
   await until(page, () => document.querySelectorAll(".on li").length === 0);
+
+  // A jump is over as soon as it is done.
+  await page.selectOption("#kind", "jump");
+  assert.match(await page.textContent("#preview"), /^clocklab fault jump 0 100$/);
+  await page.click('button:text-is("Break it")');
+  await until(page, () => document.getElementById("log").textContent.includes("jumps ahead by 100"));
+  await until(page, () => document.getElementById("state").textContent === "running");
+  assert.equal(await page.locator(".on li").count(), 0);
   const said = await page.$$eval("#log li", (all) => all.map((item) => item.textContent));
   for (const part of ["pause", "step 1", "resume", "begins: loss", "is over"]) assert.ok(said.some((text) => text.includes(part)), part);
 }

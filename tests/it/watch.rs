@@ -31,10 +31,14 @@ struct Run(Child);
 
 impl Run {
     fn start(logs: &Path, rates: &str, duration: &str) -> Self {
+        Self::start_with(logs, rates, duration, "")
+    }
+
+    fn start_with(logs: &Path, rates: &str, duration: &str, more: &str) -> Self {
         let machines = u16::try_from(rates.split(',').count()).unwrap();
         let port = free_base_port(machines);
         let words = format!(
-            "run --run demo --seed 7 --rates {rates} --duration {duration} --base-port {port} --logs {}",
+            "run --run demo --seed 7 --rates {rates} --duration {duration} --base-port {port} --logs {} {more}",
             logs.display()
         );
         Self(
@@ -176,6 +180,23 @@ fn the_full_screen_sees_every_event_and_gives_the_terminal_back() {
     let events = format!("{} events of 3 machines", events_logged(&folder));
     assert!(after.contains(&events), "{events}: {after}");
     assert!(!said.contains("\u{1b}[38;5;"), "no colour was asked for");
+}
+
+#[test]
+fn a_run_in_which_a_machine_was_killed_for_good_ends_for_those_who_watch() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = logs.path().join("demo");
+    let faults = logs.path().join("kill.toml");
+    fs::write(&faults, "[[fault]]\nat = \"500ms\"\ndo = \"kill 2\"\n").unwrap();
+    let more = format!("--faults {}", faults.display());
+    let mut run = Run::start_with(logs.path(), "60,40,10", "2s", &more);
+    run.end();
+    let picture = text(&once(&folder, "").stdout);
+    assert!(picture.starts_with(" demo  ended"), "{picture}");
+    assert!(picture.contains("killed"), "{picture}");
+    if let Some(output) = in_a_terminal(&format!("--until-end {}", folder.display()), "xterm") {
+        assert!(output.status.success(), "{}", text(&output.stdout));
+    }
 }
 
 #[test]

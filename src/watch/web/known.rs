@@ -10,7 +10,7 @@ use super::{remark::Remark, state::State};
 use crate::{
     trace::{Event, Header, Kind, Record, WallTime, copies},
     units::MachineId,
-    watch::{Follower, News, Position, Positions, What},
+    watch::{Follower, News, Position, Positions, Standing, What, scene::is_over},
 };
 
 /// Bytes of each log that one look reads.
@@ -55,6 +55,7 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Machine {
     now: State,
+    standing: Standing,
     /// Messages waiting behind its last event, as its log says.
     queue: u64,
     /// When messages were sent to it since then, which no fault holds up: on their way or waiting.
@@ -152,11 +153,10 @@ impl Known {
         self.known.values().map(|machine| &machine.now)
     }
 
-    /// Whether every machine of the run has ended.
+    /// Whether no machine of the run is to do anything more.
     pub(super) fn has_ended(&self) -> bool {
-        self.machines > 0
-            && self.known.len() == usize::from(self.machines)
-            && self.states().all(|state| state.ended.is_some())
+        let standings = self.known.iter().map(|(id, machine)| (*id, &machine.standing));
+        is_over(self.machines, standings)
     }
 
     /// Lines that stand behind `positions`.
@@ -218,6 +218,7 @@ impl Known {
         let now = State::new(machine, header);
         let machine = self.known.entry(machine).or_insert_with(|| Machine {
             now: State::default(),
+            standing: Standing::default(),
             queue: 0,
             sent: VecDeque::new(),
             at: Position::default(),
@@ -254,7 +255,7 @@ impl Known {
             }
             return;
         }
-        known.remark(record);
+        known.remark(at, record);
         if let Some(remark) = Remark::new(machine, line, at, record) {
             self.remarks.push_back(remark);
             if self.remarks.len() > REMARKS_MAX {
@@ -298,8 +299,9 @@ impl Machine {
         self.count();
     }
 
-    fn remark(&mut self, record: &Record) {
-        self.now.remark(record);
+    fn remark(&mut self, at: WallTime, record: &Record) {
+        self.standing.take(at, record);
+        self.now.remark(record, &self.standing);
         match record {
             // The queue is lost with the process.
             Record::Restarted { .. } => {

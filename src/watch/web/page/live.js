@@ -135,7 +135,10 @@ function stateOfRun(states, machines) {
   if (states.length < machines) return [`${states.length} of ${machines} machines have started`, "held"];
   const faults = new Set(states.flatMap((state) => state.faults.map((fault) => fault.id)));
   const paused = states.filter((state) => state.paused).length;
-  const on = faults.size === 0 ? "" : faults.size === 1 ? ", 1 fault on" : `, ${faults.size} faults on`;
+  // Of one that stands still the fault is on.
+  const down = states.filter((state) => state.down && state.faults.length === 0).length;
+  const counted = (count, one, several) => (count === 0 ? "" : count === 1 ? `, 1 ${one}` : `, ${count} ${several}`);
+  const on = counted(down, "machine down", "machines down") + counted(faults.size, "fault on", "faults on");
   if (paused > 0) return [paused === states.length ? `paused${on}` : `${paused} of ${states.length} machines paused${on}`, "held"];
   return [`running${on}`, on ? "bad" : "good"];
 }
