@@ -126,6 +126,8 @@ async function test(browser, served) {
   assert.equal(after.leftOut, 0);
   assert.equal(await page.evaluate(() => document.body.dataset.mark), "same page");
 
+  await hidden(page, context, served);
+
   // Frozen, the run goes on and the diagram stands still; pointing shows the past that the logs say.
   await page.click("#follow");
   assert.equal((await live(page)).follows, false);
@@ -174,8 +176,10 @@ async function test(browser, served) {
 
   // The end: everything that the logs hold came exactly once, and what cannot be done says why.
   await page.waitForFunction(() => window.clocklabLive.state.ended, null, { timeout: (SECONDS + 15) * 1000 });
-  const logged = [...readRun(folder).keys()].length;
+  const names = [...readRun(folder).keys()].sort();
+  const logged = names.length;
   await until(page, (count) => window.clocklabLive.state.received === count, logged);
+  assert.deepEqual((await page.evaluate(() => clocklabLive.names)).sort(), names);
   await until(page, () => document.getElementById("why-not").textContent.includes("the run has ended"));
   for (const button of ["Pause all", "Resume", "Mend all", "Break it"]) {
     assert.ok(await page.isDisabled(`button:text-is("${button}")`), button);
@@ -193,6 +197,34 @@ async function test(browser, served) {
   assert.equal(await phone.page.evaluate(() => document.documentElement.scrollWidth), 390);
   assert.deepEqual(phone.complaints, []);
   await phone.close();
+}
+
+/** A tab that nobody sees takes none of the browser's six connections, and misses nothing. */
+async function hidden(page, context, { url }) {
+  const hide = (one, isHidden) => one.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isHidden);
+  const others = [];
+  for (let i = 0; i < 6; i++) {
+    const other = await context.newPage();
+    others.push(other);
+    await other.goto(url);
+    await until(other, () => window.clocklabLive.state.connection === "connected");
+    await hide(other, true);
+  }
+  await hide(page, true);
+  const { received, connection } = await live(page);
+  assert.equal(connection, "resting");
+  // While another tab sees the run go on.
+  await hide(others[0], false);
+  await grown(others[0], received + 10);
+  assert.equal((await live(page)).received, received);
+  await hide(page, false);
+  const back = await grown(page, received + 10);
+  assert.deepEqual([back.leftOut, back.connection], [0, "connected"]);
+  assert.equal(await page.evaluate(() => document.body.dataset.mark), "same page");
+  for (const other of others) await other.close();
 }
 
 /** Time in hand, on the real machines: pause, one tick of one, of all, resume; and a fault with its number. */

@@ -9,12 +9,16 @@ const RETRY_MS = 1000;
 /** Behind this, the page says so in colour, in microseconds. */
 const BEHIND_US = 250_000;
 
-/** What the connection is called while there is none, and what is said of a server that does not know this page. */
-const [LOST, REFUSED] = ["lost: trying again", "refused"];
-const REFUSED_WORDS = "the server was started anew: open the address that `clocklab watch --web` printed, and this page goes on";
+/** What the connection is called while there is none, and why no command can be given then. */
+const [LOST, REFUSED, RESTING] = ["lost: trying again", "refused", "resting"];
+const WHY = {
+  [REFUSED]: "the server was started anew: open the address that `clocklab watch --web` printed, and this page goes on",
+  [RESTING]: "this page rests while it is hidden",
+};
 
 const store = makeStore();
 let [connection, skew, wasEnded, lastId, texts, batches] = ["connecting", null, false, "", 0, 0];
+let [source, retry] = [null, 0];
 
 /** The server's time, in microseconds since 1970. */
 const nowUs = () => Date.now() * 1000 - (skew ?? 0);
@@ -56,20 +60,29 @@ function take(event) {
 
 /** Listens; the browser comes back by itself with the id of the last batch, and where it does not, we do. */
 function connect() {
-  const source = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
-  source.onopen = () => setConnection("connected");
-  source.onmessage = take;
-  source.onerror = async () => {
-    if (source.readyState !== EventSource.CLOSED) {
+  clearTimeout(retry);
+  source?.close();
+  source = null;
+  // A browser has six connections to a server for all its tabs: one that nobody sees keeps none.
+  if (document.hidden) {
+    setConnection(RESTING, "");
+    return;
+  }
+  const mine = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
+  source = mine;
+  mine.onopen = () => setConnection("connected", connection === RESTING ? "" : undefined);
+  mine.onmessage = take;
+  mine.onerror = async () => {
+    if (mine.readyState !== EventSource.CLOSED) {
       setConnection(LOST, "connection lost, trying again");
       return;
     }
-    source.close();
     // A server that was started anew has another key.
     const isRefused = await fetch("/state").then(({ status }) => status === 403, () => false);
-    if (isRefused) setConnection(REFUSED, REFUSED_WORDS);
+    if (source !== mine) return;
+    if (isRefused) setConnection(REFUSED, WHY[REFUSED]);
     else setConnection(LOST, "connection lost, trying again");
-    setTimeout(connect, RETRY_MS);
+    retry = setTimeout(connect, RETRY_MS);
   };
 }
 
@@ -121,8 +134,7 @@ function showHead() {
   const isLive = diagram.follows && !store.ended && behind !== null;
   setText(byId("behind"), isLive ? `${whole(behind / 1000)} ms` : diagram.follows ? "–" : "standing still");
   byId("behind").dataset.mood = isLive && behind > BEHIND_US ? "bad" : "plain";
-  const lost = connection === REFUSED ? REFUSED_WORDS : "this page has lost its server";
-  const reason = connection === "connected" ? store.noControl : lost;
+  const reason = connection === "connected" ? store.noControl : WHY[connection] ?? "this page has lost its server";
   setText(byId("why-not"), reason ? `No commands now: ${reason}.` : "");
   controls(reason);
   table(store, performance.now(), !reason);
@@ -163,7 +175,12 @@ window.clocklabLive = Object.freeze({
     const { follows, updates, behind, updateMs, dataMs } = diagram;
     return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, updateMs, dataMs, connection, batches, lastId };
   },
+  /** The events that it keeps, by name. */
+  get names() {
+    return [...store.lanes].flatMap(([id, { clock }]) => clock.map((value) => `${id}:${value}`));
+  },
 });
 
+document.addEventListener("visibilitychange", connect);
 connect();
 requestAnimationFrame(frame);
