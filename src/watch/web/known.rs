@@ -87,7 +87,7 @@ impl Known {
     /// Nothing yet of the run in `folder`.
     pub(super) fn new(folder: &Path) -> Self {
         Self {
-            follower: Follower::from(folder, Positions::new(), LOOK_BYTES),
+            follower: Follower::from(folder, Positions::new(), 0, LOOK_BYTES),
             is_resolved: false,
             news: Vec::new(),
             run: None,
@@ -109,7 +109,7 @@ impl Known {
         if !self.is_resolved
             && let Ok(folder) = fs::canonicalize(self.follower.folder())
         {
-            self.follower = Follower::from(&folder, Positions::new(), LOOK_BYTES);
+            self.follower = Follower::from(&folder, Positions::new(), 0, LOOK_BYTES);
             self.is_resolved = true;
         }
         let mut news = std::mem::take(&mut self.news);
