@@ -27,6 +27,8 @@ use axum::{
     serve::ListenerExt,
 };
 use futures_util::future::{self, Either};
+#[cfg(target_os = "linux")]
+use rustix::net::sockopt;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -51,6 +53,9 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Most browsers at once.
 const BROWSERS_MAX: usize = 32;
+
+/// How long a browser may take nothing of what it was sent; it comes back with its place in the logs.
+const TAKE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Most bytes of a command.
 const COMMAND_BYTES_MAX: usize = 4096;
@@ -84,7 +89,8 @@ pub enum WebError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) take_within: Duration,
 }
 
 impl std::fmt::Debug for Server {
@@ -152,6 +158,7 @@ impl Server {
             listener,
             address,
             shared,
+            take_within: TAKE_WITHIN,
         })
     }
 
@@ -185,9 +192,11 @@ impl Server {
         stop.set_nonblocking(true)?;
         let stop = tokio::net::UnixStream::from_std(stop)?;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        // Small messages go out at once.
-        let listener = listener.tap_io(|stream| {
+        let take_within = self.take_within;
+        let listener = listener.tap_io(move |stream| {
+            // Small messages go out at once.
             let _ = stream.set_nodelay(true);
+            end_if_stuck(stream, take_within);
         });
         let serving = axum::serve(listener, routes(Arc::clone(&self.shared)));
         let reading = read(Arc::clone(&self.shared));
@@ -201,6 +210,18 @@ impl Server {
             Either::Right(_) => Ok(()),
         }
     }
+}
+
+/// Ends a connection whose other side takes nothing for so long, which would keep its place among the browsers for ever.
+/// Only Linux can.
+fn end_if_stuck(stream: &tokio::net::TcpStream, take_within: Duration) {
+    #[cfg(target_os = "linux")]
+    {
+        let millis = u32::try_from(take_within.as_millis()).unwrap_or(u32::MAX);
+        let _ = sockopt::set_tcp_user_timeout(stream, millis);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, take_within);
 }
 
 fn routes(shared: Arc<Shared>) -> Router {

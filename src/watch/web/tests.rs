@@ -9,7 +9,11 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
     path::Path,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -32,7 +36,10 @@ struct Served {
 
 impl Served {
     fn start(folder: &Path, port: u16) -> Self {
-        let server = Server::bind(folder, Some(port), None).unwrap();
+        Self::serve(Server::bind(folder, Some(port), None).unwrap())
+    }
+
+    fn serve(server: Server) -> Self {
         let (address, page) = (server.address(), server.page_address());
         let (stop, stopped) = UnixStream::pair().unwrap();
         let serve = move || server.serve(stopped).unwrap();
@@ -381,6 +388,38 @@ fn a_slow_browser_holds_up_nobody_and_misses_nothing() {
     slow.until(200_001);
     assert!(slow.has_each_once() && quick.has_each_once());
     assert_eq!((slow.fresh, slow.left_out), (1, 0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_browser_that_takes_nothing_loses_its_place() {
+    use rustix::net::sockopt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut logs = [Log::new(folder.path(), 0), Log::new(folder.path(), 1)];
+    logs[0].grow(1);
+    let mut server = Server::bind(folder.path(), Some(0), None).unwrap();
+    server.take_within = Duration::from_millis(300);
+    let shared = Arc::clone(&server.shared);
+    let served = Served::serve(server);
+    let browsers = || shared.browsers.load(Ordering::SeqCst);
+    let (stuck, mut quick) = (served.listen(None), served.listen(None));
+    sockopt::set_socket_recv_buffer_size(stuck.stream.get_ref(), 4096).unwrap();
+    let begun = Instant::now();
+    while browsers() < 2 {
+        assert!(begun.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mut round = 0;
+    while browsers() > 1 {
+        assert!(begun.elapsed() < PATIENCE, "{} browsers", browsers());
+        round += 1;
+        logs[0].grow(2500);
+        quick.until(1 + round * 2500);
+    }
+    // Who reads stays, and misses nothing.
+    assert_eq!(browsers(), 1);
+    assert!(quick.has_each_once() && quick.fresh == 1);
 }
 
 #[test]
