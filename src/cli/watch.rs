@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     };
     let mut terminal = Terminal::take_over(look).map_err(|error| match error {
         TerminalError::NoTerminal | TerminalError::Dumb { .. } => Usage(error.to_string()).into(),
-        TerminalError::Io { .. } => anyhow::Error::from(error),
+        TerminalError::Panicked | TerminalError::Io { .. } => anyhow::Error::from(error),
     })?;
     let shown = terminal.show(&mut eyes, secret.as_ref().map(|file| &file.secret), ending);
     // The screen first, words afterwards.
