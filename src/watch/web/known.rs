@@ -114,10 +114,15 @@ impl Known {
         }
         let mut news = std::mem::take(&mut self.news);
         self.more = self.follower.look(&mut news)?;
+        // A machine is known before what others sent to it is read.
+        for News { machine, what } in &news {
+            if let What::Header(header) = what {
+                self.header(*machine, header);
+            }
+        }
         for News { machine, what } in news.drain(..) {
-            match what {
-                What::Header(header) => self.header(machine, &header),
-                What::Record { line, at, record } => self.record(machine, line, at, &record),
+            if let What::Record { line, at, record } = what {
+                self.record(machine, line, at, &record);
             }
         }
         self.news = news;
@@ -319,5 +324,34 @@ impl Machine {
 
     fn count(&mut self) {
         self.now.queue = self.queue + self.sent.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_to_a_machine_waits_there_though_its_log_is_read_later() {
+        let folder = tempfile::tempdir().unwrap();
+        for (id, lines) in [
+            (
+                0,
+                "2026-11-20T23:16:01.200000Z send tick=1 clock=1 to=1\n2026-11-20T23:16:01.900000Z send tick=2 clock=2 to=1\n",
+            ),
+            (
+                1,
+                "2026-11-20T23:16:01.500000Z receive tick=1 clock=2 from=0 sent=1 queue=0\n",
+            ),
+        ] {
+            let header = format!(
+                "# clocklab-log 1\n# machine={id} machines=2 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n"
+            );
+            fs::write(folder.path().join(format!("machine-{id}.log")), header + lines).unwrap();
+        }
+        let mut known = Known::new(folder.path());
+        known.look().unwrap();
+        let queues: Vec<u64> = known.states().map(|state| state.queue).collect();
+        assert_eq!(queues, [0, 1]);
     }
 }
