@@ -62,7 +62,7 @@ struct TerminalArguments {
 /// What concerns the view in a browser.
 #[derive(Args, Debug)]
 struct WebArguments {
-    /// Serve a page on 127.0.0.1 instead, for browsers on this computer
+    /// Serve a page on 127.0.0.1 instead, for who is given the address that is printed
     #[arg(long, conflicts_with_all = ["once", "until_end", "no_color", "ascii"])]
     web: bool,
     /// The page's port; 0 is any that is free [default: the first free of 17000 to 17049]
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     };
     let mut terminal = Terminal::take_over(look).map_err(|error| match error {
         TerminalError::NoTerminal | TerminalError::Dumb { .. } => Usage(error.to_string()).into(),
-        TerminalError::Io { .. } => anyhow::Error::from(error),
+        TerminalError::Panicked | TerminalError::Io { .. } => anyhow::Error::from(error),
     })?;
     let shown = terminal.show(&mut eyes, secret.as_ref(), ending);
     // The screen first, words afterwards.
@@ -160,8 +160,8 @@ fn web(arguments: &WatchArguments) -> anyhow::Result<Exit> {
         end.context("cannot catch signals")?;
     }
     print(&format!(
-        "open http://{}/ to watch {}; Ctrl-C ends\n",
-        server.address(),
+        "open {} to watch {}; Ctrl-C ends\n",
+        server.page_address(),
         arguments.folder.display()
     ))?;
     server.serve(stopped)?;

@@ -183,6 +183,15 @@ pub struct FaultNote {
     pub detail: String,
 }
 
+impl FaultNote {
+    /// Whether it is over as soon as it is done: no line says that it is mended. What a kill does to the process is said
+    /// by the life that follows, if one does.
+    #[must_use]
+    pub fn is_instant(&self) -> bool {
+        matches!(self.kind.as_str(), "kill" | "restart" | "jump")
+    }
+}
+
 /// The last line of a complete log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Footer {

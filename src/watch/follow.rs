@@ -29,8 +29,8 @@ pub struct Follower {
     logs: BTreeMap<MachineId, Followed>,
     /// Of logs that are to be read from within, and have not been found yet.
     wanted: Positions,
-    /// How many logs there will be, once one of them says.
-    machines: Option<usize>,
+    /// How many logs there will be; 0 until somebody says.
+    machines: u16,
 }
 
 /// A place in a log: behind a whole line.
@@ -83,19 +83,20 @@ impl Follower {
     /// Follows the run in `folder` from the start.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self::from(folder, Positions::new(), LOOK_BYTES)
+        Self::from(folder, Positions::new(), 0, LOOK_BYTES)
     }
 
-    /// Follows the run in `folder` from `positions` on, and logs that are not among them from their start; reads at
-    /// most `look_bytes` of each log in one look. A header before its position is no news.
+    /// Follows the run of so many `machines` (0: not known yet) in `folder` from `positions` on, and logs that are not
+    /// among them from their start; reads at most `look_bytes` of each log in one look. A header before its position is
+    /// no news. Looks into the folder until it has as many logs.
     #[must_use]
-    pub fn from(folder: &Path, positions: Positions, look_bytes: u64) -> Self {
+    pub fn from(folder: &Path, positions: Positions, machines: u16, look_bytes: u64) -> Self {
         Self {
             folder: folder.to_owned(),
             look_bytes: look_bytes.max(HEADER_BYTES_MAX),
             logs: BTreeMap::new(),
             wanted: positions,
-            machines: None,
+            machines,
         }
     }
 
@@ -119,7 +120,7 @@ impl Follower {
     /// # Errors
     /// What the system says of the folder or a log; a folder that is not there yet is no error.
     pub fn look(&mut self, news: &mut Vec<News>) -> io::Result<bool> {
-        if self.machines.is_none_or(|machines| self.logs.len() < machines) {
+        if self.machines == 0 || self.logs.len() < usize::from(self.machines) {
             self.find_logs()?;
         }
         let mut more = false;
@@ -127,7 +128,7 @@ impl Follower {
             let first = news.len();
             more |= log.look(*machine, self.look_bytes, news)?;
             if let Some(What::Header(header)) = news.get(first).map(|news| &news.what) {
-                self.machines = Some(usize::from(header.machines));
+                self.machines = header.machines;
             }
         }
         Ok(more)
@@ -263,7 +264,7 @@ mod tests {
         for (line, end) in (1..).zip(text.match_indices('\n').map(|(end, _)| end as u64 + 1)) {
             byte = end;
             let positions = Positions::from([(MachineId(0), Position { line, byte })]);
-            let mut follower = Follower::from(folder.path(), positions, 0);
+            let mut follower = Follower::from(folder.path(), positions, 0, 0);
             let mut news = Vec::new();
             follower.look(&mut news).unwrap();
             if line >= 2 {
@@ -276,6 +277,34 @@ mod tests {
             }
         }
         assert_eq!(byte, text.len() as u64);
+    }
+
+    #[test]
+    fn whoever_has_all_logs_looks_into_the_folder_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = |id: u16| {
+            let text = format!(
+                "# clocklab-log 1\n# machine={id} machines=2 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n"
+            );
+            std::fs::write(folder.path().join(format!("machine-{id}.log")), &text).unwrap();
+            text.len() as u64
+        };
+        let (line, byte) = (2, log(0));
+        let positions = Positions::from([(MachineId(0), Position { line, byte })]);
+        let mut within = Follower::from(folder.path(), positions, 2, 0);
+        let mut whole = Follower::new(folder.path());
+        // Nobody has a third log; who looked for one would find it.
+        for (id, news_within, news_whole) in [(0, 0, 1), (1, 1, 1), (2, 0, 0)] {
+            log(id);
+            let (mut of_within, mut of_whole) = (Vec::new(), Vec::new());
+            within.look(&mut of_within).unwrap();
+            whole.look(&mut of_whole).unwrap();
+            assert_eq!(
+                (of_within.len(), of_whole.len()),
+                (news_within, news_whole),
+                "{id}"
+            );
+        }
     }
 
     #[test]

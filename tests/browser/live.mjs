@@ -1,8 +1,10 @@
-// `clocklab watch --web` in a real browser, beside a real run: events arrive as they are logged, a reload and a server
-// that was away lose none, pointing at an event shows its past, and the controls say what they do, or why not.
+// `clocklab watch --web` in a real browser, beside a real run: only who has the address gets in, events arrive as they
+// are logged, a reload and a server that was away lose none, pointing at an event shows its past, and the controls say
+// what they do, or why not.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { launch } from "./browser.mjs";
@@ -15,11 +17,11 @@ const PATIENCE_MS = 15_000;
 const folder = join(WORK, "logs", RUN);
 const here = new URL(".", import.meta.url).pathname;
 
-/** Starts the server; gives its address, and how to end it. */
+/** Starts the server; gives the address that it prints, the page's own, and how to end it. */
 async function serve(port) {
   const server = spawn(CLOCKLAB, ["watch", "--web", "--port", String(port), folder], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(createInterface({ input: server.stdout }), "line");
-  const address = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(line);
+  const address = /(http:\/\/127\.0\.0\.1:(\d+)\/)\?key=[0-9a-f]+/.exec(line);
   assert.ok(address, line);
   const ended = once(server, "exit");
   const stop = async () => {
@@ -27,25 +29,27 @@ async function serve(port) {
     const [code] = await ended;
     assert.equal(code, 0, "Ctrl-C ends it in order");
   };
-  return { url: address[0], port: Number(address[1]), stop };
+  return { printed: address[0], url: address[1], port: Number(address[2]), stop };
 }
 
-/** Opens the page; `complaints` fills with console errors, exceptions and requests for anything but the server. */
-async function open(browser, url, options = {}) {
+/** Opens the page as it is printed; `complaints` fills with console errors, exceptions and requests for anything else. */
+async function open(browser, { printed, url }, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1300, height: 1000 }, ...options });
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => {
     // A server that is away is what one of the tests is about.
-    const isAway = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(message.text());
+    const isAway = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|status of 403/.test(message.text());
     if (["error", "warning"].includes(message.type()) && !isAway) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.stack ?? String(error)));
   page.on("request", (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith("data:")) complaints.push(`asks for ${request.url()}`);
   });
-  await page.goto(url);
-  return { page, complaints, close: () => context.close() };
+  await page.goto(printed);
+  // The key does not stay in the address bar.
+  await page.waitForURL(url);
+  return { context, page, complaints, close: () => context.close() };
 }
 
 const live = (page) => page.evaluate(() => window.clocklabLive.state);
@@ -61,8 +65,28 @@ async function grown(page, beyond) {
   return live(page);
 }
 
+/** Without the address that was printed nothing is served; with it also by a link on another site. */
+async function keys(browser, { printed, url }) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const refused = await page.goto(url);
+  assert.equal(refused.status(), 403);
+  assert.match(await page.textContent("body"), /the address that `clocklab watch --web` printed/);
+  const elsewhere = createServer((_, answer) => answer.setHeader("content-type", "text/html").end(`<a href="${printed}">watch</a>`));
+  await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+  await page.goto(`http://localhost:${elsewhere.address().port}/`);
+  await page.click("a");
+  await page.waitForURL(url);
+  await grown(page, 0);
+  await page.reload();
+  await grown(page, 0);
+  elsewhere.close();
+  await context.close();
+}
+
 async function test(browser, served) {
-  const { page, complaints, close } = await open(browser, served.url);
+  await keys(browser, served);
+  const { context, page, complaints, close } = await open(browser, served);
 
   // It grows: numbers, table and diagram.
   const first = await grown(page, 10);
@@ -82,7 +106,8 @@ async function test(browser, served) {
   assert.equal(reloaded.leftOut, 0);
   assert.ok(reloaded.received >= second.received);
 
-  // The server goes away and comes back: the page goes on where it was, without beginning anew.
+  // The server goes away and another one comes: the page says what to do, and goes on where it was, without beginning
+  // anew, as soon as somebody has opened the new address.
   const beforehand = await live(page);
   await page.evaluate(() => (document.body.dataset.mark = "same page"));
   await served.stop();
@@ -90,10 +115,18 @@ async function test(browser, served) {
   assert.match(await page.textContent("#why-not"), /lost its server/);
   assert.ok(await page.isDisabled("text=Pause all"));
   Object.assign(served, await serve(served.port));
+  await until(page, () => window.clocklabLive.state.connection === "refused");
+  assert.match(await page.textContent("#why-not"), /open the address/);
+  const opener = await context.newPage();
+  await opener.goto(served.printed);
+  await opener.waitForURL(served.url);
+  await opener.close();
   await until(page, () => window.clocklabLive.state.connection === "connected");
   const after = await grown(page, beforehand.received + 10);
   assert.equal(after.leftOut, 0);
   assert.equal(await page.evaluate(() => document.body.dataset.mark), "same page");
+
+  await hidden(page, context, served);
 
   // Frozen, the run goes on and the diagram stands still; pointing shows the past that the logs say.
   await page.click("#follow");
@@ -143,8 +176,10 @@ async function test(browser, served) {
 
   // The end: everything that the logs hold came exactly once, and what cannot be done says why.
   await page.waitForFunction(() => window.clocklabLive.state.ended, null, { timeout: (SECONDS + 15) * 1000 });
-  const logged = [...readRun(folder).keys()].length;
+  const names = [...readRun(folder).keys()].sort();
+  const logged = names.length;
   await until(page, (count) => window.clocklabLive.state.received === count, logged);
+  assert.deepEqual((await page.evaluate(() => clocklabLive.names)).sort(), names);
   await until(page, () => document.getElementById("why-not").textContent.includes("the run has ended"));
   for (const button of ["Pause all", "Resume", "Mend all", "Break it"]) {
     assert.ok(await page.isDisabled(`button:text-is("${button}")`), button);
@@ -156,12 +191,40 @@ async function test(browser, served) {
   await close();
 
   // A phone that comes late: nothing is wider than the screen.
-  const phone = await open(browser, served.url, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
+  const phone = await open(browser, served, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
   const late = await grown(phone.page, 0);
   assert.equal(late.received + late.leftOut, logged);
   assert.equal(await phone.page.evaluate(() => document.documentElement.scrollWidth), 390);
   assert.deepEqual(phone.complaints, []);
   await phone.close();
+}
+
+/** A tab that nobody sees takes none of the browser's six connections, and misses nothing. */
+async function hidden(page, context, { url }) {
+  const hide = (one, isHidden) => one.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isHidden);
+  const others = [];
+  for (let i = 0; i < 6; i++) {
+    const other = await context.newPage();
+    others.push(other);
+    await other.goto(url);
+    await until(other, () => window.clocklabLive.state.connection === "connected");
+    await hide(other, true);
+  }
+  await hide(page, true);
+  const { received, connection } = await live(page);
+  assert.equal(connection, "resting");
+  // While another tab sees the run go on.
+  await hide(others[0], false);
+  await grown(others[0], received + 10);
+  assert.equal((await live(page)).received, received);
+  await hide(page, false);
+  const back = await grown(page, received + 10);
+  assert.deepEqual([back.leftOut, back.connection], [0, "connected"]);
+  assert.equal(await page.evaluate(() => document.body.dataset.mark), "same page");
+  for (const other of others) await other.close();
 }
 
 /** Time in hand, on the real machines: pause, one tick of one, of all, resume; and a fault with its number. */
@@ -185,6 +248,14 @@ async function commands(page) {
   assert.match(await page.textContent("#state"), /1 fault on/);
   await page.click('.on li button');
   await until(page, () => document.querySelectorAll(".on li").length === 0);
+
+  // A jump is over as soon as it is done.
+  await page.selectOption("#kind", "jump");
+  assert.match(await page.textContent("#preview"), /^clocklab fault jump 0 100$/);
+  await page.click('button:text-is("Break it")');
+  await until(page, () => document.getElementById("log").textContent.includes("jumps ahead by 100"));
+  await until(page, () => document.getElementById("state").textContent === "running");
+  assert.equal(await page.locator(".on li").count(), 0);
   const said = await page.$$eval("#log li", (all) => all.map((item) => item.textContent));
   for (const part of ["pause", "step 1", "resume", "begins: loss", "is over"]) assert.ok(said.some((text) => text.includes(part)), part);
 }

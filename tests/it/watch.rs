@@ -31,10 +31,14 @@ struct Run(Child);
 
 impl Run {
     fn start(logs: &Path, rates: &str, duration: &str) -> Self {
+        Self::start_with(logs, rates, duration, "")
+    }
+
+    fn start_with(logs: &Path, rates: &str, duration: &str, more: &str) -> Self {
         let machines = u16::try_from(rates.split(',').count()).unwrap();
         let port = free_base_port(machines);
         let words = format!(
-            "run --run demo --seed 7 --rates {rates} --duration {duration} --base-port {port} --logs {}",
+            "run --run demo --seed 7 --rates {rates} --duration {duration} --base-port {port} --logs {} {more}",
             logs.display()
         );
         Self(
@@ -137,12 +141,16 @@ fn without_a_terminal_or_a_run_the_mend_is_named() {
 
 /// A shell's command in a pseudo-terminal of 80 x 24.
 fn script(command: &str, term: &str) -> std::io::Result<Child> {
+    script_to(command, term, Stdio::piped())
+}
+
+fn script_to(command: &str, term: &str, output: Stdio) -> std::io::Result<Child> {
     let command = format!("stty rows 24 columns 80; {command}");
     Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("TERM", term)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(output)
         .stderr(Stdio::piped())
         .spawn()
 }
@@ -179,6 +187,23 @@ fn the_full_screen_sees_every_event_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_run_in_which_a_machine_was_killed_for_good_ends_for_those_who_watch() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = logs.path().join("demo");
+    let faults = logs.path().join("kill.toml");
+    fs::write(&faults, "[[fault]]\nat = \"500ms\"\ndo = \"kill 2\"\n").unwrap();
+    let more = format!("--faults {}", faults.display());
+    let mut run = Run::start_with(logs.path(), "60,40,10", "2s", &more);
+    run.end();
+    let picture = text(&once(&folder, "").stdout);
+    assert!(picture.starts_with(" demo  ended"), "{picture}");
+    assert!(picture.contains("killed"), "{picture}");
+    if let Some(output) = in_a_terminal(&format!("--until-end {}", folder.display()), "xterm") {
+        assert!(output.status.success(), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
 fn a_dumb_terminal_is_refused_with_words() {
     let Some(output) = in_a_terminal("logs/latest", "dumb") else {
         return;
@@ -193,46 +218,106 @@ fn a_dumb_terminal_is_refused_with_words() {
 
 #[test]
 fn a_signal_ends_the_view_in_order() {
-    let logs = tempfile::tempdir().unwrap();
-    // `exec` makes the view the shell's own process, so that the shell's id is the view's.
-    let command = format!(
-        "echo $$ > {0}/id; exec {1} watch {0}/later",
-        logs.path().display(),
-        env!("CARGO_BIN_EXE_clocklab")
-    );
-    let started = script(&command, "xterm");
-    let Ok(mut script) = started else { return };
-    let until = Instant::now() + WAIT;
-    let mut ended = None;
-    while ended.is_none() {
-        assert!(Instant::now() < until, "the view does not end");
-        // Signals before the view has caught them would end it without order: it is asked again and again.
-        std::thread::sleep(Duration::from_millis(500));
-        if let Ok(id) = fs::read_to_string(logs.path().join("id")) {
-            let _ = Command::new("kill").arg(id.trim()).stderr(Stdio::null()).status();
+    for signal in ["TERM", "QUIT"] {
+        let logs = tempfile::tempdir().unwrap();
+        // `exec` makes the view the shell's own process, so that the shell's id is the view's.
+        let command = format!(
+            "echo $$ > {0}/id; exec {1} watch {0}/later",
+            logs.path().display(),
+            env!("CARGO_BIN_EXE_clocklab")
+        );
+        let started = script(&command, "xterm");
+        let Ok(mut script) = started else { return };
+        let until = Instant::now() + WAIT;
+        let mut ended = None;
+        while ended.is_none() {
+            assert!(Instant::now() < until, "the view does not end");
+            // Signals before the view has caught them would end it without order: it is asked again and again.
+            std::thread::sleep(Duration::from_millis(500));
+            if let Ok(id) = fs::read_to_string(logs.path().join("id")) {
+                send(signal, id.trim());
+            }
+            ended = script.try_wait().unwrap();
         }
-        ended = script.try_wait().unwrap();
+        let output = script.wait_with_output().unwrap();
+        let said = text(&output.stdout);
+        if text(&output.stderr).contains("unrecognized option") {
+            return;
+        }
+        assert!(
+            said.contains("no log in") && said.contains("\u{1b}[?1049l"),
+            "{signal}: {said}"
+        );
+        assert_eq!(output.status.code(), Some(0), "{signal}: {said}");
     }
-    let output = script.wait_with_output().unwrap();
-    let said = text(&output.stdout);
-    if text(&output.stderr).contains("unrecognized option") {
-        return;
-    }
-    assert!(
-        said.contains("no log in") && said.contains("\u{1b}[?1049l"),
-        "{said}"
-    );
-    assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
-/// Whether a process is there, and has not ended without anybody having asked for its status.
-fn lives(id: &str) -> bool {
+#[test]
+fn a_view_that_is_stopped_gives_the_terminal_back_until_it_goes_on() {
+    let logs = tempfile::tempdir().unwrap();
+    let (screen, id) = (logs.path().join("screen"), logs.path().join("id"));
+    let command = format!(
+        "echo $$ > {}; exec {} watch {}/later",
+        id.display(),
+        env!("CARGO_BIN_EXE_clocklab"),
+        logs.path().display(),
+    );
+    let output = fs::File::create(&screen).unwrap();
+    let Ok(mut script) = script_to(&command, "xterm", output.into()) else {
+        return;
+    };
+    let (until, around) = (Instant::now() + WAIT, script.id().to_string());
+    let mut wait = |what: &str, is_so: &dyn Fn(&str) -> bool| {
+        while !is_so(&text(&fs::read(&screen).unwrap())) {
+            if script.try_wait().unwrap().is_some() {
+                // A `script` with other options.
+                return false;
+            }
+            assert!(Instant::now() < until, "{what}: {:?}", fs::read(&screen));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        true
+    };
+    if !wait("a picture", &|said| said.contains("no log in")) {
+        return;
+    }
+    let id = fs::read_to_string(id).unwrap().trim().to_owned();
+    send("TSTP", &id);
+    assert!(wait("a stop", &|_| state(&id) == Some('T')));
+    // `script` stops with what it runs, and wakes it.
+    send("CONT", &id);
+    send("CONT", &around);
+    let (enter, leave) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
+    assert!(wait("a picture again", &|said| {
+        let parts: Vec<&str> = said.split(leave).collect();
+        matches!(parts.as_slice(), [_, again] if again.contains(enter) && again.contains("no log in"))
+    }));
+    send("TERM", &id);
+    assert_eq!(script.wait().unwrap().code(), Some(0));
+    let said = text(&fs::read(&screen).unwrap());
+    assert_eq!((said.matches(enter).count(), said.matches(leave).count()), (2, 2));
+}
+
+/// Sends a signal to a process, which may be gone.
+fn send(signal: &str, id: &str) {
+    let _ = Command::new("kill")
+        .args(["-s", signal, id])
+        .stderr(Stdio::null())
+        .status();
+}
+
+/// The state of a process, as `ps` writes it; `None` if it is not there.
+fn state(id: &str) -> Option<char> {
     let output = Command::new("ps")
         .args(["-o", "stat=", "-p", id])
         .output()
         .unwrap();
-    let state = text(&output.stdout);
-    !matches!(state.trim().chars().next(), None | Some('Z'))
+    text(&output.stdout).trim().chars().next()
+}
+
+/// Whether a process is there, and has not ended without anybody having asked for its status.
+fn lives(id: &str) -> bool {
+    !matches!(state(id), None | Some('Z'))
 }
 
 #[test]

@@ -18,9 +18,6 @@ pub struct Break {
     pub until: Option<WallTime>,
 }
 
-/// Kinds that are over as soon as they are done.
-const INSTANT: [&str; 3] = ["kill", "restart", "jump"];
-
 impl HistoryBuilder {
     /// Says that a fault begins on a process.
     pub fn fault(&mut self, process: u32, at: WallTime, note: &FaultNote) {
@@ -37,7 +34,7 @@ impl HistoryBuilder {
             id: note.id,
             text,
             from: at,
-            until: INSTANT.contains(&note.kind.as_str()).then_some(at),
+            until: note.is_instant().then_some(at),
         });
     }
 

@@ -1,11 +1,9 @@
 //! What is known of one machine.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use crate::{
-    trace::{FaultNote, Footer, Header, Kind, Record, WallTime},
-    units::MachineId,
-};
+use super::standing::Standing;
+use crate::trace::{Header, Kind, Record, WallTime};
 
 /// A machine, as its log shows it.
 #[derive(Clone, Debug)]
@@ -28,23 +26,6 @@ pub struct Machine {
     pub standing: Standing,
     /// The last lines, oldest first.
     history: VecDeque<Kept>,
-}
-
-/// What remarks say of a machine, up to a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Which life of the machine, from 1.
-    pub incarnation: u32,
-    /// Ticks come only as steps.
-    pub paused: bool,
-    /// Faults that are on, by number.
-    pub faults: BTreeMap<u32, FaultNote>,
-    /// Peers whose link is down.
-    pub lost: BTreeSet<MachineId>,
-    /// Its process died of a fault, and nothing came since.
-    pub killed: bool,
-    /// The footer, once it is there.
-    pub ended: Option<Box<Footer>>,
 }
 
 /// A line of a log, kept for looking back.
@@ -105,7 +86,7 @@ impl Machine {
             | Record::Paused
             | Record::Stepped { .. } => {}
         }
-        self.standing.take(&record);
+        self.standing.take(at, &record);
         if self.history.len() >= history_max {
             self.history.pop_front();
         }
@@ -142,7 +123,7 @@ impl Machine {
     pub fn standing_at(&self, at: WallTime) -> Standing {
         let mut standing = Standing::default();
         for kept in self.history.range(..self.behind(at)) {
-            standing.take(&kept.record);
+            standing.take(kept.at, &kept.record);
         }
         standing
     }
@@ -162,54 +143,5 @@ impl Machine {
     pub fn millirate(&self) -> Option<u64> {
         self.rate
             .map(|rate| u64::from(rate) * u64::from(self.header.speed.permille()))
-    }
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Self {
-            incarnation: 1,
-            paused: false,
-            faults: BTreeMap::new(),
-            lost: BTreeSet::new(),
-            killed: false,
-            ended: None,
-        }
-    }
-}
-
-impl Standing {
-    fn take(&mut self, record: &Record) {
-        match record {
-            Record::LinkUp { peer, .. } => {
-                self.lost.remove(peer);
-            }
-            Record::LinkLost { peer } => {
-                self.lost.insert(*peer);
-            }
-            Record::Fault(note) => {
-                self.killed = matches!(note.kind.as_str(), "kill" | "restart");
-                self.faults.insert(note.id, (**note).clone());
-            }
-            Record::Mended { id } => {
-                self.faults.remove(id);
-            }
-            Record::Paused => self.paused = true,
-            // A schedule by time again.
-            Record::Pace { .. } => self.paused = false,
-            Record::Restarted { incarnation } => {
-                // What was on went with the process.
-                *self = Self {
-                    incarnation: *incarnation,
-                    paused: self.paused,
-                    ..Self::default()
-                };
-            }
-            Record::Ended(footer) => {
-                self.ended = Some(footer.clone());
-                self.faults.clear();
-            }
-            Record::Event(_) | Record::Stall { .. } | Record::Stepped { .. } | Record::Jumped { .. } => {}
-        }
     }
 }

@@ -6,13 +6,16 @@
 mod channel;
 mod machine;
 mod pulse;
+mod standing;
 
 use std::collections::BTreeMap;
 
 pub use channel::UnderWay;
 use channel::{Channels, Sent};
-pub use machine::{Kept, Machine, Standing};
+pub use machine::{Kept, Machine};
 use pulse::Pulse;
+pub(super) use standing::is_over;
+pub use standing::{Killed, Standing};
 
 use super::follow::{News, What};
 use crate::{
@@ -160,15 +163,11 @@ impl Scene {
         self.newest
     }
 
-    /// Whether every machine of the run has written its footer.
+    /// Whether no machine of the run is to do anything more.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        !self.machines.is_empty()
-            && self.machines.len() >= usize::from(self.machines_expected)
-            && self
-                .machines
-                .values()
-                .all(|machine| machine.standing.ended.is_some())
+        let standings = self.machines.iter().map(|(id, machine)| (*id, &machine.standing));
+        is_over(self.machines_expected, standings)
     }
 
     /// The greatest clock.

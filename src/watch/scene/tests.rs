@@ -212,7 +212,10 @@ fn remarks_say_how_a_machine_stands_then_and_now() {
     assert!(standing(1).faults.contains_key(&7) && !standing(3).faults.contains_key(&7));
     assert!(standing(2).lost.contains(&peer) && standing(8).lost.is_empty());
     assert!(standing(4).paused && !standing(5).paused);
-    assert!(standing(6).killed && !standing(7).killed);
+    assert_eq!(
+        (standing(6).killed, standing(7).killed),
+        (Some(Killed::ForGood), None)
+    );
     assert_eq!((standing(6).incarnation, standing(7).incarnation), (1, 2));
     assert!(standing(7).faults.is_empty());
     assert_eq!(machine.standing, standing(9));

@@ -219,7 +219,7 @@ impl Lanes<'_> {
             };
         }
         let (mut words, mut role) = (Vec::new(), Role::Plain);
-        if standing.killed {
+        if standing.killed.is_some() {
             words.push("killed".to_owned());
             role = Role::Bad;
         }
@@ -233,9 +233,7 @@ impl Lanes<'_> {
             role = role.max(Role::Bad);
         }
         for note in standing.faults.values() {
-            if !standing.killed {
-                words.push(note.kind.clone());
-            }
+            words.push(note.kind.clone());
             role = role.max(Role::Note);
         }
         let silent_us = self.now.us_since(machine.newest);

@@ -1,7 +1,7 @@
 //! A run in a full screen of text: lanes, messages, the last lines, and keys to look around in it and to break it.
 //!
 //! Reads logs through [`Eyes`] and gives commands through [`HandsThread`]; draws at most a dozen pictures a second,
-//! each of what is in view. The terminal is restored however the view ends.
+//! each of what is in view. The terminal is restored however the view ends, and while it is stopped.
 #![allow(
     clippy::disallowed_methods,
     reason = "a view that moves reads the clock for each picture"
@@ -24,6 +24,7 @@ mod view;
 use std::{
     env,
     io::{self, IsTerminal},
+    panic,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -35,13 +36,18 @@ use keys::Keys;
 pub use look::{Letters, Look, Palette};
 use ratatui::{
     DefaultTerminal,
-    crossterm::event::{Event, KeyEventKind},
+    backend::CrosstermBackend,
+    crossterm::{
+        event::{Event, KeyEventKind},
+        execute,
+        terminal::{EnterAlternateScreen, enable_raw_mode},
+    },
 };
 pub use screen::picture;
 use screen::{Subject, paint};
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    flag,
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP},
+    flag, low_level,
 };
 use thiserror::Error;
 use view::{Tone, View, Wish, asked};
@@ -95,6 +101,9 @@ pub enum TerminalError {
         /// The value of TERM.
         term: String,
     },
+    /// A thread of the view panicked; the terminal was given back then, and shows what it said.
+    #[error("a part of the view failed, as said above; please report it")]
+    Panicked,
     /// The terminal or a log fails.
     #[error("{what}: {error}")]
     Io {
@@ -111,7 +120,11 @@ pub struct Terminal {
     screen: DefaultTerminal,
     look: Look,
     keys: Keys,
+    /// A signal asks for the end.
     quit: Arc<AtomicBool>,
+    /// A signal asks for a stop, until another one continues.
+    stop: Arc<AtomicBool>,
+    panicked: Arc<AtomicBool>,
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> TerminalError {
@@ -131,9 +144,15 @@ impl Terminal {
         if matches!(term.as_str(), "" | "dumb") {
             return Err(TerminalError::Dumb { term });
         }
-        let quit = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            flag::register(signal, Arc::clone(&quit)).map_err(failed("cannot catch signals"))?;
+        let (quit, stop) = (Arc::default(), Arc::default());
+        for (signal, flag) in [
+            (SIGINT, &quit),
+            (SIGTERM, &quit),
+            (SIGHUP, &quit),
+            (SIGQUIT, &quit),
+            (SIGTSTP, &stop),
+        ] {
+            flag::register(signal, Arc::clone(flag)).map_err(failed("cannot catch signals"))?;
         }
         // Also puts a hook before the one that prints panics, so that they are printed on a restored screen.
         let screen = ratatui::try_init().map_err(failed("cannot take the terminal over"))?;
@@ -145,6 +164,8 @@ impl Terminal {
             look,
             keys: keys.map_err(failed("cannot start a thread"))?,
             quit,
+            stop,
+            panicked: note_panics(),
         })
     }
 
@@ -173,6 +194,13 @@ impl Terminal {
             }
             if newer_looked.elapsed() > NEWER_EVERY {
                 (has_newer, newer_looked) = (eyes.newer().is_some(), Instant::now());
+            }
+            if self.panicked.load(Ordering::SeqCst) {
+                return Err(TerminalError::Panicked);
+            }
+            if self.stop.swap(false, Ordering::SeqCst) {
+                self.stand_still()
+                    .map_err(failed("cannot give the terminal back"))?;
             }
             if self.quit.load(Ordering::SeqCst) {
                 // The terminal may be gone already.
@@ -213,6 +241,18 @@ impl Terminal {
                 }
             }
         }
+    }
+
+    /// Stops this process until it is told to continue; the terminal is the shell's meanwhile.
+    fn stand_still(&mut self) -> io::Result<()> {
+        self.screen.show_cursor()?;
+        ratatui::try_restore()?;
+        low_level::raise(SIGSTOP)?;
+        enable_raw_mode()?;
+        execute!(io::stdout(), EnterAlternateScreen)?;
+        // Nothing of the last picture is there any more.
+        self.screen = DefaultTerminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     fn draw(&mut self, eyes: &Eyes, view: &mut View, has_newer: bool) -> Result<(), TerminalError> {
@@ -260,6 +300,18 @@ impl Drop for Terminal {
         // A terminal that is gone needs no restoring.
         let _ = ratatui::try_restore();
     }
+}
+
+/// Tells of a panic on any thread from now on: the hook of `ratatui` gives the screen back then, and nobody may draw on it.
+fn note_panics() -> Arc<AtomicBool> {
+    let panicked = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&panicked);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        note.store(true, Ordering::SeqCst);
+        hook(info);
+    }));
+    panicked
 }
 
 fn closing(eyes: &Eyes) -> Closing {

@@ -461,3 +461,12 @@ fn no_key_on_an_empty_scene_panics() {
         rows(eyes_on(&LOGS).scene(), &mut view, PLAIN, size);
     }
 }
+
+#[test]
+fn a_panic_on_any_thread_ends_the_view() {
+    let panicked = note_panics();
+    assert!(!panicked.load(Ordering::SeqCst));
+    let thread = std::thread::Builder::new().spawn(|| panic!("as it should"));
+    assert!(thread.unwrap().join().is_err());
+    assert!(panicked.load(Ordering::SeqCst));
+}

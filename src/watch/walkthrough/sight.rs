@@ -6,7 +6,7 @@ use super::{EventWord, Goal};
 use crate::{
     trace::{Event, Kind, Record, copies},
     units::MachineId,
-    watch::{Follower, News, What},
+    watch::{Follower, News, Standing, What, scene::is_over},
 };
 
 /// Machines that a line names.
@@ -17,6 +17,8 @@ const NAMED_MAX: usize = 8;
 pub(super) struct Sight {
     follower: Follower,
     news: Vec<News>,
+    /// How many machines the run has; 0 until a log says.
+    expected: u16,
     machines: BTreeMap<MachineId, Seen>,
     /// By recipient: copies that were sent to it.
     sent: BTreeMap<MachineId, u64>,
@@ -29,7 +31,7 @@ struct Seen {
     clock: u64,
     last: Option<Kind>,
     received: u64,
-    ended: bool,
+    standing: Standing,
 }
 
 impl Sight {
@@ -37,6 +39,7 @@ impl Sight {
         Self {
             follower: Follower::new(folder),
             news: Vec::new(),
+            expected: 0,
             machines: BTreeMap::new(),
             sent: BTreeMap::new(),
         }
@@ -61,9 +64,10 @@ impl Sight {
     fn take(&mut self, news: News) {
         let seen = self.machines.entry(news.machine).or_default();
         match news.what {
-            What::Header(_) => {}
-            What::Record { record, .. } => match record {
-                Record::Event(event) => {
+            What::Header(header) => self.expected = header.machines,
+            What::Record { at, record, .. } => {
+                seen.standing.take(at, &record);
+                if let Record::Event(event) = record {
                     seen.event(&event);
                     if let Kind::Send { to, mishaps } = &event.kind {
                         for peer in to {
@@ -71,18 +75,7 @@ impl Sight {
                         }
                     }
                 }
-                Record::Ended(_) => seen.ended = true,
-                Record::Restarted { .. } => seen.ended = false,
-                Record::LinkUp { .. }
-                | Record::LinkLost { .. }
-                | Record::Stall { .. }
-                | Record::Fault(_)
-                | Record::Mended { .. }
-                | Record::Paused
-                | Record::Stepped { .. }
-                | Record::Pace { .. }
-                | Record::Jumped { .. } => {}
-            },
+            }
         }
     }
 
@@ -91,9 +84,10 @@ impl Sight {
         self.machines.len()
     }
 
-    /// Whether every machine that started has ended.
+    /// Whether no machine of the run is to do anything more.
     pub(super) fn has_ended(&self) -> bool {
-        !self.machines.is_empty() && self.machines.values().all(|seen| seen.ended)
+        let standings = self.machines.iter().map(|(id, seen)| (*id, &seen.standing));
+        is_over(self.expected, standings)
     }
 
     /// Whether a machine has come so far.
@@ -159,7 +153,11 @@ impl Seen {
             }
             Some(Kind::Receive { from, sent, .. }) => format!(", took {from}:{sent}"),
         };
-        let ended = if self.ended { ", ended" } else { "" };
+        let ended = if self.standing.ended.is_some() {
+            ", ended"
+        } else {
+            ""
+        };
         format!("tick {}, clock {}{last}{ended}", self.tick, self.clock)
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Batch {
     pub(super) messages: u64,
     /// Whether the next message follows at once, because there is more in the logs.
     pub(super) more: bool,
-    /// Whether every machine has ended.
+    /// Whether no machine is to do anything more.
     pub(super) ended: bool,
     /// Why no command can be given; `None` if one can.
     pub(super) no_control: Option<String>,

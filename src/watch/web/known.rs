@@ -10,7 +10,7 @@ use super::{remark::Remark, state::State};
 use crate::{
     trace::{Event, Header, Kind, Record, WallTime, copies},
     units::MachineId,
-    watch::{Follower, News, Position, Positions, What},
+    watch::{Follower, News, Position, Positions, Standing, What, scene::is_over},
 };
 
 /// Bytes of each log that one look reads.
@@ -55,6 +55,7 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Machine {
     now: State,
+    standing: Standing,
     /// Messages waiting behind its last event, as its log says.
     queue: u64,
     /// When messages were sent to it since then, which no fault holds up: on their way or waiting.
@@ -86,7 +87,7 @@ impl Known {
     /// Nothing yet of the run in `folder`.
     pub(super) fn new(folder: &Path) -> Self {
         Self {
-            follower: Follower::from(folder, Positions::new(), LOOK_BYTES),
+            follower: Follower::from(folder, Positions::new(), 0, LOOK_BYTES),
             is_resolved: false,
             news: Vec::new(),
             run: None,
@@ -108,15 +109,20 @@ impl Known {
         if !self.is_resolved
             && let Ok(folder) = fs::canonicalize(self.follower.folder())
         {
-            self.follower = Follower::from(&folder, Positions::new(), LOOK_BYTES);
+            self.follower = Follower::from(&folder, Positions::new(), 0, LOOK_BYTES);
             self.is_resolved = true;
         }
         let mut news = std::mem::take(&mut self.news);
         self.more = self.follower.look(&mut news)?;
+        // A machine is known before what others sent to it is read.
+        for News { machine, what } in &news {
+            if let What::Header(header) = what {
+                self.header(*machine, header);
+            }
+        }
         for News { machine, what } in news.drain(..) {
-            match what {
-                What::Header(header) => self.header(machine, &header),
-                What::Record { line, at, record } => self.record(machine, line, at, &record),
+            if let What::Record { line, at, record } = what {
+                self.record(machine, line, at, &record);
             }
         }
         self.news = news;
@@ -152,19 +158,10 @@ impl Known {
         self.known.values().map(|machine| &machine.now)
     }
 
-    /// Whether every machine of the run has ended.
+    /// Whether no machine of the run is to do anything more.
     pub(super) fn has_ended(&self) -> bool {
-        self.machines > 0
-            && self.known.len() == usize::from(self.machines)
-            && self.states().all(|state| state.ended.is_some())
-    }
-
-    /// The machine that a question is put to: one that should be able to answer.
-    pub(super) fn anyone(&self) -> Option<MachineId> {
-        let alive = self
-            .states()
-            .find(|state| state.ended.is_none() && state.down.is_none());
-        alive.map(|state| MachineId(state.id()))
+        let standings = self.known.iter().map(|(id, machine)| (*id, &machine.standing));
+        is_over(self.machines, standings)
     }
 
     /// Lines that stand behind `positions`.
@@ -226,6 +223,7 @@ impl Known {
         let now = State::new(machine, header);
         let machine = self.known.entry(machine).or_insert_with(|| Machine {
             now: State::default(),
+            standing: Standing::default(),
             queue: 0,
             sent: VecDeque::new(),
             at: Position::default(),
@@ -262,7 +260,7 @@ impl Known {
             }
             return;
         }
-        known.remark(record);
+        known.remark(at, record);
         if let Some(remark) = Remark::new(machine, line, at, record) {
             self.remarks.push_back(remark);
             if self.remarks.len() > REMARKS_MAX {
@@ -306,8 +304,9 @@ impl Machine {
         self.count();
     }
 
-    fn remark(&mut self, record: &Record) {
-        self.now.remark(record);
+    fn remark(&mut self, at: WallTime, record: &Record) {
+        self.standing.take(at, record);
+        self.now.remark(record, &self.standing);
         match record {
             // The queue is lost with the process.
             Record::Restarted { .. } => {
@@ -325,5 +324,34 @@ impl Machine {
 
     fn count(&mut self) {
         self.now.queue = self.queue + self.sent.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_to_a_machine_waits_there_though_its_log_is_read_later() {
+        let folder = tempfile::tempdir().unwrap();
+        for (id, lines) in [
+            (
+                0,
+                "2026-11-20T23:16:01.200000Z send tick=1 clock=1 to=1\n2026-11-20T23:16:01.900000Z send tick=2 clock=2 to=1\n",
+            ),
+            (
+                1,
+                "2026-11-20T23:16:01.500000Z receive tick=1 clock=2 from=0 sent=1 queue=0\n",
+            ),
+        ] {
+            let header = format!(
+                "# clocklab-log 1\n# machine={id} machines=2 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n"
+            );
+            fs::write(folder.path().join(format!("machine-{id}.log")), header + lines).unwrap();
+        }
+        let mut known = Known::new(folder.path());
+        known.look().unwrap();
+        let queues: Vec<u64> = known.states().map(|state| state.queue).collect();
+        assert_eq!(queues, [0, 1]);
     }
 }

@@ -12,8 +12,8 @@
 //! gets; so a browser that was gone, or was slow, goes on from its place in the logs, and none waits for another.
 //! Who is too far behind, or new, begins near the end, and is told what it leaves out.
 //!
-//! It listens on loopback only. Requests that name another host (DNS rebinding), come from another page, or command
-//! without the page's token are refused.
+//! It listens on loopback only, and serves whoever has its key. Requests without it, and those that name another host
+//! (DNS rebinding) or come from another page, are refused.
 
 mod batch;
 mod commands;

@@ -10,14 +10,13 @@ use crate::inspect::{draw, report};
 /// What a browser loads.
 #[derive(Clone, Debug)]
 pub(super) struct Page {
-    html: String,
     style: String,
     script: String,
 }
 
 impl Page {
-    /// The page of a server whose commands need `token`.
-    pub(super) fn new(token: &str) -> Self {
+    /// Puts its parts together.
+    pub(super) fn new() -> Self {
         let style = [
             draw::viewer_style(),
             report::page_style(),
@@ -36,14 +35,13 @@ impl Page {
             "})();\n",
         ];
         Self {
-            html: include_str!("page/page.html").replace("{token}", token),
             style: style.join("\n"),
             script: script.concat(),
         }
     }
 
-    pub(super) fn html(&self) -> impl IntoResponse + use<> {
-        Html(self.html.clone())
+    pub(super) fn html() -> impl IntoResponse {
+        Html(include_str!("page/page.html"))
     }
 
     pub(super) fn style(&self) -> impl IntoResponse + use<> {

@@ -20,6 +20,9 @@ pub(super) struct Remark {
     /// Of a fault that begins or is over: its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<u32>,
+    /// Of a fault that begins: it is over at once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    instant: bool,
 }
 
 impl Remark {
@@ -70,6 +73,7 @@ impl Remark {
                 Record::Mended { id } => Some(*id),
                 _ => None,
             },
+            instant: matches!(record, Record::Fault(fault) if fault.is_instant()),
         })
     }
 }

@@ -27,11 +27,20 @@ use axum::{
     serve::ListenerExt,
 };
 use futures_util::future::{self, Either};
+#[cfg(target_os = "linux")]
+use rustix::net::sockopt;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{commands, guard::Guard, hands::Hands, known::Known, page::Page, stream::Cursor};
-use crate::{control::Command, wire::Secret};
+use super::{
+    commands,
+    guard::{Entry, Guard},
+    hands::Hands,
+    known::Known,
+    page::Page,
+    stream::Cursor,
+};
+use crate::{control::Command, units::MachineId, wire::Secret};
 
 /// The ports that are tried where none is asked for.
 const PORTS: std::ops::RangeInclusive<u16> = 17_000..=17_049;
@@ -44,6 +53,9 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Most browsers at once.
 const BROWSERS_MAX: usize = 32;
+
+/// How long a browser may take nothing of what it was sent; it comes back with its place in the logs.
+const TAKE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Most bytes of a command.
 const COMMAND_BYTES_MAX: usize = 4096;
@@ -68,16 +80,17 @@ pub enum WebError {
     /// Something else that the system refused.
     #[error("the live page cannot be served: {0}")]
     System(#[from] io::Error),
-    /// There are no random numbers for the page's token.
-    #[error("no random numbers for the page's token: {0}")]
-    Token(String),
+    /// There are no random numbers for the server's key.
+    #[error("no random numbers for the page's key: {0}")]
+    Key(String),
 }
 
 /// A server that listens, and serves when told to.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) take_within: Duration,
 }
 
 impl std::fmt::Debug for Server {
@@ -96,9 +109,18 @@ pub(super) struct Shared {
     pub(super) browsers: AtomicUsize,
     /// Commands that wait for machines.
     pub(super) commands: AtomicUsize,
-    no_control: Mutex<Option<String>>,
+    reach: Mutex<Reach>,
     guard: Guard,
     page: Page,
+}
+
+/// Whether the machines of a run that goes on can be given commands, as far as it was tried.
+#[derive(Debug, Default)]
+struct Reach {
+    /// The machine that answered last.
+    answered: Option<MachineId>,
+    /// Why none answers.
+    why_not: Option<String>,
 }
 
 impl Server {
@@ -122,20 +144,21 @@ impl Server {
         };
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let guard = Guard::new(address.port()).map_err(WebError::Token)?;
+        let guard = Guard::new(address.port()).map_err(WebError::Key)?;
         let shared = Arc::new(Shared {
             known: Mutex::new(Known::new(folder)),
             hands: Mutex::new(Hands::new(secret)),
             browsers: AtomicUsize::new(0),
             commands: AtomicUsize::new(0),
-            no_control: Mutex::new(Some("the run has not started yet".to_owned())),
-            page: Page::new(guard.token()),
+            reach: Mutex::new(Reach::default()),
+            page: Page::new(),
             guard,
         });
         Ok(Self {
             listener,
             address,
             shared,
+            take_within: TAKE_WITHIN,
         })
     }
 
@@ -143,6 +166,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that opens the page, with the key that every request has to bring.
+    #[must_use]
+    pub fn page_address(&self) -> String {
+        format!("http://{}{}", self.address, self.shared.guard.path())
     }
 
     /// Serves until something can be read from `stop`, or its other end is closed.
@@ -163,9 +192,11 @@ impl Server {
         stop.set_nonblocking(true)?;
         let stop = tokio::net::UnixStream::from_std(stop)?;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        // Small messages go out at once.
-        let listener = listener.tap_io(|stream| {
+        let take_within = self.take_within;
+        let listener = listener.tap_io(move |stream| {
+            // Small messages go out at once.
             let _ = stream.set_nodelay(true);
+            end_if_stuck(stream, take_within);
         });
         let serving = axum::serve(listener, routes(Arc::clone(&self.shared)));
         let reading = read(Arc::clone(&self.shared));
@@ -181,12 +212,21 @@ impl Server {
     }
 }
 
+/// Ends a connection whose other side takes nothing for so long, which would keep its place among the browsers for ever.
+/// Only Linux can.
+fn end_if_stuck(stream: &tokio::net::TcpStream, take_within: Duration) {
+    #[cfg(target_os = "linux")]
+    {
+        let millis = u32::try_from(take_within.as_millis()).unwrap_or(u32::MAX);
+        let _ = sockopt::set_tcp_user_timeout(stream, millis);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, take_within);
+}
+
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route(
-            "/",
-            get(|State(shared): State<Arc<Shared>>| async move { shared.page.html() }),
-        )
+        .route("/", get(async || Page::html()))
         .route(
             "/page.css",
             get(|State(shared): State<Arc<Shared>>| async move { shared.page.style() }),
@@ -207,9 +247,10 @@ fn routes(shared: Arc<Shared>) -> Router {
 async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let judged = shared
         .guard
-        .judge(request.method(), request.uri().path(), request.headers());
+        .judge(request.method(), request.uri(), request.headers());
     let mut response = match judged {
-        Ok(()) => next.run(request).await,
+        Ok(Entry::Granted) => next.run(request).await,
+        Ok(Entry::Welcome) => shared.guard.welcome(),
         Err(refusal) => refusal.into_response(),
     };
     let headers = response.headers_mut();
@@ -218,6 +259,10 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ] {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
@@ -242,6 +287,7 @@ async fn events(State(shared): State<Arc<Shared>>, Query(back): Query<Back>, hea
 
 /// How every machine is, for programs.
 async fn state(State(shared): State<Arc<Shared>>) -> Response {
+    let no_control = shared.why_no_control();
     let known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
     let states: Vec<_> = known.states().collect();
     Json(serde_json::json!({
@@ -252,7 +298,7 @@ async fn state(State(shared): State<Arc<Shared>>) -> Response {
         "now": now_us(),
         "events": known.events,
         "ended": known.has_ended(),
-        "no_control": shared.why_no_control(),
+        "no_control": no_control,
         "states": states,
     }))
     .into_response()
@@ -286,17 +332,17 @@ async fn read(shared: Arc<Shared>) -> Infallible {
     }
 }
 
-/// Finds out whether machines can be given commands.
+/// Finds out whether machines can be given commands, while somebody looks.
 async fn ask(shared: Arc<Shared>) -> Infallible {
     loop {
-        if shared.browsers.load(Ordering::SeqCst) > 0 {
-            let asker = Arc::clone(&shared);
-            let _ = tokio::task::spawn_blocking(move || asker.ask()).await;
-        }
         // A page that has just been opened need not wait long.
         let wait = if shared.browsers.load(Ordering::SeqCst) > 0 {
+            let asker = Arc::clone(&shared);
+            let _ = tokio::task::spawn_blocking(move || asker.ask()).await;
             ASK_EVERY
         } else {
+            // What was found out before would soon be wrong.
+            shared.note(Reach::default());
             LOOK_EVERY
         };
         tokio::time::sleep(wait).await;
@@ -304,10 +350,21 @@ async fn ask(shared: Arc<Shared>) -> Infallible {
 }
 
 impl Shared {
-    /// Why no command can be given.
+    /// Why no command can be given: by the logs, or because no machine answers.
     pub(super) fn why_no_control(&self) -> Option<String> {
-        let why = self.no_control.lock().unwrap_or_else(PoisonError::into_inner);
-        why.clone()
+        self.why_no_run().map(str::to_owned).or_else(|| {
+            let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+            reach.why_not.clone()
+        })
+    }
+
+    fn why_no_run(&self) -> Option<&'static str> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.machines {
+            0 => Some("the run has not started yet"),
+            _ if known.has_ended() => Some("the run has ended"),
+            _ => None,
+        }
     }
 
     /// The folder of the run, resolved once it is there.
@@ -316,33 +373,44 @@ impl Shared {
         known.folder().to_owned()
     }
 
-    /// Puts a question to one machine, to see whether it can be reached.
+    /// Puts a question to the machine that answered last, or to all if that one does not: one answer is enough.
     fn ask(&self) {
+        if self.why_no_run().is_some() {
+            return;
+        }
         let folder = self.folder();
-        let (machines, has_ended, anyone) = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.machines, known.has_ended(), known.anyone())
+        let last = {
+            let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+            reach.answered
         };
-        let why = if machines == 0 {
-            Some("the run has not started yet".to_owned())
-        } else if has_ended {
-            Some("the run has ended".to_owned())
-        } else {
-            match anyone {
-                None => Some("no machine is there to answer".to_owned()),
-                Some(machine) => {
-                    let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
-                    match hands.reach(&folder).tell(Some(machine), &Command::Status) {
-                        Ok(said) => said
-                            .into_iter()
-                            .find_map(|(_, answer)| answer.err())
-                            .map(|error| error.to_string()),
-                        Err(error) => Some(error),
-                    }
-                }
+        let by_last = last.map(|machine| self.try_reach(&folder, Some(machine)));
+        let reach = by_last.filter(|reach| reach.answered.is_some());
+        self.note(reach.unwrap_or_else(|| self.try_reach(&folder, None)));
+    }
+
+    fn try_reach(&self, folder: &Path, machine: Option<MachineId>) -> Reach {
+        let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = match hands.reach(folder).tell(machine, &Command::Status) {
+            Ok(said) => said,
+            Err(error) => {
+                return Reach {
+                    answered: None,
+                    why_not: Some(error),
+                };
             }
         };
-        *self.no_control.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        let answered = said.iter().find(|(_, answer)| answer.is_ok());
+        let answered = answered.map(|(machine, _)| *machine);
+        let mut errors = said.into_iter().filter_map(|(_, answer)| answer.err());
+        let why_not = match answered {
+            Some(_) => None,
+            None => errors.next().map(|error| error.to_string()),
+        };
+        Reach { answered, why_not }
+    }
+
+    fn note(&self, reach: Reach) {
+        *self.reach.lock().unwrap_or_else(PoisonError::into_inner) = reach;
     }
 }
 

@@ -1,12 +1,11 @@
 //! How one machine is, from what its log says.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use crate::{
     trace::{Event, FaultNote, Header, Record, WallTime},
     units::MachineId,
+    watch::Standing,
 };
 
 /// Most entries of a vector clock that are shown.
@@ -38,7 +37,7 @@ pub(super) struct State {
     /// Faults that are on.
     faults: Vec<FaultState>,
     /// Peers to which the link is down.
-    lost: BTreeSet<u16>,
+    lost: Vec<u16>,
     /// A fault that ended its process or made it stand still, until it says something again.
     pub(super) down: Option<&'static str>,
     /// Why it ended.
@@ -96,15 +95,9 @@ impl State {
         self.down = None;
     }
 
-    pub(super) fn remark(&mut self, record: &Record) {
+    /// Takes a line of the log, behind which the machine stands so.
+    pub(super) fn remark(&mut self, record: &Record, standing: &Standing) {
         match record {
-            Record::Event(_) | Record::Stall { .. } | Record::Stepped { .. } | Record::Jumped { .. } => {}
-            Record::LinkUp { peer, .. } => {
-                self.lost.remove(&peer.0);
-            }
-            Record::LinkLost { peer } => {
-                self.lost.insert(peer.0);
-            }
             Record::Fault(fault) => {
                 self.down = match fault.kind.as_str() {
                     "kill" => Some("killed"),
@@ -112,39 +105,34 @@ impl State {
                     "pause" => Some("stands still"),
                     _ => self.down,
                 };
-                self.faults.retain(|other| other.id != fault.id);
-                // A jump happens once; it is never mended.
-                if fault.kind != "jump" {
-                    self.faults.push(FaultState {
-                        id: fault.id,
-                        kind: fault.kind.clone(),
-                        to: fault.to.iter().map(|peer| peer.0).collect(),
-                        text: words_of(fault),
-                    });
-                }
             }
-            Record::Mended { id } => {
-                self.faults.retain(|fault| fault.id != *id);
-                self.down = None;
-            }
-            Record::Paused => self.paused = true,
-            Record::Pace { rate, .. } => {
-                self.rate = Some(*rate);
-                self.paused = false;
-            }
-            Record::Restarted { incarnation } => {
-                self.incarnation = *incarnation;
-                // What was on the process before ended with it.
-                (self.paused, self.down) = (false, None);
-                (self.ended, self.ended_at) = (None, None);
-                self.faults.clear();
-            }
-            Record::Ended(footer) => {
-                self.faults.clear();
-                self.down = None;
-                self.ended_at = Some(footer.ended.0);
-                self.ended = Some(footer.reason.map_or("ended", |reason| reason.name()).to_owned());
-            }
+            Record::Pace { rate, .. } => self.rate = Some(*rate),
+            Record::Mended { .. } | Record::Restarted { .. } | Record::Ended(_) => self.down = None,
+            Record::Event(_)
+            | Record::LinkUp { .. }
+            | Record::LinkLost { .. }
+            | Record::Stall { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Jumped { .. } => {}
+        }
+        self.paused = standing.paused;
+        self.incarnation = standing.incarnation;
+        self.lost = standing.lost.iter().map(|peer| peer.0).collect();
+        self.faults = standing.faults.values().map(FaultState::new).collect();
+        let ended = standing.ended.as_deref();
+        self.ended_at = ended.map(|footer| footer.ended.0);
+        self.ended = ended.map(|footer| footer.reason.map_or("ended", |reason| reason.name()).to_owned());
+    }
+}
+
+impl FaultState {
+    fn new(note: &FaultNote) -> Self {
+        Self {
+            id: note.id,
+            kind: note.kind.clone(),
+            to: note.to.iter().map(|peer| peer.0).collect(),
+            text: words_of(note),
         }
     }
 }

@@ -190,11 +190,16 @@ impl Cursor {
             && known.lines_behind(&positions) <= BEHIND_LINES_MAX
             && are_ends_of_lines(folder, &positions)?
         {
-            self.follower = Some(Follower::from(folder, positions, look_bytes));
+            self.follower = Some(Follower::from(folder, positions, known.machines, look_bytes));
             return Ok(());
         }
         let beginning = known.beginning();
-        self.follower = Some(Follower::from(folder, beginning.positions.clone(), look_bytes));
+        self.follower = Some(Follower::from(
+            folder,
+            beginning.positions.clone(),
+            known.machines,
+            look_bytes,
+        ));
         self.beginning = Some(beginning);
         Ok(())
     }

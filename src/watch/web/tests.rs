@@ -9,6 +9,11 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
     path::Path,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -23,14 +28,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A server of a folder, ended with the test.
 struct Served {
     address: SocketAddr,
+    /// The address of the page, as it is printed.
+    page: String,
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Served {
     fn start(folder: &Path, port: u16) -> Self {
-        let server = Server::bind(folder, Some(port), None).unwrap();
-        let address = server.address();
+        Self::serve(Server::bind(folder, Some(port), None).unwrap())
+    }
+
+    fn serve(server: Server) -> Self {
+        let (address, page) = (server.address(), server.page_address());
         let (stop, stopped) = UnixStream::pair().unwrap();
         let serve = move || server.serve(stopped).unwrap();
         let thread = thread::Builder::new()
@@ -39,6 +49,7 @@ impl Served {
             .unwrap();
         Self {
             address,
+            page,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -74,29 +85,39 @@ impl Served {
         self.address.to_string()
     }
 
-    fn token(&self) -> String {
-        let (status, _, page) = self.ask("GET", "/", &[("host", &self.host())], "");
-        assert_eq!(status, 200);
-        let start = page.split("name=\"clocklab-token\" content=\"").nth(1).unwrap();
-        start.split('"').next().unwrap().to_owned()
+    fn key(&self) -> &str {
+        self.page.split_once("?key=").unwrap().1
+    }
+
+    /// What the browser brings that opened the page by its address.
+    fn cookie(&self) -> String {
+        format!("clocklab-{}={}", self.address.port(), self.key())
     }
 
     /// A command as the page gives it.
     fn command(&self, body: &str) -> (u16, Value) {
-        let (host, token) = (self.host(), self.token());
+        let (host, cookie) = (self.host(), self.cookie());
         let origin = format!("http://{host}");
-        let headers = [
-            ("host", host.as_str()),
-            ("origin", &origin),
-            ("x-clocklab-token", &token),
-        ];
+        let headers = [("host", host.as_str()), ("origin", &origin), ("cookie", &cookie)];
         let (status, _, body) = self.ask("POST", "/command", &headers, body);
         (status, serde_json::from_str(&body).unwrap())
     }
 
+    /// How everything is, as a program asks for it.
+    fn state(&self) -> Value {
+        let path = format!("/state?key={}", self.key());
+        let (status, _, body) = self.ask("GET", &path, &[("host", &self.host())], "");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
     fn listen(&self, last_id: Option<&str>) -> Listener {
         let back = last_id.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
-        let request = format!("GET /events HTTP/1.1\r\nhost: {}\r\n{back}\r\n", self.address);
+        let request = format!(
+            "GET /events HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n{back}\r\n",
+            self.address,
+            self.cookie()
+        );
         Listener {
             stream: self.send(&request),
             last_id: String::new(),
@@ -369,13 +390,103 @@ fn a_slow_browser_holds_up_nobody_and_misses_nothing() {
     assert_eq!((slow.fresh, slow.left_out), (1, 0));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_browser_that_takes_nothing_loses_its_place() {
+    use rustix::net::sockopt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut logs = [Log::new(folder.path(), 0), Log::new(folder.path(), 1)];
+    logs[0].grow(1);
+    let mut server = Server::bind(folder.path(), Some(0), None).unwrap();
+    server.take_within = Duration::from_millis(300);
+    let shared = Arc::clone(&server.shared);
+    let served = Served::serve(server);
+    let browsers = || shared.browsers.load(Ordering::SeqCst);
+    let (stuck, mut quick) = (served.listen(None), served.listen(None));
+    sockopt::set_socket_recv_buffer_size(stuck.stream.get_ref(), 4096).unwrap();
+    let begun = Instant::now();
+    while browsers() < 2 {
+        assert!(begun.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mut round = 0;
+    while browsers() > 1 {
+        assert!(begun.elapsed() < PATIENCE, "{} browsers", browsers());
+        round += 1;
+        logs[0].grow(2500);
+        quick.until(1 + round * 2500);
+    }
+    // Who reads stays, and misses nothing.
+    assert_eq!(browsers(), 1);
+    assert!(quick.has_each_once() && quick.fresh == 1);
+}
+
+#[test]
+fn only_who_has_the_key_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (served, other) = (Served::start(folder.path(), 0), Served::start(folder.path(), 0));
+    let (host, cookie) = (served.host(), served.cookie());
+    assert_ne!(served.key(), other.key());
+    let port = served.address.port();
+    let wrong = format!("clocklab-{port}={}", other.key());
+    let shorter = cookie[..cookie.len() - 1].to_owned();
+    let empty = format!("clocklab-{port}=");
+    for path in ["/", "/page.js", "/page.css", "/events", "/state", "/elsewhere"] {
+        for cookie in ["", "clocklab", &wrong, &shorter, &empty, &other.cookie()] {
+            let (status, _, said) = served.ask("GET", path, &[("host", &host), ("cookie", cookie)], "");
+            assert_eq!(status, 403, "{path} with {cookie}");
+            assert!(
+                said.contains("the address that `clocklab watch --web` printed"),
+                "{said}"
+            );
+        }
+        for query in [
+            "key=",
+            "key",
+            &format!("key={}", other.key()),
+            &format!("cookie={}", served.key()),
+        ] {
+            let (status, ..) = served.ask("GET", &format!("{path}?{query}"), &[("host", &host)], "");
+            assert_eq!(status, 403, "{path}?{query}");
+        }
+    }
+    let origin = format!("http://{host}");
+    let headers = [("host", host.as_str()), ("origin", &origin)];
+    let (status, ..) = served.ask("POST", "/command", &headers, "{\"command\":\"pause\"}");
+    assert_eq!(status, 403);
+
+    // The address that is printed gives the cookie and leads on; nothing of the page is in it, nor the key.
+    let path = served.page.strip_prefix(&origin).unwrap();
+    let (status, head, body) = served.ask("GET", path, &[("host", &host)], "");
+    assert_eq!(status, 200, "{body}");
+    let given = format!("set-cookie: {cookie}; HttpOnly; SameSite=Strict; Path=/\r\n");
+    assert!(head.contains(&given), "{head}");
+    assert!(
+        body.contains("content=\"0;url=/\"") && !body.contains(served.key()),
+        "{body}"
+    );
+    let both = format!("other=1; {cookie}; {}", other.cookie());
+    let (status, head, page) = served.ask("GET", "/", &[("host", &host), ("cookie", &both)], "");
+    assert_eq!(status, 200);
+    assert!(page.contains("page.js") && !page.contains(served.key()), "{page}");
+    assert!(!head.contains("set-cookie"), "{head}");
+}
+
 #[test]
 fn only_the_page_of_this_server_is_served_and_commands() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(folder.path(), 0);
-    let (host, token) = (served.host(), served.token());
+    let (host, cookie) = (served.host(), served.cookie());
     let origin = format!("http://{host}");
-    let get = |path: &str, headers: &[(&str, &str)]| served.ask("GET", path, headers, "").0;
+    let get = |path: &str, headers: &[(&str, &str)]| {
+        let headers: Vec<_> = headers
+            .iter()
+            .copied()
+            .chain([("cookie", cookie.as_str())])
+            .collect();
+        served.ask("GET", path, &headers, "").0
+    };
     let port = served.address.port();
     assert_eq!(get("/state", &[("host", &host)]), 200);
     assert_eq!(get("/state", &[("host", &format!("localhost:{port}"))]), 200);
@@ -389,23 +500,23 @@ fn only_the_page_of_this_server_is_served_and_commands() {
         assert_eq!(get("/", &[("host", wrong)]), 421, "{wrong}");
         assert_eq!(get("/events", &[("host", wrong)]), 421, "{wrong}");
     }
-    assert_eq!(
-        get("/state", &[("host", &host), ("sec-fetch-site", "cross-site")]),
-        403
-    );
-    assert_eq!(
-        get("/", &[("host", &host), ("sec-fetch-site", "cross-site")]),
-        200,
-        "a link to the page"
-    );
+    for site in ["cross-site", "same-site"] {
+        let from = |mode| {
+            [
+                ("host", host.as_str()),
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", mode),
+            ]
+        };
+        assert_eq!(get("/", &from("navigate")), 200, "a link to the page");
+        assert_eq!(get("/", &from("no-cors")), 403, "a part of another page");
+        assert_eq!(get("/state", &from("navigate")), 403);
+        assert_eq!(get("/state", &from("cors")), 403);
+    }
     assert_eq!(get("/elsewhere", &[("host", &host)]), 404);
 
     let post = |headers: &[(&str, &str)]| served.ask("POST", "/command", headers, "{\"command\":\"pause\"}");
-    let whole = [
-        ("host", host.as_str()),
-        ("origin", &origin),
-        ("x-clocklab-token", &token),
-    ];
+    let whole = [("host", host.as_str()), ("origin", &origin), ("cookie", &cookie)];
     assert_eq!(
         post(&whole).0,
         400,
@@ -425,9 +536,13 @@ fn only_the_page_of_this_server_is_served_and_commands() {
             whole[missing].0
         );
     }
-    let (_, head, _) = served.ask("GET", "/", &[("host", &host)], "");
+    let (_, head, _) = served.ask("GET", "/", &whole, "");
     assert!(
         head.contains("content-security-policy: default-src 'none'; script-src 'self'"),
+        "{head}"
+    );
+    assert!(
+        head.contains("cross-origin-resource-policy: same-origin"),
         "{head}"
     );
     assert!(!head.contains("access-control"), "{head}");
@@ -466,18 +581,14 @@ fn wrong_commands_are_refused_with_the_mend() {
     let (status, reply) = served.command("{\"command\":\"pause\"}");
     let error = reply["error"].as_str().unwrap();
     assert!(status == 503 && error.contains("run.json"), "{status} {error}");
-    let (host, token) = (served.host(), served.token());
+    let (host, cookie) = (served.host(), served.cookie());
     let origin = format!("http://{host}");
-    let headers = [
-        ("host", host.as_str()),
-        ("origin", &origin),
-        ("x-clocklab-token", &token),
-    ];
+    let headers = [("host", host.as_str()), ("origin", &origin), ("cookie", &cookie)];
     assert_eq!(served.ask("POST", "/command", &headers, &"x".repeat(5000)).0, 413);
 }
 
-/// A machine of which only the control connections are real: it answers each command with its text.
-fn answering(listener: &TcpListener, machine: u16, connections: usize) {
+/// A machine of which only the control connections are real: it answers each command with its text, and tells of it.
+fn answering(listener: &TcpListener, machine: u16, connections: usize, tell: &Sender<String>) {
     for stream in listener.incoming().take(connections) {
         let mut stream = stream.unwrap();
         let mut decoder = Decoder::new(FRAME_LENGTH_MAX);
@@ -502,6 +613,8 @@ fn answering(listener: &TcpListener, machine: u16, connections: usize) {
                     let Ok(Control::Command(text)) = Control::decode(frame.kind, frame.body) else {
                         panic!("a controller gives commands");
                     };
+                    // The test may be over.
+                    let _ = tell.send(text.clone());
                     let accepted = !(machine == 1 && text == "resume");
                     Control::Answer { accepted, text }.encode(&mut bytes);
                 }
@@ -521,22 +634,7 @@ fn commands_reach_the_machines_and_bring_their_answers() {
     let folder = tempfile::tempdir().unwrap();
     let mut logs = [Log::new(folder.path(), 0), Log::new(folder.path(), 1)];
     logs[0].grow(1);
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let addresses = listeners
-        .each_ref()
-        .map(|listener| listener.local_addr().unwrap());
-    let file = json!({ "run": "r", "addresses": addresses });
-    fs::write(folder.path().join("run.json"), file.to_string()).unwrap();
-    for (machine, listener) in (0..).zip(listeners) {
-        let answer = move || answering(&listener, machine, 1);
-        // It ends with the server's connection.
-        drop(
-            thread::Builder::new()
-                .name(format!("machine-{machine}"))
-                .spawn(answer)
-                .unwrap(),
-        );
-    }
+    let _told = machines(folder.path(), &[]);
     let served = Served::start(folder.path(), 0);
     let mut browser = served.listen(None);
     browser.until(1);
@@ -566,6 +664,87 @@ fn commands_reach_the_machines_and_bring_their_answers() {
     while !browser.hear()["no_control"].is_null() {
         assert!(begun.elapsed() < PATIENCE);
     }
+}
+
+/// Ports that answer as machines, but for those that are `gone`; described in the run's folder. Gives what they are told.
+fn machines(folder: &Path, gone: &[u16]) -> Receiver<String> {
+    let (tell, told) = channel();
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners
+        .each_ref()
+        .map(|listener| listener.local_addr().unwrap());
+    let file = json!({ "run": "r", "addresses": addresses });
+    fs::write(folder.join("run.json"), file.to_string()).unwrap();
+    for (machine, listener) in (0..).zip(listeners) {
+        let tell = tell.clone();
+        let answer = move || answering(&listener, machine, 1, &tell);
+        if !gone.contains(&machine) {
+            // It ends with the server's connection.
+            drop(
+                thread::Builder::new()
+                    .name(format!("machine-{machine}"))
+                    .spawn(answer)
+                    .unwrap(),
+            );
+        }
+    }
+    told
+}
+
+#[test]
+fn one_machine_that_answers_is_enough_for_commands() {
+    for gone in [vec![0], vec![1], vec![0, 1]] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = [Log::new(folder.path(), 0), Log::new(folder.path(), 1)];
+        logs[0].grow(1);
+        let told = machines(folder.path(), &gone);
+        let served = Served::start(folder.path(), 0);
+        let mut browser = served.listen(None);
+        browser.until(1);
+        if gone.len() < 2 {
+            for _ in 0..2 {
+                assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "status", "without {gone:?}");
+            }
+            let batch = browser.hear();
+            assert!(
+                batch["no_control"].is_null(),
+                "without {gone:?}: {}",
+                batch["no_control"]
+            );
+        } else {
+            let begun = Instant::now();
+            while browser.hear()["no_control"].is_null() {
+                assert!(begun.elapsed() < PATIENCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_logs_say_of_a_run_is_told_while_nobody_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), 0);
+    assert_eq!(served.state()["no_control"], "the run has not started yet");
+    let mut logs = [Log::new(folder.path(), 0), Log::new(folder.path(), 1)];
+    logs[0].grow(3);
+    let until = |is_so: &dyn Fn(&Value) -> bool| {
+        let begun = Instant::now();
+        loop {
+            let state = served.state();
+            if is_so(&state) {
+                return state;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{state}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let state = until(&|state| state["events"] == 3);
+    assert!(state["no_control"].is_null(), "{state}");
+    for log in &mut logs {
+        log.say("# ended=2026-11-20T23:00:01.000000Z reason=duration ticks=3 queued=0");
+    }
+    let state = until(&|state| state["ended"] == true);
+    assert_eq!(state["no_control"], "the run has ended");
 }
 
 #[test]

@@ -101,7 +101,7 @@ function makeControls(element, store, send) {
     for (const key of ["percent", "latency", "reorder", "hold", "bytes", "rate", "far"]) parts[key].hidden = !fields.includes(key);
     if (percent) inputs.percent.value = percent;
     inputs.lasts.value = time;
-    lasts.hidden = kind.value === "jump" || kind.value === "restart";
+    lasts.hidden = !time;
     showPreview();
   }
 

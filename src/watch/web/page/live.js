@@ -9,8 +9,16 @@ const RETRY_MS = 1000;
 /** Behind this, the page says so in colour, in microseconds. */
 const BEHIND_US = 250_000;
 
+/** What the connection is called while there is none, and why no command can be given then. */
+const [LOST, REFUSED, RESTING] = ["lost: trying again", "refused", "resting"];
+const WHY = {
+  [REFUSED]: "the server was started anew: open the address that `clocklab watch --web` printed, and this page goes on",
+  [RESTING]: "this page rests while it is hidden",
+};
+
 const store = makeStore();
 let [connection, skew, wasEnded, lastId, texts, batches] = ["connecting", null, false, "", 0, 0];
+let [source, retry] = [null, 0];
 
 /** The server's time, in microseconds since 1970. */
 const nowUs = () => Date.now() * 1000 - (skew ?? 0);
@@ -52,35 +60,30 @@ function take(event) {
 
 /** Listens; the browser comes back by itself with the id of the last batch, and where it does not, we do. */
 function connect() {
-  const source = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
-  source.onopen = () => {
-    // The server may have been started anew.
-    if (batches > 0) refreshToken().catch(() => {});
-    setConnection("connected");
+  clearTimeout(retry);
+  source?.close();
+  source = null;
+  // A browser has six connections to a server for all its tabs: one that nobody sees keeps none.
+  if (document.hidden) {
+    setConnection(RESTING, "");
+    return;
+  }
+  const mine = new EventSource(lastId ? `/events?after=${encodeURIComponent(lastId)}` : "/events");
+  source = mine;
+  mine.onopen = () => setConnection("connected", connection === RESTING ? "" : undefined);
+  mine.onmessage = take;
+  mine.onerror = async () => {
+    if (mine.readyState !== EventSource.CLOSED) {
+      setConnection(LOST, "connection lost, trying again");
+      return;
+    }
+    // A server that was started anew has another key.
+    const isRefused = await fetch("/state").then(({ status }) => status === 403, () => false);
+    if (source !== mine) return;
+    if (isRefused) setConnection(REFUSED, WHY[REFUSED]);
+    else setConnection(LOST, "connection lost, trying again");
+    retry = setTimeout(connect, RETRY_MS);
   };
-  source.onmessage = take;
-  source.onerror = () => {
-    setConnection("lost: trying again", "connection lost, trying again");
-    if (source.readyState !== EventSource.CLOSED) return;
-    source.close();
-    setTimeout(connect, RETRY_MS);
-  };
-}
-
-/** The token that the server gave with the page; a server that was started anew has another. */
-let token = document.querySelector("meta[name=clocklab-token]").content;
-async function refreshToken() {
-  const page = await (await fetch("/")).text();
-  token = /name="clocklab-token" content="([0-9a-f]+)"/.exec(page)?.[1] ?? token;
-}
-
-async function post(order) {
-  const ask = () =>
-    fetch("/command", { method: "POST", headers: { "content-type": "application/json", "x-clocklab-token": token }, body: JSON.stringify(order) });
-  const answer = await ask();
-  if (answer.status !== 403) return answer;
-  await refreshToken();
-  return ask();
 }
 
 /** Gives a command and writes down what each machine answered. */
@@ -89,7 +92,7 @@ async function send(order) {
   log.command(nowUs(), who + (order.command ?? `fault ${order.fault}`));
   let said;
   try {
-    const answer = await post(order);
+    const answer = await fetch("/command", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(order) });
     const text = await answer.text();
     try {
       said = JSON.parse(text);
@@ -131,7 +134,7 @@ function showHead() {
   const isLive = diagram.follows && !store.ended && behind !== null;
   setText(byId("behind"), isLive ? `${whole(behind / 1000)} ms` : diagram.follows ? "–" : "standing still");
   byId("behind").dataset.mood = isLive && behind > BEHIND_US ? "bad" : "plain";
-  const reason = connection === "connected" ? store.noControl : "this page has lost its server";
+  const reason = connection === "connected" ? store.noControl : WHY[connection] ?? "this page has lost its server";
   setText(byId("why-not"), reason ? `No commands now: ${reason}.` : "");
   controls(reason);
   table(store, performance.now(), !reason);
@@ -144,7 +147,10 @@ function stateOfRun(states, machines) {
   if (states.length < machines) return [`${states.length} of ${machines} machines have started`, "held"];
   const faults = new Set(states.flatMap((state) => state.faults.map((fault) => fault.id)));
   const paused = states.filter((state) => state.paused).length;
-  const on = faults.size === 0 ? "" : faults.size === 1 ? ", 1 fault on" : `, ${faults.size} faults on`;
+  // Of one that stands still the fault is on.
+  const down = states.filter((state) => state.down && state.faults.length === 0).length;
+  const counted = (count, one, several) => (count === 0 ? "" : count === 1 ? `, 1 ${one}` : `, ${count} ${several}`);
+  const on = counted(down, "machine down", "machines down") + counted(faults.size, "fault on", "faults on");
   if (paused > 0) return [paused === states.length ? `paused${on}` : `${paused} of ${states.length} machines paused${on}`, "held"];
   return [`running${on}`, on ? "bad" : "good"];
 }
@@ -169,7 +175,12 @@ window.clocklabLive = Object.freeze({
     const { follows, updates, behind, updateMs, dataMs } = diagram;
     return { run, events, messages, received, leftOut, kept, ended, more, noControl, machines, follows, updates, behind, updateMs, dataMs, connection, batches, lastId };
   },
+  /** The events that it keeps, by name. */
+  get names() {
+    return [...store.lanes].flatMap(([id, { clock }]) => clock.map((value) => `${id}:${value}`));
+  },
 });
 
+document.addEventListener("visibilitychange", connect);
 connect();
 requestAnimationFrame(frame);

@@ -104,15 +104,14 @@ function makeStore() {
 }
 
 /** When faults were on a machine: they end when they are mended, or with the process. */
-function takeFault(store, { machine, what, at, fault, text }) {
+function takeFault(store, { machine, what, at, fault, instant, text }) {
   if (!["fault", "mended", "restarted", "ended"].includes(what)) return;
   const faults = store.faults.get(machine) ?? [];
   store.faults.set(machine, faults);
   for (const other of faults) if (other.until === null && (fault === undefined || fault === other.id)) other.until = at;
   if (what !== "fault") return;
   const words = text.replace(/^fault \d+ begins: /, "");
-  // A jump happens once.
-  faults.push({ id: fault, from: at, until: words.startsWith("jump") ? at : null, text: words });
+  faults.push({ id: fault, from: at, until: instant ? at : null, text: words });
   if (faults.length > FAULTS_MAX) faults.shift();
 }
 
