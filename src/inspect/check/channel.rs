@@ -23,6 +23,7 @@ use super::{
     loose::{Broken, Loose, Lost},
     message::{Received, Sent},
     stamp::Stamps,
+    waiting::Waiting,
 };
 use crate::{
     inspect::skew::{Delay, Least},
@@ -45,7 +46,7 @@ pub(super) struct Channel {
     /// The clock of the newest send.
     newest: u64,
     sends: VecDeque<Sent>,
-    receives: VecDeque<Received>,
+    receives: Waiting,
     /// The least times that matched messages seem to have taken.
     least: Least,
     /// The last message matched: its send's clock and line, and its receive's line.
@@ -199,7 +200,8 @@ impl Channels {
             return;
         }
         channel.sent += copies;
-        if mishaps.unordered.contains(&to) {
+        let is_unordered = mishaps.unordered.contains(&to);
+        if is_unordered {
             faulty.loose.insert(send, copies);
         } else {
             channel.sends.extend((1..copies).map(|_| send.clone()));
@@ -207,7 +209,10 @@ impl Channels {
         }
         if !channel.receives.is_empty() {
             let pair = Pair { from, to };
-            let met = channel.meet_loose(pair, stamps, context);
+            let met = match is_unordered {
+                true => channel.meet_loose(channel.newest, copies, pair, stamps, context),
+                false => 0,
+            };
             let resolved = channel.resolve(channel.newest, pair, stamps, context);
             self.matched += met + resolved;
         }
@@ -312,7 +317,7 @@ impl Channel {
                     let aim = stamps.aim(receive.sent);
                     if aim > read {
                         // Its send comes later in the sender's log: it may be a message that overtakes.
-                        self.receives.push_front(receive);
+                        self.receives.put_back(receive);
                         return matched;
                     }
                     let place = self.sends.partition_point(|send| send.clock < aim);
@@ -333,7 +338,7 @@ impl Channel {
                     // Those before it were passed over.
                     let skipped: Vec<Sent> = self.sends.drain(..place).collect();
                     skipped.iter().for_each(|send| self.skip(send));
-                    self.receives.push_front(receive);
+                    self.receives.put_back(receive);
                 }
             }
         }
@@ -359,11 +364,22 @@ impl Channel {
         0
     }
 
-    /// A message without an order was sent: finds its receives among those that wait. Returns how many it found.
-    fn meet_loose(&mut self, pair: Pair, stamps: &mut Stamps, context: &mut Context<'_>) -> u64 {
+    /// A message without an order was sent at `clock`: finds its receives among those that wait. Returns how many it
+    /// found.
+    fn meet_loose(
+        &mut self,
+        clock: u64,
+        copies: u64,
+        pair: Pair,
+        stamps: &mut Stamps,
+        context: &mut Context<'_>,
+    ) -> u64 {
         let mut matched = 0;
-        for receive in std::mem::take(&mut self.receives) {
-            matched += self.receive_behind_receives(receive, pair, stamps, context);
+        for _ in 0..copies {
+            let Some(receive) = self.receives.take(stamps.name(clock)) else {
+                break;
+            };
+            matched += self.settle_loose(clock, &receive, pair, stamps, context);
         }
         matched
     }

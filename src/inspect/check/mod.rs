@@ -17,6 +17,7 @@ mod rules;
 mod stamp;
 mod vector;
 mod verdict;
+mod waiting;
 mod wrong_rule;
 
 use std::{collections::BTreeMap, sync::Arc};
