@@ -63,7 +63,22 @@ pub(super) fn finish(
             }
         }
     }
-    let hybrids = ids(machines).filter_map(|(me, machine)| Some((me, &machine?.hybrid)));
+    judge_hybrids(machines, shared, &mut notes);
+    let unsaid = |machine: MachineId| {
+        let log = machines.get(machine.index())?.as_ref()?;
+        Some(u32::from(log.footer.is_none()))
+    };
+    shared.links.finish(unsaid, &shared.files, &mut shared.violations);
+    name_wrong_rules(machines, shared);
+    notes
+}
+
+/// The bounds of hybrid clocks, and notes where they cannot be judged.
+fn judge_hybrids(machines: &[Option<MachineCheck>], shared: &mut Shared, notes: &mut Vec<String>) {
+    let hybrids = || ids(machines).filter_map(|(me, machine)| Some((me, &machine?.hybrid)));
+    if hybrids().all(|(_, track)| track.judged == 0) {
+        return;
+    }
     let events = machines.iter().flatten().map(|machine| machine.events).sum();
     let Shared {
         files,
@@ -72,17 +87,24 @@ pub(super) fn finish(
         ..
     } = shared;
     // A log that is missing or not at its end may hold a clock that is ahead of all others.
-    let is_whole = machines
-        .iter()
-        .all(|machine| machine.as_ref().is_some_and(|machine| machine.footer.is_some()));
-    hybrid::judge_bounds(hybrids, events, is_whole.then_some(&*fastest), files, violations);
-    let unsaid = |machine: MachineId| {
-        let log = machines.get(machine.index())?.as_ref()?;
-        Some(u32::from(log.footer.is_none()))
-    };
-    shared.links.finish(unsaid, &shared.files, &mut shared.violations);
-    name_wrong_rules(machines, shared);
-    notes
+    let is_cut = |machine: Option<&MachineCheck>| machine.is_none_or(|machine| machine.footer.is_none());
+    let cut = ids(machines).find(|(_, machine)| is_cut(*machine));
+    let fastest = cut.is_none().then_some(&*fastest);
+    let unbounded = hybrid::judge_bounds(hybrids(), events, fastest, files, violations);
+    if let Some((machine, _)) = cut {
+        notes.push(format!(
+            "hybrid bound: how far l is ahead was not judged, because machine {machine}'s log is missing or has no end: its clock \
+             may be ahead of all others"
+        ));
+    }
+    if let Some((me, other)) = unbounded.first() {
+        notes.push(format!(
+            "hybrid bound: how far l is ahead was not judged on {} of {} machines: no messages lead from machine {me} to machine \
+             {other}, say, so nothing tells how far the clock of that one is ahead",
+            unbounded.len(),
+            machines.len()
+        ));
+    }
 }
 
 fn ids(machines: &[Option<MachineCheck>]) -> impl Iterator<Item = (MachineId, Option<&MachineCheck>)> {
