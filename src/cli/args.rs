@@ -101,9 +101,12 @@ With `--on-peer-loss continue` in each, one that was killed comes back: clocklab
 Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick \
 (numbers without a gap), clock rule (steps by 1; a receive by max(0, T - C) + 1), stamp (a message carries its \
 send event's clock), clock condition (C(send) < C(receive)), channel order (first in, first out), conservation \
-(sent = received + waiting), footer (its numbers are right), incarnation (lives of a machine count 2, 3, ..., and no \
-link leads back to an earlier one). What an injected fault lost, doubled or took out of order is expected as the send \
-line says: sent - lost + duplicated = received + waiting.
+(sent = received + waiting), footer (its numbers are right), incarnation (lives of a machine count 2, 3, ..., no link \
+leads back to an earlier one, and what is sent to one life is received by no other), links (they go down when they are \
+up, and up when they are down; messages are dropped where they are down, and only there), faults (what befalls a \
+message is the work of a fault of that kind on its link). What such a fault lost, doubled or took out of order is \
+expected as the send line says: sent - lost + duplicated = received + waiting. A lost link excuses a tail of what was \
+sent before, and nothing behind it.
 Of vector clocks: vector clock (own entry 1, 2, 3, ...; a receive takes the greater of both, entry by entry; nobody \
 knows more of a machine than the machine). Of hybrid clocks: hybrid rule (figure 5 of the paper, with equality), \
 hybrid order (of a send less than of its receive), hybrid bound (not behind the physical clock, nor further ahead of \

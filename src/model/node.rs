@@ -57,7 +57,7 @@ struct Reborn {
     is_paused: bool,
     /// How long its earlier lives ticked, in microseconds.
     ticked_us: u64,
-    /// Which life of each peer its links lead to, as far as they were up before the start.
+    /// Which life of each peer its link led to last, as far as it came up before the start.
     lives: BTreeMap<MachineId, u32>,
 }
 
@@ -172,10 +172,12 @@ impl Machine {
                 });
             }
             for peer in self.config.me.peers(self.config.machines) {
-                match reborn.lives.remove(&peer) {
-                    Some(incarnation) => say(Record::LinkUp { peer, incarnation }),
-                    None if self.goodbye.contains(peer) => {}
-                    None => say(Record::LinkLost { peer }),
+                // One that came up and was lost again has brought messages, which wait in the queue.
+                if let Some(incarnation) = reborn.lives.remove(&peer) {
+                    say(Record::LinkUp { peer, incarnation });
+                }
+                if self.down.contains(peer) && !self.goodbye.contains(peer) {
+                    say(Record::LinkLost { peer });
                 }
             }
         }
@@ -379,9 +381,6 @@ impl Node for Machine {
             }
             Input::LinkDown { peer, cause } => {
                 self.down.insert(peer);
-                if let Some(reborn) = &mut self.reborn {
-                    reborn.lives.remove(&peer);
-                }
                 match cause {
                     DownCause::Goodbye => {
                         self.goodbye.insert(peer);

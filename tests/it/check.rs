@@ -2,6 +2,7 @@
 
 mod distort;
 pub(crate) mod generate;
+mod links;
 
 use std::path::{Path, PathBuf};
 
@@ -241,7 +242,9 @@ fn what_was_sent_is_received_or_waits() {
 #[test]
 fn dropped_messages_are_not_missed() {
     let dir = folder(
-        "01.100000 send tick=1 clock=1 to=1 dropped=1
+        "# link-lost=01.050000 peer=1
+         01.100000 send tick=1 clock=1 to=1 dropped=1
+         # link-up=01.150000 peer=1
          01.200000 send tick=2 clock=2 to=1
          # ended=02.000000 reason=duration ticks=2 queued=0",
         "01.250000 receive tick=1 clock=3 from=0 sent=2 queue=0
@@ -264,11 +267,20 @@ fn a_lost_link_excuses_a_lost_tail_and_nothing_else() {
     let lost_tail = "
         01.150000 receive tick=1 clock=2 from=0 sent=1 queue=0
         01.350000 receive tick=2 clock=4 from=0 sent=3 queue=0";
-    let end = "# ended=02.000000 reason=duration ticks=3 queued=0 waiting=0,0 goodbye=0";
-    assert_valid(&folder(
-        sender,
-        &format!("{lost_tail}\n01.450000 receive tick=3 clock=5 from=0 sent=4 queue=0\n{end}"),
-    ));
+    let whole = |waiting: u32, goodbye: &str| {
+        format!(
+            "{lost_tail}
+            01.450000 receive tick=3 clock=5 from=0 sent=4 queue=0
+            # ended=02.000000 reason=duration ticks=3 queued={waiting} waiting={waiting},0{goodbye}"
+        )
+    };
+    assert_valid(&folder(sender, &whole(1, " goodbye=0")));
+    // The tail of the last epoch has no loss behind it, so goodbye keeps its meaning.
+    assert_valid(&folder(sender, &whole(0, "")));
+    for (waiting, goodbye) in [(0, " goodbye=0"), (2, " goodbye=0"), (2, "")] {
+        let dir = folder(sender, &whole(waiting, goodbye));
+        assert_broken(&dir, &[("conservation", &["1:6", "0:10"])]);
+    }
     let late = format!("{lost_tail}\n01.450000 receive tick=3 clock=5 from=0 sent=2 queue=0");
     assert_broken(&folder(sender, &late), &[("channel order", &["1:5", "0:4"])]);
     let skipped = format!("{lost_tail}\n01.550000 receive tick=3 clock=6 from=0 sent=5 queue=0");

@@ -499,7 +499,22 @@ fn a_hybrid_clock_behind_or_too_far_ahead_of_physical_time_breaks_its_bound() {
     // As long as a log has no end, a clock may be ahead that is not known of.
     let mut open = talk("hybrid=210.0");
     open[1] = open[1].replace("# ended=", "# later=");
-    assert_eq!(broken(&judged(&open)), ["hybrid rule"]);
+    let verdict = judged(&open);
+    assert_eq!(broken(&verdict), ["hybrid rule"]);
+    assert!(
+        verdict
+            .to_string()
+            .contains("because machine 1's log is missing or has no end"),
+        "{verdict}"
+    );
+    // Nor if nobody ever heard of one of the machines.
+    let silent = "000100 internal tick=1 clock=1 hybrid=100.0
+        000900 # ended reason=duration ticks=1 queued=0";
+    let text = judged(&by_hand([silent, silent])).to_string();
+    assert!(
+        text.contains("on 2 of 2 machines: no messages lead from machine 0 to machine 1"),
+        "{text}"
+    );
     let verdict = judged(&talk("hybrid=200.4"));
     assert_eq!(broken(&verdict), ["hybrid rule", "hybrid bound"], "{verdict}");
     assert!(

@@ -309,22 +309,96 @@ fn logs_that_lie_about_lives_are_found() {
         ["incarnation"],
         "a life left out"
     );
-    assert_eq!(
-        all(1, " incarnation=3", ""),
-        ["incarnation"],
-        "back to an earlier life"
-    );
-    assert_eq!(
-        all(1, "incarnation=3", "incarnation=9"),
-        ["incarnation"],
-        "a life that never was"
-    );
+    // And every message over that link goes to another life than the one that takes it.
+    for (other, what) in [
+        ("", "back to an earlier life"),
+        (" incarnation=9", "a life that never was"),
+    ] {
+        let rules = all(1, " incarnation=3", other);
+        assert!(
+            rules.len() > 2 && rules.iter().all(|rule| *rule == "incarnation"),
+            "{what}: {rules:?}"
+        );
+    }
     // A life that is not told of leaves losses that nothing explains.
     let untold = broken(&folder, 0, |text| {
         let kept = text.lines().filter(|line| !line.starts_with("# restarted="));
         kept.fold(String::new(), |text, line| text + line + "\n")
     });
     assert!(untold.contains(&"incarnation"), "{untold:?}");
+}
+
+#[test]
+fn logs_that_lie_about_links_are_found() {
+    let logs = tempfile::tempdir().unwrap();
+    let folder = broken_by("kill", logs.path());
+    let lines = |text: &str, change: &dyn Fn(&str) -> Vec<String>| {
+        let lines = text.lines().flat_map(change);
+        lines.fold(String::new(), |text, line| text + &line + "\n")
+    };
+    for machine in [0, 2] {
+        let at = |word: &'static str, times: usize| {
+            broken(&folder, machine, |text| {
+                lines(text, &|line| {
+                    vec![line.to_owned(); if line.contains(word) { times } else { 1 }]
+                })
+            })
+        };
+        for (word, times) in [
+            ("# link-up=", 0),
+            ("# link-up=", 2),
+            ("# link-lost=", 0),
+            ("# link-lost=", 2),
+        ] {
+            let rules = at(word, times);
+            assert!(
+                rules.contains(&"links"),
+                "{machine} {word} {times} times: {rules:?}"
+            );
+        }
+        let undropped = broken(&folder, machine, |text| {
+            lines(text, &|line| {
+                let words = line.split(' ').filter(|word| !word.starts_with("dropped="));
+                vec![words.collect::<Vec<_>>().join(" ")]
+            })
+        });
+        assert!(undropped.contains(&"links"), "{machine}: {undropped:?}");
+    }
+}
+
+#[test]
+fn a_link_that_came_up_and_was_lost_before_a_further_life_began_is_told_of() {
+    // Machine 1 waits for machine 2, which does not come back; meanwhile a life of machine 0 comes, speaks and goes.
+    let text = ["1s kill 1 3s", "1s kill 2", "2s kill 0 500ms", "5s kill 0"].map(|line| {
+        let mut words = line.splitn(2, ' ');
+        let (at, rest) = (words.next().unwrap(), words.next().unwrap());
+        let (fault, lasts) = rest.split_at(6);
+        let lasts = lasts.trim();
+        let lasts = if lasts.is_empty() {
+            String::new()
+        } else {
+            format!("for = \"{lasts}\"\n")
+        };
+        format!("[[fault]]\nat = \"{at}\"\n{lasts}do = \"{fault}\"\n")
+    });
+    let plan = Plan::parse("plan", &text.concat()).unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    let run = simulated(3, &[40, 40, 40], 8_000_000, "constant:1ms", plan);
+    let (folder, end) = run
+        .write(logs.path(), &RunFile::simulated(&run, Vec::new()))
+        .unwrap();
+    let verdict = end.verdict.unwrap();
+    assert!(verdict.is_valid(), "{verdict}");
+    let told = records(&folder, 1)
+        .into_iter()
+        .filter_map(|(_, record)| match record {
+            Record::LinkUp { peer, incarnation } => Some((peer.0, Some(incarnation))),
+            Record::LinkLost { peer } => Some((peer.0, None)),
+            _ => None,
+        });
+    assert_eq!(told.collect::<Vec<_>>(), [(0, Some(2)), (0, None), (2, None)]);
+    let again = first(&folder, 1, |record| matches!(record, Record::Restarted { .. }));
+    assert!(taken(&folder, 0, 1, again) > 3, "what waited was taken");
 }
 
 #[test]

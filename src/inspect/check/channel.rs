@@ -19,19 +19,19 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
+    epoch::{Account, Epoch},
     judge::{Context, Pair},
     loose::{Broken, Loose, Lost},
     message::{Received, Sent},
+    skipped::{PassedOver, Skipped},
     stamp::Stamps,
+    waiting::Waiting,
 };
 use crate::{
     inspect::skew::{Delay, Least},
     trace::Mishaps,
     units::MachineId,
 };
-
-/// Skipped sends that are remembered on a channel, so that a late arrival is known to be one.
-const SKIPPED_MAX: usize = 256;
 
 /// What is known of one channel.
 #[derive(Clone, Debug, Default)]
@@ -45,12 +45,15 @@ pub(super) struct Channel {
     /// The clock of the newest send.
     newest: u64,
     sends: VecDeque<Sent>,
-    receives: VecDeque<Received>,
+    receives: Waiting,
     /// The least times that matched messages seem to have taken.
     least: Least,
     /// The last message matched: its send's clock and line, and its receive's line.
     last: Option<(u64, u64, u64)>,
-    odd: Option<Box<Odd>>,
+    /// What only a broken channel has.
+    passed: Option<Box<PassedOver>>,
+    /// Since when the present epoch goes, if it is not the first.
+    epoch: Option<Box<Epoch>>,
     /// What injected faults did here.
     faulty: Option<Box<Faulty>>,
 }
@@ -61,32 +64,6 @@ struct Faulty {
     loose: Loose,
     lost: Lost,
     broken: Broken,
-}
-
-/// What only a broken channel has.
-#[derive(Clone, Debug, Default)]
-struct Odd {
-    /// Sends passed over since the last match: the first one's line and clock, and how many.
-    gap: Option<Gap>,
-    /// Sends passed over that might still arrive.
-    skipped: VecDeque<Skipped>,
-}
-
-/// A send that was passed over.
-#[derive(Clone, Copy, Debug)]
-struct Skipped {
-    line: u64,
-    clock: u64,
-    /// Whether that was reported, so that its late arrival needs no second report.
-    is_told: bool,
-}
-
-/// Sends that were passed over.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gap {
-    pub(super) line: u64,
-    pub(super) clock: u64,
-    pub(super) count: u64,
 }
 
 /// All channels of a run.
@@ -159,6 +136,26 @@ impl Channels {
         self.rows.get(from.index())?.get(to.index())?.as_deref()
     }
 
+    /// The link came up again, by this line of the sender's log; to another life of `to` if `is_other`.
+    pub(super) fn link_up(&mut self, from: MachineId, to: MachineId, line: u64, is_other: bool) {
+        if let Some((channel, _)) = self.channel(from, to) {
+            let epoch = channel.epoch.get_or_insert_default();
+            epoch.begin(line, channel.sent, is_other);
+            if let Some(passed) = &mut channel.passed {
+                passed.missing = 0;
+            }
+        }
+    }
+
+    /// A further life of `to` begins.
+    pub(super) fn restarted(&mut self, to: MachineId) {
+        let rows = self.rows.iter_mut().filter_map(|row| row.get_mut(to.index()));
+        for channel in rows.flatten() {
+            let epoch = channel.epoch.get_or_insert_default();
+            epoch.restart(channel.received);
+        }
+    }
+
     /// A send event of `from` was read, with a message to `to`.
     #[inline]
     pub(super) fn send(&mut self, from: MachineId, to: MachineId, send: Sent, context: &mut Context<'_>) {
@@ -199,7 +196,8 @@ impl Channels {
             return;
         }
         channel.sent += copies;
-        if mishaps.unordered.contains(&to) {
+        let is_unordered = mishaps.unordered.contains(&to);
+        if is_unordered {
             faulty.loose.insert(send, copies);
         } else {
             channel.sends.extend((1..copies).map(|_| send.clone()));
@@ -207,7 +205,10 @@ impl Channels {
         }
         if !channel.receives.is_empty() {
             let pair = Pair { from, to };
-            let met = channel.meet_loose(pair, stamps, context);
+            let met = match is_unordered {
+                true => channel.meet_loose(channel.newest, copies, pair, stamps, context),
+                false => 0,
+            };
             let resolved = channel.resolve(channel.newest, pair, stamps, context);
             self.matched += met + resolved;
         }
@@ -276,6 +277,24 @@ impl Channels {
 }
 
 impl Channel {
+    /// What is to be accounted for.
+    pub(super) fn account(&self) -> Account {
+        let line = self.epoch_line();
+        let in_order = self.sends.iter().filter(|send| send.line > line).count() as u64;
+        let loose = self
+            .faulty
+            .as_ref()
+            .map_or(0, |faulty| faulty.loose.count_behind(line));
+        let missing = self.passed.as_ref().map_or(0, |passed| passed.missing);
+        let epoch = self.epoch.as_deref().copied().unwrap_or_default();
+        epoch.account(self.sent, self.received, in_order + loose + missing)
+    }
+
+    /// The line of the sender's log with which the present epoch begins.
+    fn epoch_line(&self) -> u64 {
+        self.epoch.as_ref().map_or(0, |epoch| epoch.line)
+    }
+
     /// What injected faults lost and doubled on this channel.
     pub(super) fn broken(&self) -> Broken {
         self.faulty
@@ -312,7 +331,7 @@ impl Channel {
                     let aim = stamps.aim(receive.sent);
                     if aim > read {
                         // Its send comes later in the sender's log: it may be a message that overtakes.
-                        self.receives.push_front(receive);
+                        self.receives.put_back(receive);
                         return matched;
                     }
                     let place = self.sends.partition_point(|send| send.clock < aim);
@@ -331,9 +350,14 @@ impl Channel {
                         continue;
                     }
                     // Those before it were passed over.
-                    let skipped: Vec<Sent> = self.sends.drain(..place).collect();
-                    skipped.iter().for_each(|send| self.skip(send));
-                    self.receives.push_front(receive);
+                    let next = self.sends.get(place).map_or(0, |send| send.line);
+                    let epoch = self.epoch_line();
+                    let passed = self.passed.get_or_insert_default();
+                    for send in self.sends.drain(..place) {
+                        let is_excused = !context.links.is_same_epoch(pair, send.line, next);
+                        passed.skip(&send, is_excused, epoch);
+                    }
+                    self.receives.put_back(receive);
                 }
             }
         }
@@ -359,11 +383,22 @@ impl Channel {
         0
     }
 
-    /// A message without an order was sent: finds its receives among those that wait. Returns how many it found.
-    fn meet_loose(&mut self, pair: Pair, stamps: &mut Stamps, context: &mut Context<'_>) -> u64 {
+    /// A message without an order was sent at `clock`: finds its receives among those that wait. Returns how many it
+    /// found.
+    fn meet_loose(
+        &mut self,
+        clock: u64,
+        copies: u64,
+        pair: Pair,
+        stamps: &mut Stamps,
+        context: &mut Context<'_>,
+    ) -> u64 {
         let mut matched = 0;
-        for receive in std::mem::take(&mut self.receives) {
-            matched += self.receive_behind_receives(receive, pair, stamps, context);
+        for _ in 0..copies {
+            let Some(receive) = self.receives.take(stamps.name(clock)) else {
+                break;
+            };
+            matched += self.settle_loose(clock, &receive, pair, stamps, context);
         }
         matched
     }
@@ -404,13 +439,8 @@ impl Channel {
         if self.last.is_some_and(|(clock, ..)| clock == aim) {
             return Found::Twice;
         }
-        let skipped = self
-            .odd
-            .iter()
-            .flat_map(|odd| &odd.skipped)
-            .find(|skipped| skipped.clock == aim);
-        if let Some(skipped) = skipped {
-            return Found::Late(*skipped);
+        if let Some(skipped) = self.passed.as_ref().and_then(|passed| passed.find(aim)) {
+            return Found::Late(skipped);
         }
         if next == Some(stamps.other_aim(receive.sent)) {
             return Found::Match { early: !early };
@@ -423,11 +453,10 @@ impl Channel {
     fn settle(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         self.last = Some((send.clock, send.line, receive.line));
         self.least.take(receive.arrived.us_since(send.at));
-        if let Some(odd) = &mut self.odd
-            && let Some(gap) = odd.gap.take()
-            && context.breaks_order(pair, gap, send, receive)
+        if let Some(passed) = &mut self.passed
+            && let Some(gap) = passed.take_gap()
         {
-            odd.skipped.iter_mut().for_each(|skipped| skipped.is_told = true);
+            context.passed_over(pair, gap, send, receive);
         }
         self.judge_ends(pair, send, receive, context);
     }
@@ -436,6 +465,7 @@ impl Channel {
     #[inline]
     fn judge_ends(&mut self, pair: Pair, send: &Sent, receive: &Received, context: &mut Context<'_>) {
         context.judge_clock(pair, Some(send), receive);
+        context.judge_lives(pair, send, receive);
         if send.clock >= receive.clock {
             self.unordered += 1;
             context.unordered(pair, send, receive);
@@ -445,32 +475,15 @@ impl Channel {
         }
     }
 
-    fn skip(&mut self, send: &Sent) {
-        let odd = self.odd.get_or_insert_default();
-        let gap = odd.gap.get_or_insert(Gap {
-            line: send.line,
-            clock: send.clock,
-            count: 0,
-        });
-        gap.count += 1;
-        if odd.skipped.len() == SKIPPED_MAX {
-            odd.skipped.pop_front();
-        }
-        odd.skipped.push_back(Skipped {
-            line: send.line,
-            clock: send.clock,
-            is_told: false,
-        });
-    }
-
     fn twice(&self, pair: Pair, receive: &Received, context: &mut Context<'_>) {
         context.judge_clock(pair, None, receive);
         context.twice(pair, receive, self.last);
     }
 
     fn late(&mut self, skipped: Skipped, pair: Pair, receive: &Received, context: &mut Context<'_>) {
-        if let Some(odd) = &mut self.odd {
-            odd.skipped.retain(|other| other.line != skipped.line);
+        let epoch = self.epoch_line();
+        if let Some(passed) = &mut self.passed {
+            passed.arrive(skipped, epoch);
         }
         context.judge_clock(pair, None, receive);
         if !skipped.is_told {

@@ -1,14 +1,19 @@
 //! What can be judged only when all logs are at their end: missing logs, conservation, wrong clock rules by name.
 
 use super::{
+    channel::Channel,
     hybrid,
+    links::Links,
     loose::Broken,
     machine::{MachineCheck, Shared},
-    rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, STAMP},
+    rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, STAMP},
     vector,
     wrong_rule::RIGHT_RULE,
 };
 use crate::{trace::Violation, units::MachineId};
+
+/// A frame without a body: its length and its kind.
+const FRAME_BYTES_MIN: u64 = 5;
 
 /// Judges the ends, and returns notes.
 pub(super) fn finish(
@@ -50,14 +55,30 @@ pub(super) fn finish(
     }
     for (me, machine) in ids(machines) {
         let Some(machine) = machine else { continue };
-        if let Some((_, footer)) = &machine.footer {
-            judge_conservation(me, machine, &footer.goodbye, machines, shared, &mut notes);
+        if machine.footer.is_some() {
+            judge_conservation(me, machine, machines, shared, &mut notes);
+            judge_frames(me, machine, machines, shared);
             if let Some(own) = machine.vector.own(me) {
                 vector::judge_claim(me, own, &shared.claims, &shared.files, &mut shared.violations);
             }
         }
     }
-    let hybrids = ids(machines).filter_map(|(me, machine)| Some((me, &machine?.hybrid)));
+    judge_hybrids(machines, shared, &mut notes);
+    let unsaid = |machine: MachineId| {
+        let log = machines.get(machine.index())?.as_ref()?;
+        Some(u32::from(log.footer.is_none()))
+    };
+    shared.links.finish(unsaid, &shared.files, &mut shared.violations);
+    name_wrong_rules(machines, shared);
+    notes
+}
+
+/// The bounds of hybrid clocks, and notes where they cannot be judged.
+fn judge_hybrids(machines: &[Option<MachineCheck>], shared: &mut Shared, notes: &mut Vec<String>) {
+    let hybrids = || ids(machines).filter_map(|(me, machine)| Some((me, &machine?.hybrid)));
+    if hybrids().all(|(_, track)| track.judged == 0) {
+        return;
+    }
     let events = machines.iter().flatten().map(|machine| machine.events).sum();
     let Shared {
         files,
@@ -66,17 +87,24 @@ pub(super) fn finish(
         ..
     } = shared;
     // A log that is missing or not at its end may hold a clock that is ahead of all others.
-    let is_whole = machines
-        .iter()
-        .all(|machine| machine.as_ref().is_some_and(|machine| machine.footer.is_some()));
-    hybrid::judge_bounds(hybrids, events, is_whole.then_some(&*fastest), files, violations);
-    let unsaid = |machine: MachineId| {
-        let log = machines.get(machine.index())?.as_ref()?;
-        Some(u32::from(log.footer.is_none()))
-    };
-    shared.lives.finish(unsaid, &shared.files, &mut shared.violations);
-    name_wrong_rules(machines, shared);
-    notes
+    let is_cut = |machine: Option<&MachineCheck>| machine.is_none_or(|machine| machine.footer.is_none());
+    let cut = ids(machines).find(|(_, machine)| is_cut(*machine));
+    let fastest = cut.is_none().then_some(&*fastest);
+    let unbounded = hybrid::judge_bounds(hybrids(), events, fastest, files, violations);
+    if let Some((machine, _)) = cut {
+        notes.push(format!(
+            "hybrid bound: how far l is ahead was not judged, because machine {machine}'s log is missing or has no end: its clock \
+             may be ahead of all others"
+        ));
+    }
+    if let Some((me, other)) = unbounded.first() {
+        notes.push(format!(
+            "hybrid bound: how far l is ahead was not judged on {} of {} machines: no messages lead from machine {me} to machine \
+             {other}, say, so nothing tells how far the clock of that one is ahead",
+            unbounded.len(),
+            machines.len()
+        ));
+    }
 }
 
 fn ids(machines: &[Option<MachineCheck>]) -> impl Iterator<Item = (MachineId, Option<&MachineCheck>)> {
@@ -85,12 +113,11 @@ fn ids(machines: &[Option<MachineCheck>]) -> impl Iterator<Item = (MachineId, Op
         .zip(machines.iter().map(|machine| machine.as_ref()))
 }
 
-/// Per channel to `me`: sent − lost + duplicated = received + waiting where the sender said goodbye, sent >= received + waiting
-/// elsewhere.
+/// Per channel to `me`, of what was sent since the link came up last: sent − lost + duplicated = received + waiting where
+/// the sender said goodbye, sent >= received + waiting elsewhere.
 fn judge_conservation(
     me: MachineId,
     machine: &MachineCheck,
-    goodbye: &[MachineId],
     machines: &[Option<MachineCheck>],
     shared: &mut Shared,
     notes: &mut Vec<String>,
@@ -102,54 +129,113 @@ fn judge_conservation(
         let Some((sender_end, _)) = sender.and_then(|sender| sender.footer.as_ref()) else {
             continue;
         };
-        let (sent, received, broken) = shared
-            .channels
-            .get(peer, me)
-            .map_or((0, 0, Broken::default()), |channel| {
-                (channel.sent, channel.received, channel.broken())
-            });
+        let channel = shared.channels.get(peer, me);
+        let (sent, received) = channel.map_or((0, 0), |channel| (channel.sent, channel.received));
         let waiting = footer.waiting.get(peer.index()).copied();
-        let arrived = received.saturating_add(waiting.unwrap_or(0));
-        let lost = shared.losses.contains_key(&(peer, me)) || shared.losses.contains_key(&(me, peer));
-        // Without `waiting` the rest of the messages may be in the queue.
-        let exact = goodbye.contains(&peer) && !lost && waiting.is_some();
-        if arrived == sent {
+        let waits = waiting.unwrap_or(0);
+        if channel.is_none() && waits == 0 {
             continue;
         }
-        if arrived < sent && !exact {
-            notes.push(format!(
-                "{} messages of machine {peer} to machine {me} are unaccounted for: {}",
-                sent - arrived,
-                match [peer, me].into_iter().find(|id| shared.lives.has_restarted(*id)) {
-                    Some(id) => format!(
-                        "machine {id} was started again, so what waited in its queue, and what was on the link, is lost"
-                    ),
-                    None if lost => "a link was lost".to_owned(),
-                    None => "the one did not hear the other's goodbye".to_owned(),
-                },
-            ));
+        let links = &shared.links;
+        let mut account = channel.map(Channel::account).unwrap_or_default();
+        let (up, heard) = (
+            links.up_before(peer, me, u64::MAX),
+            links.up_before(me, peer, u64::MAX),
+        );
+        let leads_here = up.life == links.life(me);
+        if !leads_here {
+            // The sender never knew of the life that this footer is about. What that received is told of already.
+            account.open = account.sent;
+            account.to_life = account.by_life;
+        }
+        // The goodbye belongs to that epoch. Without `waiting` the rest of its messages may be in the queue.
+        let is_heard = || links.life_at(peer, up.line) == heard.seen && footer.goodbye.contains(&peer);
+        let is_missing = account.open > waits && leads_here && waiting.is_some() && is_heard();
+        // What waits longest came before anything of this epoch that was taken.
+        let is_stale = account.sent > account.open && waits > account.open;
+        let arrived = received.saturating_add(waits);
+        if !is_missing && !is_stale && account.by_life.saturating_add(waits) <= account.to_life {
+            if arrived < sent {
+                notes.push(unaccounted(peer, me, sent - arrived, &shared.links));
+            }
             continue;
         }
+        let Broken { lost, duplicated } = channel.map(Channel::broken).unwrap_or_default();
         let here = shared.files.place(me, *line);
         let there = shared.files.place(peer, *sender_end);
+        let up_place = shared.files.place(peer, up.line);
         shared.violations.add(CONSERVATION, me, || {
-            let asked = if exact {
+            let asked = if is_missing {
                 "it said goodbye, so all must have arrived"
             } else {
                 "no more can arrive than were sent"
             };
-            let Broken { lost, duplicated } = broken;
             let faults = match lost + duplicated {
                 0 => String::new(),
                 _ => format!(", {lost} lost and {duplicated} doubled by faults make {sent}"),
             };
+            let epoch = match sent - account.sent {
+                0 => String::new(),
+                _ => format!(
+                    "; of the {} since its link came up last ({up_place}), {} were not received",
+                    account.sent, account.open
+                ),
+            };
             let text = format!(
-                "machine {peer} sent {} messages to machine {me} ({there}){faults}; {received} were received and {} wait: {asked}",
+                "machine {peer} sent {} messages to machine {me} ({there}){faults}; {received} were received and {waits} wait{epoch}: \
+                 {asked}",
                 sent.saturating_sub(duplicated).saturating_add(lost),
-                waiting.unwrap_or(0),
             );
             (vec![here, there], text)
         });
+    }
+}
+
+/// Messages that are missing with good reason.
+fn unaccounted(peer: MachineId, me: MachineId, count: u64, links: &Links) -> String {
+    let why = match [peer, me].into_iter().find(|id| links.has_restarted(*id)) {
+        Some(id) => format!(
+            "machine {id} was started again, so what waited in its queue, and what was on the link, is lost"
+        ),
+        None if links.was_lost(peer, me) => "a link was lost".to_owned(),
+        None => "the one did not hear the other's goodbye".to_owned(),
+    };
+    format!("{count} messages of machine {peer} to machine {me} are unaccounted for: {why}")
+}
+
+/// The frames that the footer counts are those of its life's sends; fewer where a link was lost, or ended before what
+/// faults held back had gone.
+fn judge_frames(
+    me: MachineId,
+    machine: &MachineCheck,
+    machines: &[Option<MachineCheck>],
+    shared: &mut Shared,
+) {
+    let Some((line, footer)) = &machine.footer else {
+        return;
+    };
+    let (frames, bytes) = (footer.frames_sent.unwrap_or(machine.frames), footer.bytes_sent);
+    let hears = |(peer, log): (MachineId, Option<&MachineCheck>)| {
+        let end = log.and_then(|log| log.footer.as_ref());
+        peer == me || end.is_some_and(|(_, footer)| footer.goodbye.contains(&me))
+    };
+    let all_went = || !machine.is_lossy && ids(machines).all(hears);
+    let mut wrong = |text: String| {
+        let place = shared.files.place(me, *line);
+        shared.violations.add(FOOTER, me, || (vec![place], text));
+    };
+    if frames > machine.frames || (frames < machine.frames && all_went()) {
+        wrong(format!(
+            "frames_sent={frames}, but the sends of this life put {} messages on links",
+            machine.frames
+        ));
+    }
+    if bytes.is_some_and(|bytes| bytes < frames.saturating_mul(FRAME_BYTES_MIN) || (frames == 0 && bytes > 0))
+    {
+        wrong(format!(
+            "bytes_sent={}, but frames_sent={frames}, of {FRAME_BYTES_MIN} bytes at least",
+            bytes.unwrap_or(0)
+        ));
     }
 }
 

@@ -208,15 +208,19 @@ pub(super) fn judge_receive(
     }
 }
 
+/// A machine of which no bound is known, and one whose clock nothing compares with its.
+pub(super) type Unbounded = (MachineId, MachineId);
+
 /// At the end of all logs: is any l further ahead than clocks differ, or any c greater than it can be? The former is
-/// judged if `fastest` knows all messages.
+/// judged if `fastest` knows all messages, where they bound it: returns the machines where they do not.
 pub(super) fn judge_bounds<'a>(
     tracks: impl Iterator<Item = (MachineId, &'a HybridTrack)>,
     events: u64,
     fastest: Option<&Fastest>,
     files: &Files,
     violations: &mut Violations,
-) {
+) -> Vec<Unbounded> {
+    let mut unbounded = Vec::new();
     let tracks: Vec<(MachineId, &HybridTrack)> = tracks.filter(|(_, track)| track.judged > 0).collect();
     let slack_us = match tracks.iter().any(|(_, track)| track.is_restarted) {
         true => RESTART_US,
@@ -238,16 +242,18 @@ pub(super) fn judge_bounds<'a>(
         };
         let ahead = ahead_of(*me, tracks.len(), fastest);
         let bounds = tracks.iter().map(|(machine, other)| {
-            let ahead = if machine == me {
-                Some(0)
-            } else {
-                ahead.get(machine).copied()
+            let ahead = match machine == me {
+                true => 0,
+                false => ahead.get(machine).copied().ok_or((*me, *machine))?,
             };
-            Some(ahead?.saturating_add(other.offset_us_max))
+            Ok(ahead.saturating_add(other.offset_us_max))
         });
-        // Of a machine that was never heard of, directly or not, nothing bounds the clock.
-        let Some(bounds) = bounds.collect::<Option<Vec<i64>>>() else {
-            continue;
+        let bounds = match bounds.collect::<Result<Vec<i64>, Unbounded>>() {
+            Ok(bounds) => bounds,
+            Err(nothing_known) => {
+                unbounded.push(nothing_known);
+                continue;
+            }
         };
         let bound = bounds
             .into_iter()
@@ -262,6 +268,7 @@ pub(super) fn judge_bounds<'a>(
             wrong(line, text);
         }
     }
+    unbounded
 }
 
 /// By machine: how far its clock may at most be ahead of that of `me`, from messages that `me` sent and those that others

@@ -1,12 +1,13 @@
 //! The rules of one message: its two ends side by side, and the words for what is wrong with them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
-    channel::Gap,
     hybrid::{self, Fastest},
+    links::Links,
     message::{Received, ReceivedOther, Sent, SentOther},
     rules::{CLOCK, CONDITION, ORDER},
+    skipped::Gap,
     vector,
     wrong_rule::merged,
 };
@@ -30,13 +31,10 @@ pub(super) struct Files(pub(super) Vec<Arc<str>>);
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) files: &'a Files,
-    pub(super) losses: &'a Losses,
+    pub(super) links: &'a mut Links,
     pub(super) fastest: &'a mut Fastest,
     pub(super) violations: &'a mut Violations,
 }
-
-/// Where machines logged that a link was lost: by (machine, peer), the lines.
-pub(super) type Losses = BTreeMap<(MachineId, MachineId), Vec<u64>>;
 
 impl Files {
     pub(super) fn place(&self, machine: MachineId, line: u64) -> Place {
@@ -74,6 +72,15 @@ impl Context<'_> {
         });
     }
 
+    /// The lives that sent and received a message.
+    #[inline]
+    pub(super) fn judge_lives(&mut self, pair: Pair, send: &Sent, receive: &Received) {
+        if self.links.has_stories() {
+            let lines = (send.line, receive.line);
+            self.links.judge_message(pair, lines, self.files, self.violations);
+        }
+    }
+
     /// The clock condition is broken.
     #[cold]
     pub(super) fn unordered(&mut self, pair: Pair, send: &Sent, receive: &Received) {
@@ -94,22 +101,9 @@ impl Context<'_> {
         });
     }
 
-    /// Sends were passed over before this message: a violation, unless the link was lost in between. Returns
-    /// whether it is one.
+    /// Sends of the same epoch were passed over before this message.
     #[cold]
-    pub(super) fn breaks_order(&mut self, pair: Pair, gap: Gap, send: &Sent, receive: &Received) -> bool {
-        // The sender's log is exact: what it sent to a link that it knew to be down was dropped, not lost.
-        // The receiver's is not, because messages from before the loss may have waited in its queue.
-        let excused = match self.losses.get(&(pair.from, pair.to)) {
-            Some(lines) => lines.iter().any(|line| (gap.line..send.line).contains(line)),
-            None => {
-                let lines = self.losses.get(&(pair.to, pair.from)).into_iter().flatten();
-                lines.into_iter().any(|line| *line < receive.line)
-            }
-        };
-        if excused {
-            return false;
-        }
+    pub(super) fn passed_over(&mut self, pair: Pair, gap: Gap, send: &Sent, receive: &Received) {
         let files = self.files;
         self.violations.add(ORDER, pair.to, || {
             let places = vec![
@@ -128,7 +122,6 @@ impl Context<'_> {
             );
             (places, text)
         });
-        true
     }
 
     /// A message was received for the second time.

@@ -52,6 +52,12 @@ impl Loose {
         self.0.insert(send.clock, Copies { send, left: copies });
     }
 
+    /// How many copies are on their way of messages sent behind this line.
+    pub(super) fn count_behind(&self, line: u64) -> u64 {
+        let behind = self.0.values().filter(|copies| copies.send.line > line);
+        behind.map(|copies| copies.left).sum()
+    }
+
     /// Whether a copy of the message sent at this clock is on its way.
     pub(super) fn has(&self, clock: u64) -> bool {
         self.0.contains_key(&clock)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     channel::Channels,
+    faults::{FaultsOn, Wrong},
     hybrid::{self, Fastest, HybridReceive, HybridTrack},
-    judge::{Context, Files, Losses},
-    lives::Lives,
+    judge::{Context, Files},
+    links::Links,
     message::{Received, ReceivedOther, Sent, SentOther},
     rules::{CLOCK, FOOTER, FORMAT, HYBRID, TICK, TIME, VECTOR},
     vector::{self, Claims, VectorTrack},
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::ClockKind,
-    trace::{Event, Footer, Header, Kind, Mishaps, Record, Violations, WallTime},
+    trace::{Event, Footer, Header, Kind, Record, Violations, WallTime},
     units::MachineId,
 };
 
@@ -35,6 +36,11 @@ pub(super) struct MachineCheck {
     kind: ClockKind,
     pub(super) vector: VectorTrack,
     pub(super) hybrid: HybridTrack,
+    pub(super) faults: FaultsOn,
+    /// Frames of messages that were given to links in this life.
+    pub(super) frames: u64,
+    /// A link was lost behind them, and with it some that it was not given yet.
+    pub(super) is_lossy: bool,
     pub(super) footer: Option<(u64, Footer)>,
 }
 
@@ -43,10 +49,9 @@ pub(super) struct MachineCheck {
 pub(super) struct Shared {
     pub(super) files: Files,
     pub(super) channels: Channels,
-    pub(super) losses: Losses,
     pub(super) claims: Claims,
     pub(super) fastest: Fastest,
-    pub(super) lives: Lives,
+    pub(super) links: Links,
     pub(super) violations: Violations,
 }
 
@@ -65,6 +70,9 @@ impl MachineCheck {
             kind: header.clock,
             vector: VectorTrack::default(),
             hybrid: HybridTrack::default(),
+            faults: FaultsOn::default(),
+            frames: 0,
+            is_lossy: false,
             footer: None,
         }
     }
@@ -87,19 +95,29 @@ impl MachineCheck {
         }
         match record {
             Record::Event(event) => self.event(line, at, event, shared),
+            Record::LinkLost { peer } | Record::LinkUp { peer, .. } if !self.is_peer(*peer) => {
+                self.no_peer(line, *peer, shared);
+            }
             Record::LinkLost { peer } => {
-                let lines = shared.losses.entry((self.me, *peer)).or_default();
-                lines.push(line);
+                self.is_lossy |= self.frames > 0;
+                let (links, files, violations) = (&mut shared.links, &shared.files, &mut shared.violations);
+                links.lost((self.me, *peer), line, files, violations);
             }
             Record::LinkUp { peer, incarnation } => {
-                let link = (self.me, *peer);
-                let Shared {
-                    lives,
-                    files,
-                    violations,
-                    ..
-                } = shared;
-                lives.linked(link, line, *incarnation, files, violations);
+                let (links, files, violations) = (&mut shared.links, &shared.files, &mut shared.violations);
+                let is_other = links.up((self.me, *peer), line, *incarnation, files, violations);
+                shared.channels.link_up(self.me, *peer, line, is_other);
+            }
+            Record::Fault(note) => {
+                if let Some(other) = note.to.iter().find(|peer| !self.is_peer(**peer)) {
+                    self.no_peer(line, *other, shared);
+                }
+                let wrong = self.faults.begin(note);
+                self.report(line, wrong, shared);
+            }
+            Record::Mended { id } => {
+                let wrong = self.faults.end(*id);
+                self.report(line, wrong, shared);
             }
             Record::Restarted { incarnation } => self.restarted(line, *incarnation, shared),
             // No event, but the clock is what the next one goes on from.
@@ -107,12 +125,7 @@ impl MachineCheck {
                 self.clock = self.clock.saturating_add(*ticks);
                 self.hybrid.jump(*physical_us);
             }
-            Record::Stall { .. }
-            | Record::Fault(_)
-            | Record::Mended { .. }
-            | Record::Paused
-            | Record::Stepped { .. }
-            | Record::Pace { .. } => {}
+            Record::Stall { .. } | Record::Paused | Record::Stepped { .. } | Record::Pace { .. } => {}
             Record::Ended(footer) => self.end(line, footer, shared),
         }
         (self.last_at, self.last_line) = (at, line);
@@ -122,17 +135,17 @@ impl MachineCheck {
     #[cold]
     fn restarted(&mut self, line: u64, incarnation: u32, shared: &mut Shared) {
         self.hybrid.restart();
+        (self.frames, self.is_lossy) = (0, false);
+        let life = (incarnation, self.faults.restart());
         let Shared {
-            lives,
+            links,
             files,
             violations,
-            losses,
+            channels,
             ..
         } = shared;
-        lives.restarted(self.me, line, incarnation, files, violations);
-        for peer in self.me.peers(self.machines) {
-            losses.entry((self.me, peer)).or_default().push(line);
-        }
+        links.restarted(self.me, line, life, files, violations);
+        channels.restarted(self.me);
     }
 
     #[inline]
@@ -271,8 +284,17 @@ impl MachineCheck {
             }
         }
         if let Some(mishaps) = mishaps {
-            self.judge_mishaps(line, to, mishaps, shared);
+            let wrong = self.faults.judge(to, mishaps);
+            self.report(line, wrong, shared);
         }
+        if mishaps.is_some() || shared.links.has_stories() {
+            let (links, files, violations) = (&mut shared.links, &shared.files, &mut shared.violations);
+            links.judge_send(self.me, line, to, mishaps, files, violations);
+        }
+        self.frames += match mishaps {
+            None => to.len() as u64,
+            Some(mishaps) => to.iter().map(|peer| mishaps.copies(*peer)).sum(),
+        };
         let vector = event.vector.clone().map(SentOther::Vector);
         let hybrid = || event.hybrid.map(|hybrid| SentOther::Hybrid(hybrid, at));
         let other = vector.or_else(hybrid).map(Arc::new);
@@ -293,28 +315,11 @@ impl MachineCheck {
         }
     }
 
-    /// Something can only happen to a message that was to be sent.
     #[cold]
-    fn judge_mishaps(&self, line: u64, to: &[MachineId], mishaps: &Mishaps, shared: &mut Shared) {
-        let Mishaps {
-            dropped,
-            lost,
-            duplicated,
-            unordered,
-        } = mishaps;
-        for (key, machines) in [
-            ("dropped", dropped),
-            ("lost", lost),
-            ("duplicated", duplicated),
-            ("unordered", unordered),
-        ] {
-            if let Some(other) = machines.iter().find(|peer| !to.contains(peer)) {
-                let place = shared.files.place(self.me, line);
-                shared.violations.add(FORMAT, self.me, || {
-                    let text = format!("{key}={other} names a machine that is no recipient of this send");
-                    (vec![place], text)
-                });
-            }
+    fn report(&self, line: u64, wrong: impl IntoIterator<Item = Wrong>, shared: &mut Shared) {
+        for (rule, text) in wrong {
+            let place = shared.files.place(self.me, line);
+            shared.violations.add(rule, self.me, || (vec![place], text));
         }
     }
 
@@ -413,6 +418,8 @@ impl MachineCheck {
         if let Some(other) = footer.goodbye.iter().find(|peer| !self.is_peer(**peer)) {
             wrong(format!("goodbye= names machine {other}, which is no peer"));
         }
+        let (links, files, violations) = (&shared.links, &shared.files, &mut shared.violations);
+        links.end(self.me, footer, files, violations);
         self.footer = Some((line, footer.clone()));
     }
 }
@@ -423,7 +430,7 @@ impl Shared {
     fn split(&mut self) -> (&mut Channels, Context<'_>) {
         let context = Context {
             files: &self.files,
-            losses: &self.losses,
+            links: &mut self.links,
             fastest: &mut self.fastest,
             violations: &mut self.violations,
         };

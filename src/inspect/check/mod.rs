@@ -7,16 +7,20 @@
 
 mod channel;
 mod end;
+mod epoch;
+mod faults;
 mod hybrid;
 mod judge;
-mod lives;
+mod links;
 mod loose;
 mod machine;
 mod message;
 mod rules;
+mod skipped;
 mod stamp;
 mod vector;
 mod verdict;
+mod waiting;
 mod wrong_rule;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,11 +28,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use self::{
     channel::Channels,
     judge::Files,
-    lives::Lives,
+    links::Links,
     machine::{MachineCheck, Shared},
     rules::{
-        CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, FORMAT, HYBRID, HYBRID_BOUND, HYBRID_ORDER,
-        INCARNATION, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
+        CLOCK, COMPLETE, CONDITION, CONSERVATION, FAULTS, FOOTER, FORMAT, HYBRID, HYBRID_BOUND, HYBRID_ORDER,
+        INCARNATION, LINKS, ORDER, RULES, STAMP, TICK, TIME, VECTOR,
     },
 };
 use super::{run::Item, skew::Skew};
@@ -81,10 +85,9 @@ impl Check {
         Self {
             shared: Shared {
                 channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
-                losses: BTreeMap::new(),
                 claims: vec![None; files.len()],
                 fastest: BTreeMap::new(),
-                lives: Lives::default(),
+                links: Links::new(files.len()),
                 violations: Violations::default(),
                 files: Files(files),
             },
@@ -154,30 +157,10 @@ impl Check {
                 "{file}: the last line was cut after {bytes} bytes and is left out"
             ));
         }
-        let machines = || self.machines.iter().flatten();
-        let events = machines().map(|machine| machine.events).sum();
-        let records: u64 = machines().map(|machine| machine.records).sum();
-        let footers = machines().filter(|machine| machine.footer.is_some()).count() as u64;
+        let events = self.sum(|machine| machine.events);
         let matched = self.shared.channels.matched;
-        let channels = self.machines.len() as u64 * (self.machines.len() as u64).saturating_sub(1);
-        let vectors = machines().map(|machine| machine.vector.judged).sum();
-        let hybrids = machines().map(|machine| machine.hybrid.judged).sum();
-        let judged = |rule| match rule {
-            FORMAT => records + self.problems,
-            COMPLETE => self.machines.len() as u64,
-            TIME => records,
-            TICK | CLOCK => events,
-            STAMP | CONDITION | ORDER => matched,
-            CONSERVATION => channels,
-            FOOTER => footers,
-            INCARNATION => self.shared.lives.judged,
-            VECTOR => vectors,
-            HYBRID | HYBRID_BOUND => hybrids,
-            // Messages whose ends both have one.
-            HYBRID_ORDER if hybrids > 0 => matched,
-            _ => 0,
-        };
-        let mut counts: Vec<(&'static str, u64)> = RULES.iter().map(|rule| (*rule, judged(*rule))).collect();
+        let mut counts: Vec<(&'static str, u64)> =
+            RULES.iter().map(|rule| (*rule, self.judged(rule))).collect();
         let mut model_counts = [0; model_check::RULES.len()];
         for check in self.model.into_iter().flatten() {
             let judged = check.finish(&mut notes);
@@ -209,6 +192,33 @@ impl Check {
             violations: violations.into_kept(&order),
             notes,
             skew,
+        }
+    }
+
+    fn sum(&self, count: impl Fn(&MachineCheck) -> u64) -> u64 {
+        self.machines.iter().flatten().map(count).sum()
+    }
+
+    /// How often a rule was judged.
+    fn judged(&self, rule: &str) -> u64 {
+        let machines = self.machines.len() as u64;
+        let hybrids = self.sum(|machine| machine.hybrid.judged);
+        match rule {
+            FORMAT => self.sum(|machine| machine.records) + self.problems,
+            COMPLETE => machines,
+            TIME => self.sum(|machine| machine.records),
+            TICK | CLOCK => self.sum(|machine| machine.events),
+            STAMP | CONDITION | ORDER => self.shared.channels.matched,
+            CONSERVATION => machines * machines.saturating_sub(1),
+            FOOTER => self.sum(|machine| u64::from(machine.footer.is_some())),
+            INCARNATION => self.shared.links.lives_judged,
+            LINKS => self.shared.links.links_judged,
+            FAULTS => self.sum(|machine| machine.faults.judged),
+            VECTOR => self.sum(|machine| machine.vector.judged),
+            HYBRID | HYBRID_BOUND => hybrids,
+            // Messages whose ends both have one.
+            HYBRID_ORDER if hybrids > 0 => self.shared.channels.matched,
+            _ => 0,
         }
     }
 

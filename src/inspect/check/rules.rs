@@ -17,12 +17,17 @@ pub(super) const CONDITION: &str = "clock condition";
 /// Along a channel messages arrive once, in the order sent, none from nowhere; but for what the send line says that an
 /// injected fault did: lost, sent twice, taken out of the order.
 pub(super) const ORDER: &str = "channel order";
-/// Sent − lost + duplicated = received + waiting.
+/// Sent − lost + duplicated = received + waiting, from the last time on that the link came up.
 pub(super) const CONSERVATION: &str = "conservation";
 /// The footer is the last line, and counts what the log holds.
 pub(super) const FOOTER: &str = "footer";
-/// Lives of a machine count 2, 3, …, and nobody's link leads back to an earlier one, or to one that never was.
+/// Lives of a machine count 2, 3, …, nobody's link leads back to an earlier one, or to one that never was, and what is sent
+/// to one life is received by no other.
 pub(super) const INCARNATION: &str = "incarnation";
+/// Links go down when they are up, and up when they are down; messages are dropped where they are down, and only there.
+pub(super) const LINKS: &str = "links";
+/// Faults end that began, and what befalls a message is the work of one that is on its link.
+pub(super) const FAULTS: &str = "faults";
 /// Own entry by 1, receives by entrywise maximum, nobody ahead of the owner.
 pub(super) const VECTOR: &str = "vector clock";
 /// Figure 5 of the paper, with equality.
@@ -33,7 +38,7 @@ pub(super) const HYBRID_ORDER: &str = "hybrid order";
 pub(super) const HYBRID_BOUND: &str = "hybrid bound";
 
 /// All of them, in the order of reports.
-pub(super) const RULES: [&str; 15] = [
+pub(super) const RULES: [&str; 17] = [
     FORMAT,
     COMPLETE,
     TIME,
@@ -45,6 +50,8 @@ pub(super) const RULES: [&str; 15] = [
     CONSERVATION,
     FOOTER,
     INCARNATION,
+    LINKS,
+    FAULTS,
     VECTOR,
     HYBRID,
     HYBRID_ORDER,

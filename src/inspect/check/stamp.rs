@@ -35,6 +35,15 @@ impl Stamps {
         }
     }
 
+    /// The stamp that the message of a send event most likely carries.
+    pub(super) fn name(self, clock: u64) -> u64 {
+        if self.are_early() {
+            clock.saturating_sub(1)
+        } else {
+            clock
+        }
+    }
+
     /// The clock that it belongs to otherwise.
     pub(super) fn other_aim(self, sent: u64) -> u64 {
         if self.are_early() {

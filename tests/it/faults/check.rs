@@ -9,14 +9,23 @@ use clocklab::{
 
 use crate::check::generate::{self, Plan as Run};
 
-const SENDER: &str = "# clocklab-log 1\n# machine=0 machines=2 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n";
+const SENDER: &str =
+    "# clocklab-log 1\n# machine=0 machines=2 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z
+# fault=2026-11-20T23:16:01.100000Z id=1 kind=loss to=1 detail=10%
+# fault=2026-11-20T23:16:01.100000Z id=2 kind=duplicate to=1 detail=10%
+# fault=2026-11-20T23:16:01.100000Z id=3 kind=delay to=1 detail=constant:1s,reorder\n";
 const RECEIVER: &str = "# clocklab-log 1\n# machine=1 machines=2 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n";
 
 /// A run of two machines: sends of machine 0 (what stands behind `to=1`), and what machine 1 received (the clocks), all
 /// of it before the sends if `ahead`.
 fn judged(sends: &[&str], received: &[u64], ahead: bool) -> Verdict {
+    judged_with(SENDER, sends, received, ahead)
+}
+
+/// The same, with what stands in the sender's log before its sends.
+fn judged_with(head: &str, sends: &[&str], received: &[u64], ahead: bool) -> Verdict {
     let dir = tempfile::tempdir().unwrap();
-    let (mut sender, mut receiver) = (SENDER.to_owned(), RECEIVER.to_owned());
+    let (mut sender, mut receiver) = (head.to_owned(), RECEIVER.to_owned());
     for (clock, more) in (1..).zip(sends) {
         sender += &format!("2026-11-20T23:16:02.{clock:06}Z send tick={clock} clock={clock} to=1{more}\n");
     }
@@ -127,6 +136,64 @@ fn an_overtaking_that_is_not_marked_is_found() {
 }
 
 #[test]
+fn what_befalls_a_message_is_the_work_of_a_fault_of_that_kind_on_its_link() {
+    let cases: [(&str, &[u64], u32); 3] = [
+        (" lost=1", &[2], 1),
+        (" duplicated=1", &[1, 1, 2], 2),
+        (" unordered=1", &[2, 1], 3),
+    ];
+    for (mishap, received, fault) in cases {
+        let rules = |head: &str| {
+            let verdict = judged_with(head, &[mishap, ""], received, false);
+            let broken = verdict.violations.iter().map(|violation| violation.rule);
+            broken.collect::<Vec<_>>()
+        };
+        let mended = |id: u32| format!("{SENDER}# mended=2026-11-20T23:16:01.200000Z id={id}\n");
+        assert_eq!(rules(SENDER), [""; 0], "{mishap}");
+        assert_eq!(rules(&mended(fault)), ["faults"], "{mishap}");
+        let other = mended(fault % 3 + 1);
+        assert_eq!(rules(&other), [""; 0], "{mishap}");
+        let elsewhere = SENDER.replace(" to=1", " to=0");
+        assert!(rules(&elsewhere).contains(&"faults"), "{mishap}");
+        // Neither a delay that keeps the order nor a partition that holds does any of that.
+        let tame = SENDER
+            .replace("kind=loss", "kind=partition")
+            .replace("10%", "hold")
+            .replace(",reorder", "")
+            .replace("kind=duplicate", "kind=bandwidth");
+        assert_eq!(rules(&tame), ["faults"], "{mishap}");
+        let unknown = SENDER.replace("kind=", "kind=later-");
+        assert_eq!(rules(&unknown), [""; 0], "{mishap}");
+    }
+}
+
+#[test]
+fn dropped_and_lost_exclude_each_other_and_the_others() {
+    for pair in [
+        " dropped=1 lost=1",
+        " dropped=1 duplicated=1",
+        " dropped=1 unordered=1",
+        " lost=1 duplicated=1",
+        " lost=1 unordered=1",
+    ] {
+        let rules = broken(&[pair], &[]);
+        assert!(rules.contains(&("format", 1)), "{pair}: {rules:?}");
+    }
+    assert_eq!(broken(&[" duplicated=1 unordered=1"], &[1, 1]), []);
+}
+
+#[test]
+fn what_overtakes_on_skewed_hosts_is_found_by_name() {
+    // Newest first, and all of it before its sends: a search through what waits would take half a billion steps.
+    let count: u16 = 30_000;
+    let received: Vec<u64> = (1..=u64::from(count)).rev().collect();
+    let began = std::time::Instant::now();
+    let verdict = judged(&vec![" unordered=1"; usize::from(count)], &received, true);
+    assert!(verdict.is_valid(), "{verdict}");
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
+
+#[test]
 fn conservation_says_what_faults_did() {
     let verdict = judged(&[" lost=1", " duplicated=1", "", ""], &[2, 2, 3], false);
     let text = verdict.to_string();
@@ -164,6 +231,59 @@ fn without(line: &str, key: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// Mishaps of a recipient to whom no fault of that kind is on, faults that are not told of, and frames counted wrong.
+fn lies_about_faults_are_found(logs: &[String]) {
+    for key in ["lost", "duplicated", "unordered"] {
+        let lied = lie(
+            logs,
+            |line| line.contains(" send ") && !line.contains(&format!(" {key}=")),
+            |line| {
+                let to = line.split(" to=").nth(1).unwrap();
+                let to = to.split([',', ' ']).next().unwrap();
+                format!("{line} {key}={to}")
+            },
+        );
+        let verdict = verdict_of(&lied.unwrap());
+        assert!(!verdict.is_valid(), "with {key} {verdict}");
+    }
+    let befell = |line: &str| {
+        ["lost=", "duplicated=", "unordered="]
+            .iter()
+            .any(|key| line.contains(key))
+    };
+    if logs.iter().any(|log| log.lines().any(befell)) {
+        let silent = logs.iter().map(|log| {
+            let kept = log
+                .lines()
+                .filter(|line| !line.starts_with("# fault=") && !line.starts_with("# mended="));
+            kept.fold(String::new(), |text, line| text + line + "\n")
+        });
+        let verdict = verdict_of(&silent.collect::<Vec<_>>());
+        let is_found = verdict
+            .violations
+            .iter()
+            .any(|violation| violation.rule == "faults");
+        assert!(is_found, "without faults {verdict}");
+    }
+    for (key, less) in [("frames_sent=", 1), ("frames_sent=", -1)] {
+        let count = |word: &str| word.strip_prefix(key).and_then(|count| count.parse::<i64>().ok());
+        let change = |line: &str| {
+            let words = line.split(' ').map(|word| match count(word) {
+                Some(count) => format!("{key}{}", count - less),
+                None => word.to_owned(),
+            });
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let verdict = verdict_of(&lie(logs, |line| line.contains(key), change).unwrap());
+        let rules: Vec<&str> = verdict
+            .violations
+            .iter()
+            .map(|violation| violation.rule)
+            .collect();
+        assert_eq!(rules, ["footer"], "{key}{less} {verdict}");
+    }
+}
+
 #[test]
 fn runs_broken_at_random_are_valid_however_hosts_are_skewed_and_every_lie_is_found() {
     let (mut lost, mut doubled) = (0, 0);
@@ -198,6 +318,7 @@ fn runs_broken_at_random_are_valid_however_hosts_are_skewed_and_every_lie_is_fou
                     *(if key == "lost=" { &mut lost } else { &mut doubled }) += 1;
                 }
             }
+            lies_about_faults_are_found(&logs);
         }
     }
     assert!(lost > 40 && doubled > 15, "{lost} {doubled}");

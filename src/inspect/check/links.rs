@@ -1,0 +1,451 @@
+//! The rules *incarnation* and *links*: which life of each machine the logs speak of, and which links are up.
+//!
+//! A machine's own log says when a further life begins: 2, 3, … without a gap. It also says when a link is lost and when
+//! it is up again, and to which life of the peer; every send between those two drops its message. So the log of a sender
+//! cuts each of its channels into *epochs*, one for each time that the link was up:
+//!
+//! ```text
+//!   send 1   send 2   link-lost   send 3 dropped   link-up to life 2   send 4   send 5   …
+//!   '-- first epoch: ---'                          '-- second epoch: to life 2 -----------
+//! ```
+//!
+//! A loss takes some tail of the epoch that it ends, and nothing else. What is sent to one life of a machine is received
+//! by that life or never, and only if its log knows of the life that sent it. A link that ends with goodbye while its
+//! machine goes on leaves no remark: that shows as the first dropped message, and in the footer.
+
+use std::collections::BTreeMap;
+
+use super::{
+    judge::{Files, Pair},
+    rules::{INCARNATION, LINKS},
+};
+use crate::{
+    trace::{Footer, Mishaps, Place, Violations},
+    units::MachineId,
+};
+
+/// The line of a log's header, from which on every link is up.
+const HEADER_LINE: u64 = 2;
+
+/// What the logs say of lives and links. Runs in which no link was lost keep nothing here.
+#[derive(Debug)]
+pub(super) struct Links {
+    /// By machine.
+    stories: Vec<Story>,
+    has_stories: bool,
+    /// Links that led to a further life of a peer and never went down from an earlier one: that one said goodbye.
+    silent: Vec<Silent>,
+    /// How often *incarnation* was judged.
+    pub(super) lives_judged: u64,
+    /// How often *links* was judged.
+    pub(super) links_judged: u64,
+}
+
+/// What one machine's log says.
+#[derive(Clone, Debug, Default)]
+struct Story {
+    /// Its lives behind the first.
+    lives: Vec<Life>,
+    /// Those of its links of which anything is said.
+    links: BTreeMap<MachineId, Link>,
+}
+
+/// A further life.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    line: u64,
+    incarnation: u32,
+    /// An injected fault ended the one before, so that it said no goodbye.
+    is_killed: bool,
+}
+
+/// One link, as the log of one of its ends says.
+#[derive(Clone, Debug)]
+struct Link {
+    state: State,
+    /// The line that says so.
+    line: u64,
+    /// Each time that it came up behind the start.
+    ups: Vec<Up>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    /// Lost.
+    Down,
+    /// The machine was started again, and has said nothing of this link yet.
+    Unsaid,
+    /// A message was dropped although the link was not lost: the peer has said goodbye.
+    Ended,
+}
+
+/// A link comes up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Up {
+    pub(super) line: u64,
+    /// To which life of the peer.
+    pub(super) life: u32,
+    /// The greatest life of the peer that was heard of so far.
+    pub(super) seen: u32,
+}
+
+/// The link of `me` to `peer` led on from this life to a later one without a loss.
+#[derive(Clone, Copy, Debug)]
+struct Silent {
+    me: MachineId,
+    peer: MachineId,
+    life: u32,
+    line: u64,
+}
+
+/// What a link leads to from the start on.
+const FIRST: Up = Up {
+    line: HEADER_LINE,
+    life: 1,
+    seen: 1,
+};
+
+impl Links {
+    pub(super) fn new(machines: usize) -> Self {
+        Self {
+            stories: vec![Story::default(); machines],
+            has_stories: false,
+            silent: Vec::new(),
+            lives_judged: 0,
+            links_judged: 0,
+        }
+    }
+
+    /// Whether any log says more than that every link is up, and leads to the first life of its peer.
+    #[inline]
+    pub(super) fn has_stories(&self) -> bool {
+        self.has_stories
+    }
+
+    /// The log of `me` says that a further life begins; `is_killed` if a fault ended the one before.
+    #[cold]
+    pub(super) fn restarted(
+        &mut self,
+        me: MachineId,
+        line: u64,
+        (incarnation, is_killed): (u32, bool),
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        self.lives_judged += 1;
+        self.has_stories = true;
+        let Some(story) = self.stories.get_mut(me.index()) else {
+            return;
+        };
+        let last = story.lives.last();
+        let (before, place) = last.map_or((1, HEADER_LINE), |life| (life.incarnation, life.line));
+        story.lives.push(Life {
+            line,
+            incarnation,
+            is_killed,
+        });
+        for link in story.links.values_mut() {
+            (link.state, link.line) = (State::Unsaid, line);
+        }
+        if incarnation != before.saturating_add(1) {
+            violations.add(INCARNATION, me, || {
+                let places = vec![files.place(me, line), files.place(me, place)];
+                let text = format!(
+                    "life {incarnation} begins behind life {before} ({}): lives count 2, 3, … without a gap",
+                    files.place(me, place)
+                );
+                (places, text)
+            });
+        }
+    }
+
+    /// The log of `me` says that a link leads to this life of `peer`. Returns whether that is another life than before.
+    #[cold]
+    pub(super) fn up(
+        &mut self,
+        (me, peer): (MachineId, MachineId),
+        line: u64,
+        incarnation: u32,
+        files: &Files,
+        violations: &mut Violations,
+    ) -> bool {
+        self.links_judged += 1;
+        self.lives_judged += u64::from(incarnation > 1);
+        let Some(link) = self.link(me, peer) else {
+            return false;
+        };
+        let before = link.ups.last().copied().unwrap_or(FIRST);
+        let (state, known) = (link.state, link.line);
+        link.ups.push(Up {
+            line,
+            life: incarnation,
+            seen: before.seen.max(incarnation),
+        });
+        (link.state, link.line) = (State::Up, line);
+        let places = |other| vec![files.place(me, line), files.place(me, other)];
+        if incarnation < before.seen {
+            violations.add(INCARNATION, me, || {
+                let text = format!(
+                    "a link to life {incarnation} of machine {peer}, but life {} was here already ({})",
+                    before.seen,
+                    files.place(me, before.line)
+                );
+                (places(before.line), text)
+            });
+        }
+        match state {
+            State::Down | State::Unsaid => {}
+            State::Up | State::Ended if incarnation > before.life => {
+                let life = before.life;
+                self.silent.push(Silent { me, peer, life, line });
+            }
+            State::Up | State::Ended => violations.add(LINKS, me, || {
+                let text = format!(
+                    "the link to machine {peer} comes up, but it was up ({}) and was not lost since",
+                    files.place(me, known)
+                );
+                (places(known), text)
+            }),
+        }
+        incarnation != before.life
+    }
+
+    /// The log of `me` says that the link to `peer` was lost.
+    #[cold]
+    pub(super) fn lost(
+        &mut self,
+        (me, peer): (MachineId, MachineId),
+        line: u64,
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        self.links_judged += 1;
+        let Some(link) = self.link(me, peer) else {
+            return;
+        };
+        let (state, known) = (link.state, link.line);
+        (link.state, link.line) = (State::Down, line);
+        if matches!(state, State::Down | State::Ended) {
+            violations.add(LINKS, me, || {
+                let places = vec![files.place(me, line), files.place(me, known)];
+                let text = format!(
+                    "the link to machine {peer} is lost, but it was down already ({})",
+                    files.place(me, known)
+                );
+                (places, text)
+            });
+        }
+    }
+
+    /// A send event of `me`: its messages are dropped where the link is down, and only there.
+    #[cold]
+    pub(super) fn judge_send(
+        &mut self,
+        me: MachineId,
+        line: u64,
+        to: &[MachineId],
+        mishaps: Option<&Mishaps>,
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        for peer in to {
+            let is_dropped = mishaps.is_some_and(|mishaps| mishaps.dropped.contains(peer));
+            let story = self.stories.get(me.index());
+            if !is_dropped && story.is_none_or(|story| story.is_quiet(*peer)) {
+                continue;
+            }
+            self.links_judged += 1;
+            let Some(link) = self.link(me, *peer) else {
+                continue;
+            };
+            match (link.state, is_dropped) {
+                (State::Up, false) | (State::Down | State::Unsaid | State::Ended, true) => {}
+                (State::Up, true) => {
+                    (link.state, link.line) = (State::Ended, line);
+                    self.has_stories = true;
+                }
+                (State::Down | State::Unsaid | State::Ended, false) => {
+                    let known = link.line;
+                    violations.add(LINKS, me, || {
+                        let places = vec![files.place(me, line), files.place(me, known)];
+                        let text = format!(
+                            "a message goes to machine {peer}, whose link is down ({}): it must be dropped",
+                            files.place(me, known)
+                        );
+                        (places, text)
+                    });
+                }
+            }
+        }
+    }
+
+    /// The footer of `me`: messages that were dropped without a loss were dropped behind a goodbye.
+    pub(super) fn end(&self, me: MachineId, footer: &Footer, files: &Files, violations: &mut Violations) {
+        let links = self.stories.get(me.index()).into_iter().flat_map(|it| &it.links);
+        for (peer, link) in links.filter(|(_, link)| link.state == State::Ended) {
+            if !footer.goodbye.contains(peer) {
+                violations.add(LINKS, me, || {
+                    let text = format!(
+                        "dropped={peer}, but the link to machine {peer} was not lost, and it never said goodbye: a message is \
+                         dropped only where the link is down"
+                    );
+                    (vec![files.place(me, link.line)], text)
+                });
+            }
+        }
+    }
+
+    /// All logs are at their end; `unsaid` says how many lives may have begun behind the end of a machine's log: none
+    /// behind a footer, one that died before it could say so elsewhere; `None` if there is no log.
+    pub(super) fn finish(
+        &self,
+        unsaid: impl Fn(MachineId) -> Option<u32>,
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        for (me, story) in (0..).map(MachineId).zip(&self.stories) {
+            for (peer, link) in &story.links {
+                let Some(up) = link.ups.last() else { continue };
+                let lives = self.stories.get(peer.index()).map(|story| &story.lives);
+                let last = lives.and_then(|lives| lives.last());
+                let last = last.map_or(1, |life| life.incarnation);
+                if unsaid(*peer).is_some_and(|unsaid| up.seen > last.saturating_add(unsaid)) {
+                    violations.add(INCARNATION, me, || {
+                        let places: Vec<Place> = vec![files.place(me, up.line), files.place(*peer, 0)];
+                        let text = format!(
+                            "a link to life {} of machine {peer}, whose log knows of {last} only ({})",
+                            up.seen,
+                            files.place(*peer, 0)
+                        );
+                        (places, text)
+                    });
+                }
+            }
+        }
+        for silent in &self.silent {
+            self.judge_silent(silent, files, violations);
+        }
+    }
+
+    /// Without a loss, a life that a link leads on from has ended with goodbye: no fault killed it.
+    fn judge_silent(&self, silent: &Silent, files: &Files, violations: &mut Violations) {
+        let Silent { me, peer, life, line } = *silent;
+        let lives = self.stories.get(peer.index()).map(|story| &story.lives);
+        let next = lives.and_then(|lives| {
+            lives
+                .iter()
+                .find(|next| next.incarnation == life.saturating_add(1))
+        });
+        if let Some(next) = next.filter(|next| next.is_killed) {
+            violations.add(LINKS, me, || {
+                let there = files.place(peer, next.line);
+                let text = format!(
+                    "the link to machine {peer} leads to a further life, but that to life {life}, which a fault killed ({there}), \
+                     was never lost"
+                );
+                (vec![files.place(me, line), there], text)
+            });
+        }
+    }
+
+    /// A message and its receive: the link led to the life that received it, which knew of the life that sent it.
+    #[cold]
+    pub(super) fn judge_message(
+        &mut self,
+        pair: Pair,
+        (sent, received): (u64, u64),
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        self.lives_judged += 1;
+        let Pair { from, to } = pair;
+        let (aim, life) = (self.up_before(from, to, sent).life, self.life_at(to, received));
+        let (own, seen) = (self.life_at(from, sent), self.up_before(to, from, received).seen);
+        if aim == life && own <= seen {
+            return;
+        }
+        violations.add(INCARNATION, to, || {
+            let there = files.place(from, sent);
+            let text = if aim == life {
+                format!(
+                    "life {own} of machine {from} sent this message ({there}), but no link to it was up here yet: the last led to \
+                     life {seen}"
+                )
+            } else {
+                format!(
+                    "machine {from} sent this message to life {aim} of machine {to} ({there}), and life {life} received it: nothing \
+                     that was sent to one life reaches another"
+                )
+            };
+            (vec![files.place(to, received), there], text)
+        });
+    }
+
+    /// Whether two lines of a sender lie in the same epoch of its channel.
+    pub(super) fn is_same_epoch(&self, pair: Pair, one: u64, other: u64) -> bool {
+        self.up_before(pair.from, pair.to, one).line == self.up_before(pair.from, pair.to, other).line
+    }
+
+    /// The last time before this line that the link of `me` to `peer` came up.
+    pub(super) fn up_before(&self, me: MachineId, peer: MachineId, line: u64) -> Up {
+        let story = self.stories.get(me.index());
+        let ups = story
+            .and_then(|story| story.links.get(&peer))
+            .map(|link| &link.ups);
+        let behind = ups.map_or(0, |ups| ups.partition_point(|up| up.line < line));
+        let up = ups.and_then(|ups| ups.get(behind.checked_sub(1)?));
+        up.copied().unwrap_or(FIRST)
+    }
+
+    /// Which life of a machine wrote this line: lives are counted, so that one wrong number is one violation.
+    pub(super) fn life_at(&self, machine: MachineId, line: u64) -> u32 {
+        let lives = self.stories.get(machine.index()).map(|story| &story.lives);
+        let behind = lives.map_or(0, |lives| lives.partition_point(|life| life.line < line));
+        u32::try_from(behind + 1).unwrap_or(u32::MAX)
+    }
+
+    /// The last life of a machine.
+    pub(super) fn life(&self, machine: MachineId) -> u32 {
+        self.life_at(machine, u64::MAX)
+    }
+
+    /// Whether a machine was started again.
+    pub(super) fn has_restarted(&self, machine: MachineId) -> bool {
+        let story = self.stories.get(machine.index());
+        story.is_some_and(|story| !story.lives.is_empty())
+    }
+
+    /// Whether a link between two machines was ever lost, as one of them says.
+    pub(super) fn was_lost(&self, one: MachineId, other: MachineId) -> bool {
+        let is_lossy = |me: MachineId, peer: MachineId| {
+            let story = self.stories.get(me.index());
+            let link = story.and_then(|story| story.links.get(&peer));
+            let was_down = |link: &Link| link.state == State::Down || !link.ups.is_empty();
+            self.has_restarted(me) || link.is_some_and(was_down)
+        };
+        is_lossy(one, other) || is_lossy(other, one)
+    }
+
+    fn link(&mut self, me: MachineId, peer: MachineId) -> Option<&mut Link> {
+        self.has_stories = true;
+        let story = self.stories.get_mut(me.index())?;
+        let (state, line) = match story.lives.last() {
+            None => (State::Up, HEADER_LINE),
+            Some(life) => (State::Unsaid, life.line),
+        };
+        let link = story.links.entry(peer);
+        Some(link.or_insert(Link {
+            state,
+            line,
+            ups: Vec::new(),
+        }))
+    }
+}
+
+impl Story {
+    /// Whether nothing was ever said of the link to this peer.
+    fn is_quiet(&self, peer: MachineId) -> bool {
+        self.lives.is_empty() && !self.links.contains_key(&peer)
+    }
+}
