@@ -64,6 +64,8 @@ pub struct Status {
     pub elapsed_us: u64,
     /// Faults that are on, as text, with their numbers.
     pub faults: Vec<(u32, String)>,
+    /// The greatest number that a fault of this machine has, or has had, in any of its lives; 0 if none.
+    pub fault_id_max: u32,
 }
 
 impl FromStr for Command {
@@ -106,7 +108,7 @@ impl FromStr for Command {
 /// Most ticks that one command may ask for.
 pub const STEPS_MAX: u64 = 10_000;
 
-/// A fault as words, and `for TIME` behind it if it has an end.
+/// A fault as words, and `for TIME` behind it if it has an end, as a pause must.
 ///
 /// # Errors
 /// What is wrong, and the mend.
@@ -122,6 +124,7 @@ pub fn fault_for(words: &[&str]) -> Result<(Fault, Option<Duration>), String> {
         .join(" ")
         .parse::<Fault>()
         .map_err(|error| error.to_string())?;
+    fault.validate_end(lasts).map_err(|error| error.to_string())?;
     Ok((fault, lasts))
 }
 
@@ -176,6 +179,12 @@ mod tests {
             ("mend x", "no number of a fault"),
             ("fault 1 flood 0 / 1", "is no fault"),
             ("fault 1 kill 1 for ever", "`for ever`"),
+            ("fault 1 pause 1", "add `for`"),
+            ("fault 1 pause 1 for 0s", "longer than 0s"),
+            ("fault 1 rate 1 5 for 0s", "longer than 0s"),
+            ("fault 1 jump 1 5 for 5s", "leave `for` out"),
+            ("fault 1 restart 1 for 5s", "leave `for` out"),
+            ("fault 1 loss all 1% for 400days", "365 days"),
         ] {
             let error = text.parse::<Command>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

@@ -94,7 +94,7 @@ fn config(me: MachineId, parent_port: u16) -> Config {
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
         faults: Plan::default(),
-        last_at: None,
+        log_end: None,
         run_age: Duration::ZERO,
         secret: None,
     }

@@ -173,7 +173,7 @@ five with a smaller probability of internal events. `--print-plan` prints it as 
     #[command(after_help = super::sweep::EXAMPLES)]
     Sweep(super::sweep::SweepArguments),
     /// Ask the machines of a running run how they are; pause, step and resume them
-    #[command(after_help = control::EXAMPLES, allow_missing_positional = true)]
+    #[command(after_help = control::EXAMPLES, override_usage = control::USAGE)]
     Control(control::ControlArguments),
     /// Break a running run on purpose, and mend it
     #[command(after_help = fault::EXAMPLES)]

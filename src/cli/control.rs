@@ -1,8 +1,15 @@
 //! `clocklab control`: how the machines of a running run are; pause, step and resume.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+    time::Duration,
+};
 
-use clap::{Args, builder::PossibleValuesParser};
+use clap::{
+    Arg, Args,
+    builder::{PossibleValue, TypedValueParser},
+};
 use serde::Serialize;
 
 use super::{Exit, Usage, print, secret::SecretOption};
@@ -16,25 +23,23 @@ use crate::{
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clocklab control status                        the newest run below logs
-  clocklab control logs/demo status --json
+  clocklab control logs/demo status --json       a run by its folder, in front or behind
   clocklab control pause                         every machine; messages still arrive
   clocklab control step                          one tick of each
   clocklab control step --machine 1 --ticks 5    five of machine 1
   clocklab control resume
 
-The machines are found by the run's run.json, wherever they run; a run with a secret needs --secret-file, unless the
-secret is where the run was started with it.
+The machines are found by the run's run.json, wherever they run; a run with a secret needs
+--secret-file, unless the secret is where the run was started with it. A folder that has the name
+of an action is written ./status.
 
 Exit codes: 0 every machine did it, 2 no such run or machine, 3 a machine did not accept or did not answer.";
 
 #[derive(Args, Debug)]
 pub(super) struct ControlArguments {
-    /// Run folder [default: logs/latest]
-    #[arg(value_name = "DIR")]
-    folder: Option<PathBuf>,
-    /// What to do
-    #[arg(value_name = "ACTION", required = true, value_parser = PossibleValuesParser::new(["status", "pause", "step", "resume"]))]
-    action: String,
+    /// What to do; and the run's folder, in front of it or behind it [default: logs/latest]
+    #[arg(value_name = "ACTION", required = true, value_parser = ActionOrFolder)]
+    words: Vec<OsString>,
     /// Only this machine
     #[arg(long, value_name = "I")]
     machine: Option<MachineId>,
@@ -46,6 +51,56 @@ pub(super) struct ControlArguments {
     json: bool,
     #[command(flatten)]
     secret: SecretOption,
+}
+
+/// The first line of help: clap cannot say that of several words one is a folder.
+pub(super) const USAGE: &str = "clocklab control [OPTIONS] [DIR] <ACTION>";
+
+/// What can be done.
+const ACTIONS: [&str; 4] = ["status", "pause", "step", "resume"];
+
+/// Help and completions list the actions; the folder of a run is taken, too, for who names it last.
+#[derive(Clone, Debug)]
+struct ActionOrFolder;
+
+impl TypedValueParser for ActionOrFolder {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        _command: &clap::Command,
+        _argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<OsString, clap::Error> {
+        Ok(value.to_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(ACTIONS.into_iter().map(PossibleValue::new)))
+    }
+}
+
+impl ControlArguments {
+    /// The run's folder, if one is named, and the action: in this order or, where that is none, in the other.
+    fn sorted(&self) -> Result<(Option<&Path>, &'static str), String> {
+        let action = |word: &OsStr| ACTIONS.into_iter().find(|action| *action == word);
+        let (word, folder) = match self.words.as_slice() {
+            [word] => (word, None),
+            [folder, word] if action(word).is_some() => (word, Some(folder)),
+            [word, folder] if action(word).is_some() => (word, Some(folder)),
+            [_, word, ..] => (word, None),
+            [] => return Err(format!("give an action: {}", ACTIONS.join(", "))),
+        };
+        match action(word) {
+            Some(action) if self.words.len() <= 2 => Ok((folder.map(Path::new), action)),
+            Some(action) => Err(format!("give `{action}` and one folder at most")),
+            None => Err(format!(
+                "`{}` is no action: {}; such as `clocklab control logs/latest status`",
+                word.display(),
+                ACTIONS.join(", ")
+            )),
+        }
+    }
 }
 
 /// What one machine said.
@@ -60,9 +115,8 @@ struct Answer {
 }
 
 /// The machines of a run, or the slip of whoever named it.
-pub(super) fn controllers(folder: Option<&PathBuf>, secret: Option<Secret>) -> anyhow::Result<Controllers> {
-    let latest = PathBuf::from("logs/latest");
-    let folder = folder.unwrap_or(&latest);
+pub(super) fn controllers(folder: Option<&Path>, secret: Option<Secret>) -> anyhow::Result<Controllers> {
+    let folder = folder.unwrap_or(Path::new("logs/latest"));
     Controllers::of_run(folder, secret).map_err(|error| Usage(error.to_string()).into())
 }
 
@@ -76,7 +130,8 @@ pub(super) fn check_machine(controllers: &Controllers, machine: Option<MachineId
 }
 
 pub(super) fn run(arguments: &ControlArguments) -> anyhow::Result<Exit> {
-    let command = match (arguments.action.as_str(), arguments.ticks) {
+    let (folder, action) = arguments.sorted().map_err(Usage)?;
+    let command = match (action, arguments.ticks) {
         ("step", ticks) => Command::Step {
             ticks: ticks.unwrap_or(1),
         },
@@ -85,7 +140,7 @@ pub(super) fn run(arguments: &ControlArguments) -> anyhow::Result<Exit> {
         ("pause", None) => Command::Pause,
         (_, None) => Command::Resume,
     };
-    let mut controllers = controllers(arguments.folder.as_ref(), arguments.secret.read()?)?;
+    let mut controllers = controllers(folder, arguments.secret.read()?)?;
     check_machine(&controllers, arguments.machine)?;
     let said = controllers.ask(arguments.machine, &command);
     if arguments.json {
@@ -173,4 +228,43 @@ fn table(run: &str, said: &[Said]) -> String {
     }
     let silent = said.iter().filter_map(|(_, answer)| answer.as_ref().err());
     text + &silent.map(|error| format!("{error}\n")).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{self, Arguments};
+
+    #[test]
+    fn the_folder_may_stand_in_front_of_the_action_or_behind_it() {
+        for (words, expected) in [
+            ("status", Ok((None, "status"))),
+            ("/runs/demo status", Ok((Some("/runs/demo"), "status"))),
+            ("status /runs/demo", Ok((Some("/runs/demo"), "status"))),
+            ("./status pause", Ok((Some("./status"), "pause"))),
+            ("pause ./status", Ok((Some("./status"), "pause"))),
+            ("status pause", Ok((Some("status"), "pause"))),
+            ("step --ticks 3 /runs/demo", Ok((Some("/runs/demo"), "step"))),
+            ("/runs/demo --machine 1 step", Ok((Some("/runs/demo"), "step"))),
+            ("status a b", Err("is no action")),
+            ("a status b", Err("one folder at most")),
+            ("/runs/demo", Err("`/runs/demo` is no action: status, pause")),
+            ("/runs/demo halt", Err("`halt` is no action: status, pause")),
+        ] {
+            let line = ["clocklab", "control"].into_iter().chain(words.split(' '));
+            let args::Command::Control(arguments) = Arguments::try_parse_from(line).unwrap().command else {
+                panic!("{words} is for control");
+            };
+            let sorted = arguments.sorted();
+            match (&sorted, expected) {
+                (Ok((folder, action)), Ok(expected)) => {
+                    assert_eq!((folder.and_then(Path::to_str), *action), expected, "{words}");
+                }
+                (Err(error), Err(part)) => assert!(error.contains(part), "{words}: {error}"),
+                (sorted, _) => panic!("{words}: {sorted:?}"),
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     Exit, Usage,
+    align::AlignArguments,
     args::one_of,
     check::unreadable,
     output::{self, Existing},
@@ -34,10 +35,8 @@ pub(super) struct DrawArguments {
     /// What the horizontal axis shows [default: time, or clock where the logs have no times]
     #[arg(long, value_enum)]
     axis: Option<AxisWord>,
-    /// Move each machine's line by how far its wall clock is from the first one's, as the messages say: for runs of several
-    /// computers
-    #[arg(long)]
-    align: bool,
+    #[command(flatten)]
+    align: AlignArguments,
     /// An event, such as 0:17 (machine 0, clock 17), whose causal past and future stand out
     #[arg(long, value_name = "EVENT")]
     highlight: Option<EventName>,
@@ -74,7 +73,7 @@ pub(super) fn run(arguments: &DrawArguments) -> anyhow::Result<Exit> {
         );
         return Err(Usage(text).into());
     }
-    let aligned = align(arguments, &mut history)?;
+    let aligned = arguments.align.apply(&mut history)?;
     let positions = Positions::new(&history);
     let limits = match format {
         Format::Svg => Limits::SVG,
@@ -156,20 +155,6 @@ fn highlighted(
         )));
     }
     Ok(Some(event))
-}
-
-/// Aligns wall clocks if that was asked for, and says what was done.
-fn align(arguments: &DrawArguments, history: &mut History) -> anyhow::Result<Vec<String>> {
-    if !arguments.align {
-        return Ok(Vec::new());
-    }
-    if !history.has_times() {
-        return Err(usage(format!(
-            "--align: {} has events without a time, so there are no wall clocks to align",
-            history.source
-        )));
-    }
-    Ok(draw::align(history))
 }
 
 fn axis(arguments: &DrawArguments, history: &History) -> anyhow::Result<Axis> {

@@ -65,7 +65,7 @@ enum Wish {
 impl FaultArguments {
     fn wish(&self) -> Result<Wish, String> {
         // An argument in quotes holds several words.
-        let words: Vec<&str> = self
+        let mut words: Vec<&str> = self
             .words
             .iter()
             .flat_map(|argument| argument.split_whitespace())
@@ -76,22 +76,21 @@ impl FaultArguments {
                 _ => Err("--for belongs to a fault, not to its end".to_owned()),
             };
         }
-        let (fault, lasts) = match (control::fault_for(&words)?, self.lasts) {
-            ((fault, None), lasts) | ((fault, lasts), None) => (fault, lasts),
-            ((_, Some(_)), Some(_)) => return Err("it is said twice how long the fault lasts".to_owned()),
-        };
-        let pauses = matches!(&fault, Fault::Machine { effect, .. } if *effect == MachineEffect::Pause);
-        match lasts {
-            // A process that stands still hears nothing.
-            None if pauses => Err("nothing could end this pause: say how long, such as --for 5s".to_owned()),
-            lasts => Ok(Wish::Begin(fault, lasts)),
+        let lasts = self.lasts.map(|lasts| format!("{}us", lasts.as_micros()));
+        if let Some(lasts) = &lasts {
+            if let [.., "for", _] = words.as_slice() {
+                return Err("it is said twice how long the fault lasts".to_owned());
+            }
+            words.extend(["for", lasts]);
         }
+        let (fault, lasts) = control::fault_for(&words)?;
+        Ok(Wish::Begin(fault, lasts))
     }
 }
 
 pub(super) fn run(arguments: &FaultArguments) -> anyhow::Result<Exit> {
     let wish = arguments.wish().map_err(Usage)?;
-    let mut controllers = controllers(Some(&arguments.run), arguments.secret.read()?)?;
+    let mut controllers = controllers(Some(arguments.run.as_path()), arguments.secret.read()?)?;
     match wish {
         Wish::Begin(fault, lasts) => begin(&mut controllers, &fault, lasts),
         Wish::Mend(id) => mend(&mut controllers, id),
@@ -171,7 +170,10 @@ mod tests {
         for (words, lasts, part) in [
             (vec!["kill", "1", "for", "2s"], Some(2), "twice"),
             (vec!["mend", "7"], Some(2), "--for"),
-            (vec!["pause", "1"], None, "--for 5s"),
+            (vec!["pause", "1"], None, "`for`, such as 5s"),
+            (vec!["pause", "1"], Some(0), "longer than 0s"),
+            (vec!["jump", "1", "5"], Some(5), "leave `for` out"),
+            (vec!["restart", "1"], Some(5), "leave `for` out"),
             (vec!["mend", "x"], None, "no number of a fault"),
             (vec!["flood", "1"], None, "is no fault"),
         ] {

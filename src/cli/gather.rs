@@ -21,7 +21,10 @@ Each computer holds the logs of its own machines. Copy the folders to one comput
   clocklab draw demo --align
 
 Logs are copied as they are; nothing is replaced. How far the computers' wall clocks are apart is
-estimated from the messages and printed.";
+estimated from the messages and printed. Then every rule of `clocklab check` is judged.
+
+Exit codes: 0 every rule held, 1 one was violated, 2 folders that do not belong together or a place that is taken,
+3 a log cannot be read or written.";
 
 #[derive(Args, Debug)]
 pub(super) struct GatherArguments {
@@ -36,7 +39,7 @@ pub(super) struct GatherArguments {
     run: Option<RunId>,
 }
 
-/// Merges the folders, and says what is in the merged one.
+/// Merges the folders, and says what is in the merged one: violated if a rule is, though all is copied.
 pub(super) fn run(arguments: &GatherArguments) -> anyhow::Result<Exit> {
     let command: Vec<String> = env::args().collect();
     let gathering = Gathering::find(&arguments.folders, arguments.run.as_ref()).map_err(refused)?;
@@ -69,7 +72,11 @@ pub(super) fn run(arguments: &GatherArguments) -> anyhow::Result<Exit> {
         "\nlook at it: clocklab check {place}, clocklab report {place}, clocklab draw {place}{align}\n"
     );
     print(&text)?;
-    Ok(Exit::Valid)
+    Ok(if verdict.is_valid() {
+        Exit::Valid
+    } else {
+        Exit::Violated
+    })
 }
 
 /// What came from where, and what is missing.

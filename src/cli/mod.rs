@@ -3,6 +3,7 @@
 //! One file a subcommand; `options` is the one place where what a person typed becomes settings. Prints
 //! results on standard output; `main` alone prints errors and chooses the exit code.
 
+mod align;
 mod args;
 mod causality;
 mod check;

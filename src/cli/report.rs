@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     Exit, Usage,
+    align::AlignArguments,
     args::{FoldersArguments, one_of},
     check::unreadable,
     compare::compare,
@@ -18,7 +19,7 @@ use crate::inspect::{
     figure,
     history::History,
     palette::Theme,
-    report::{self, Made, Report},
+    report::{self, Diagram, Made, Report},
     table,
 };
 
@@ -41,6 +42,8 @@ pub(super) struct ReportArguments {
     /// Also write the one run named as a page with everything in it: tables, findings, interactive figures
     #[arg(long, value_name = "FILE.html")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    align: AlignArguments,
     /// Colours of figures: dark on white, or light on black
     #[arg(long, default_value_t, value_parser = one_of::<Theme>(["light", "dark"]))]
     theme: Theme,
@@ -74,7 +77,7 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
     }
     if let ([run], [folder]) = (runs.as_slice(), folders.as_slice()) {
         let history = (run.1.events() <= report::DIAGRAM_EVENTS_MAX).then(|| History::read(folder));
-        let history = history.transpose().map_err(unreadable)?;
+        let mut history = history.transpose().map_err(unreadable)?;
         let compared = history
             .as_ref()
             .map(|history| ClockComparison::read(folder, history));
@@ -86,7 +89,12 @@ pub(super) fn run(arguments: &ReportArguments) -> anyhow::Result<Exit> {
                 report::DIAGRAM_EVENTS_MAX
             ))?,
         }
-        write_outputs(arguments, folder, run, (history.as_ref(), clocks.as_ref()))?;
+        let aligned = history.as_mut().map(|history| arguments.align.apply(history));
+        let diagram = Diagram {
+            history: history.as_ref(),
+            aligned: &aligned.transpose()?.unwrap_or_default(),
+        };
+        write_outputs(arguments, folder, run, diagram, clocks.as_ref())?;
     }
     let valid = runs.iter().all(|(verdict, _)| verdict.is_valid());
     Ok(if valid { Exit::Valid } else { Exit::Violated })
@@ -108,6 +116,10 @@ fn check_outputs(arguments: &ReportArguments) -> anyhow::Result<()> {
             .into());
         }
     }
+    if arguments.align.align && arguments.html.is_none() {
+        let text = "--align moves the lines of the page's diagram: name the page with --html FILE.html";
+        return Err(Usage(text.to_owned()).into());
+    }
     let existing = Existing::from_force(arguments.force);
     for file in [&arguments.figure, &arguments.html].into_iter().flatten() {
         output::check(file, existing)?;
@@ -122,7 +134,8 @@ fn write_outputs(
     arguments: &ReportArguments,
     folder: &Path,
     (verdict, summary): &(Verdict, RunSummary),
-    (history, clocks): (Option<&History>, Option<&ClockComparison>),
+    diagram: Diagram<'_>,
+    clocks: Option<&ClockComparison>,
 ) -> anyhow::Result<()> {
     if arguments.figure.is_none() && arguments.figures.is_none() && arguments.html.is_none() {
         return Ok(());
@@ -135,7 +148,7 @@ fn write_outputs(
             summary,
             series: &series,
             made: &Made::read(folder),
-            history,
+            diagram,
             clocks,
         });
         output::write(file, &page, existing)?;

@@ -16,9 +16,9 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
-use super::{Exit, Usage, print};
+use super::{Exit, Usage, print, secret::SecretOption};
 use crate::{
-    lab::{Controllers, SecretFile},
+    lab::Controllers,
     watch::walkthrough::{PlayError, Player, Scene, Walkthrough},
 };
 
@@ -45,15 +45,13 @@ pub(super) struct WalkthroughArguments {
     /// Run folder
     #[arg(value_name = "DIR", default_value = "logs/latest")]
     folder: PathBuf,
-    /// File with the run's secret [default: the one that run.json names]
-    #[arg(long, value_name = "FILE")]
-    secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    secret: SecretOption,
 }
 
 /// Plays a file on a run that somebody else started.
 pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
-    let secret = arguments.secret_file.as_deref().map(SecretFile::read);
-    let secret = secret.transpose().map_err(|error| Usage(error.to_string()))?;
+    let secret = arguments.secret.read()?;
     // `latest` may point to another run before this one ends.
     let folder = fs::canonicalize(&arguments.folder).map_err(|error| {
         Usage(format!(
@@ -61,7 +59,7 @@ pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
             arguments.folder.display()
         ))
     })?;
-    let controllers = Controllers::of_run(&folder, secret.map(|file| file.secret));
+    let controllers = Controllers::of_run(&folder, secret);
     let controllers = controllers.map_err(|error| Usage(error.to_string()))?;
     let walkthrough = read(&arguments.file, controllers.machines())?;
     Player::new(walkthrough, controllers, &folder).play(&mut Terminal)?;

@@ -9,13 +9,10 @@ use signal_hook::{
     low_level::pipe,
 };
 
-use super::{Exit, Usage, print};
-use crate::{
-    lab::SecretFile,
-    watch::{
-        Ending, Eyes, Letters, Look, Palette, Seen, Terminal, TerminalError, picture,
-        web::{Server, WebError},
-    },
+use super::{Exit, Usage, print, secret::SecretOption};
+use crate::watch::{
+    Ending, Eyes, Letters, Look, Palette, Seen, Terminal, TerminalError, picture,
+    web::{Server, WebError},
 };
 
 /// Columns of a picture that goes nowhere in particular.
@@ -41,9 +38,8 @@ pub(super) struct WatchArguments {
     terminal: TerminalArguments,
     #[command(flatten)]
     web: WebArguments,
-    /// The run's secret, to give commands to its machines [default: the file that run.json names]
-    #[arg(long, value_name = "FILE")]
-    secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    secret: SecretOption,
 }
 
 /// What concerns the view in a terminal.
@@ -88,8 +84,7 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     if arguments.terminal.once {
         return once(&mut eyes, look);
     }
-    let secret = arguments.secret_file.as_deref().map(SecretFile::read);
-    let secret = secret.transpose().map_err(|error| Usage(error.to_string()))?;
+    let secret = arguments.secret.read()?;
     let ending = if arguments.terminal.until_end {
         Ending::WithRun
     } else {
@@ -99,7 +94,7 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
         TerminalError::NoTerminal | TerminalError::Dumb { .. } => Usage(error.to_string()).into(),
         TerminalError::Io { .. } => anyhow::Error::from(error),
     })?;
-    let shown = terminal.show(&mut eyes, secret.as_ref().map(|file| &file.secret), ending);
+    let shown = terminal.show(&mut eyes, secret.as_ref(), ending);
     // The screen first, words afterwards.
     drop(terminal);
     let closing = shown?;
@@ -151,13 +146,8 @@ fn look(arguments: &TerminalArguments) -> Look {
 
 /// Serves the live page until it is interrupted.
 fn web(arguments: &WatchArguments) -> anyhow::Result<Exit> {
-    let secret = arguments.secret_file.as_deref().map(SecretFile::read);
-    let secret = secret.transpose().map_err(|error| Usage(error.to_string()))?;
-    let server = Server::bind(
-        &arguments.folder,
-        arguments.web.port,
-        secret.map(|file| file.secret),
-    );
+    let secret = arguments.secret.read()?;
+    let server = Server::bind(&arguments.folder, arguments.web.port, secret);
     let server = server.map_err(|error| match error {
         WebError::Port { .. } => Usage(error.to_string()).into(),
         error => anyhow::Error::from(error),

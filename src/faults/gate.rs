@@ -129,7 +129,8 @@ impl Gate {
     }
 
     /// Begins and ends what the plan says by `now`. Messages sent before must have passed
-    /// [`send`](Self::send) already.
+    /// [`send`](Self::send) already. All of it is on when this returns, so the node has to hear first what it cannot rely
+    /// on: an order makes it do what it is late with, and send.
     pub fn at(&mut self, now: Time, changes: &mut Vec<Change>) {
         while let Some((at, due)) = self.faults.take(now) {
             match due {
@@ -137,6 +138,8 @@ impl Gate {
                 Due::End(id) => self.end(id, now, changes),
             }
         }
+        // Stable: the others keep their order.
+        changes.sort_by_key(|change| !matches!(change, Change::Unreliable(_)));
     }
 
     /// Begins a fault now, whatever its `at` says. Nothing changes if it is none of this machine's.

@@ -45,6 +45,9 @@ pub use plan::{Plan, PlanError};
 /// Parts of a million: a probability without floating point.
 pub const CERTAIN: u32 = 1_000_000;
 
+/// Latest moment of a plan, and longest fault: 365 days.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -156,6 +159,28 @@ pub struct FaultError {
     pub text: String,
     /// What is wrong with it, and the mend.
     pub what: String,
+}
+
+/// How long a fault is to last does not go with it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum EndError {
+    /// It can only end by itself.
+    #[error(
+        "a pause needs its end, because a process that stands still cannot wake itself: add `for`, such as 5s"
+    )]
+    Missing,
+    /// It does not last.
+    #[error("a {kind} is over at once: leave `for` out")]
+    Instant {
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// It would be over as soon as it is there.
+    #[error("a fault lasts longer than 0s: leave `for` out if it is to last")]
+    Nothing,
+    /// Nobody waits for that.
+    #[error("a fault lasts at most 365 days: leave `for` out if it is to last")]
+    TooLong,
 }
 
 impl Links {
@@ -282,6 +307,27 @@ impl Fault {
                 what: format!("there is no machine {machine}; the run has 0 to {}", machines - 1),
             }),
             None => Ok(()),
+        }
+    }
+
+    /// Checks how long it is to last, `None` being until it is mended: a pause needs its end, what is over at once has
+    /// none, and a kill, which may have one, is then started again.
+    ///
+    /// # Errors
+    /// [`EndError`] says what does not go with it, and the mend.
+    pub fn validate_end(&self, lasts: Option<Duration>) -> Result<(), EndError> {
+        let effect = match self {
+            Fault::Link { .. } => None,
+            Fault::Machine { effect, .. } => Some(effect),
+        };
+        match (effect, lasts) {
+            (Some(MachineEffect::Pause), None) => Err(EndError::Missing),
+            (Some(MachineEffect::Jump { .. } | MachineEffect::Restart), Some(_)) => {
+                Err(EndError::Instant { kind: self.kind() })
+            }
+            (_, Some(Duration::ZERO)) => Err(EndError::Nothing),
+            (_, Some(lasts)) if lasts > TIME_MAX => Err(EndError::TooLong),
+            (_, _) => Ok(()),
         }
     }
 }

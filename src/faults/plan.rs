@@ -17,14 +17,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{Fault, MachineEffect, Timed};
+use super::{Fault, TIME_MAX, Timed};
 use crate::units::Time;
 
 /// Most faults of one plan.
 pub(super) const FAULTS_MAX: u64 = 10_000;
-
-/// Latest moment of a plan, and longest fault: 365 days.
-const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What is to be broken, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,37 +128,15 @@ fn timed(id: u32, table: &Table) -> Result<Timed, String> {
         .parse()
         .map_err(|error: super::FaultError| error.to_string())?;
     let at = time("at", &table.at)?;
-    let lasts = match &table.lasts {
-        None => None,
-        Some(text) => Some(time("for", text)?).filter(|lasts| !lasts.is_zero()),
-    };
-    if table.lasts.is_some() && lasts.is_none() {
-        return Err(
-            "for = \"0s\": a fault lasts longer than that; leave `for` out if it is to last".to_owned(),
-        );
-    }
-    match &fault {
-        Fault::Machine {
-            effect: effect @ (MachineEffect::Jump { .. } | MachineEffect::Restart),
-            ..
-        } if lasts.is_some() => {
-            debug_assert!(effect.is_instant());
-            Err(format!("a {} is over at once: leave `for` out", fault.kind()))
-        }
-        Fault::Machine {
-            effect: MachineEffect::Pause,
-            ..
-        } if lasts.is_none() => Err(
-            "a pause needs its end, because a process that stands still cannot wake itself: add for = \"2s\""
-                .to_owned(),
-        ),
-        Fault::Machine { .. } | Fault::Link { .. } => Ok(Timed {
-            id,
-            at: Time(0).after(at),
-            lasts,
-            fault,
-        }),
-    }
+    let lasts = table.lasts.as_deref();
+    let lasts = lasts.map(|text| time("for", text)).transpose()?;
+    fault.validate_end(lasts).map_err(|error| error.to_string())?;
+    Ok(Timed {
+        id,
+        at: Time(0).after(at),
+        lasts,
+        fault,
+    })
 }
 
 fn time(key: &str, text: &str) -> Result<Duration, String> {
@@ -212,7 +187,7 @@ mod tests {
                 one("at = \"1s\"\nfor = \"1s\"\ndo = \"jump 1 5\""),
                 ["number 2", "leave `for` out"],
             ),
-            (one("at = \"1s\"\ndo = \"pause 1\""), ["number 2", "add for"]),
+            (one("at = \"1s\"\ndo = \"pause 1\""), ["number 2", "add `for`"]),
             (
                 one("at = \"400 days\"\ndo = \"kill 1\""),
                 ["number 2", "365 days"],

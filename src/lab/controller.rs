@@ -1,7 +1,7 @@
 //! Commands to running machines: one connection to one of them (protocol.md, section 8).
 //!
-//! Blocks, with time-outs. The steps are apart (call, greet, send, answer), so that a whole run is asked at
-//! once by one thread: see [`Controllers`](super::Controllers).
+//! Blocks, with time-outs. The steps are apart (call, greet, send, answer), so that a whole run is asked at once: see
+//! [`Controllers`](super::Controllers).
 #![allow(clippy::disallowed_methods, reason = "waits for machines in real time")]
 
 use std::{

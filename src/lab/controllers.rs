@@ -5,9 +5,15 @@
 #![allow(clippy::disallowed_methods, reason = "waits for machines in real time")]
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
+};
+
+use rayon::{
+    ThreadPoolBuilder,
+    iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator},
 };
 
 use super::{
@@ -25,8 +31,14 @@ use crate::{
 /// A connection that was not used for so long is made anew: machines close idle ones after a minute.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Numbers of faults by hand begin here; those of a fault file stand below.
+/// Numbers of faults by hand begin here, so that they do not look like those of a fault file.
 const FAULT_ID_MIN: u32 = 1000;
+
+/// Numbers that are tried for a fault: of several who break the run at once only one gets each.
+const NUMBERS_MAX: u32 = 10;
+
+/// Machines that are called at once. A call blocks until it is answered, so each has a thread.
+const CALLS_MAX: usize = 64;
 
 /// What one machine answered: its text, or why there is none.
 pub type Said = (MachineId, Result<String, ControlError>);
@@ -101,19 +113,47 @@ impl Controllers {
         self.ask_each(&machines, command)
     }
 
-    /// Begins a fault on the machines that it concerns: of links the senders, else the machine itself. Picks its number.
+    /// Begins a fault on the machines that it concerns: of links the senders, else the machine itself. Picks its number,
+    /// and another one if somebody else was faster with that.
     pub fn inject(&mut self, fault: &Fault, lasts: Option<Duration>) -> Injected {
         let concerned: Vec<MachineId> = MachineId::all(self.machines())
             .filter(|machine| fault.concerns(*machine))
             .collect();
-        let id = self.fresh_fault_id();
-        let command = Command::Fault {
-            id,
-            fault: fault.clone(),
-            lasts,
-        };
-        let said = self.ask_each(&concerned, &command);
-        Injected { id, said }
+        let mut left = NUMBERS_MAX;
+        loop {
+            let id = self.fresh_fault_id();
+            let command = Command::Fault {
+                id,
+                fault: fault.clone(),
+                lasts,
+            };
+            let said = self.ask_each(&concerned, &command);
+            left -= 1;
+            if left == 0 || !self.came_late(id, &said) {
+                return Injected { id, said };
+            }
+            // On the other machines the number must not stay with this fault.
+            let begun: Vec<MachineId> = said
+                .iter()
+                .filter(|(_, answer)| answer.is_ok())
+                .map(|(machine, _)| *machine)
+                .collect();
+            self.ask_each(&begun, &Command::Mend { id: Some(id) });
+        }
+    }
+
+    /// Whether a machine has refused a fault because another one has got its number meanwhile.
+    fn came_late(&mut self, id: u32, said: &[Said]) -> bool {
+        let refused: Vec<MachineId> = said
+            .iter()
+            .filter(|(_, answer)| matches!(answer, Err(ControlError::NotAccepted { .. })))
+            .map(|(machine, _)| *machine)
+            .collect();
+        !refused.is_empty()
+            && self.status().iter().any(|(machine, status)| {
+                let taken = status.as_ref().map_or(0, |status| status.fault_id_max);
+                refused.contains(machine) && taken >= id
+            })
     }
 
     /// How each machine is, smallest id first.
@@ -133,7 +173,8 @@ impl Controllers {
             .collect()
     }
 
-    /// A number that no fault of the run has: hundredths of a second since its start, behind those of files.
+    /// A number that no fault of the run has or has had: hundredths of a second since its start, so that machines that
+    /// cannot be asked do not have it either, and behind the greatest that the others know.
     fn fresh_fault_id(&mut self) -> u32 {
         let known: Vec<Status> = self
             .status()
@@ -142,17 +183,14 @@ impl Controllers {
             .collect();
         let elapsed_us = known.iter().map(|status| status.elapsed_us).max();
         let hundredths = u32::try_from(elapsed_us.unwrap_or(0) / 10_000).unwrap_or(0);
-        let used = known.iter().flat_map(|status| &status.faults).map(|(id, _)| *id);
-        let behind_used = used.max().map_or(0, |id| id.saturating_add(1));
-        FAULT_ID_MIN.saturating_add(hundredths).max(behind_used)
+        let taken = known.iter().map(|status| status.fault_id_max).max();
+        FAULT_ID_MIN
+            .saturating_add(hundredths)
+            .max(taken.unwrap_or(0).saturating_add(1))
     }
 
     fn ask_each(&mut self, machines: &[MachineId], command: &Command) -> Vec<Said> {
-        let until = Instant::now() + self.patience;
-        let mut failed: Vec<Option<ControlError>> = machines
-            .iter()
-            .map(|machine| self.call(*machine, until).err())
-            .collect();
+        let mut failed = self.call(machines);
         for step in [Step::Greet, Step::Send] {
             let until = Instant::now() + self.patience;
             for (machine, failed) in machines.iter().zip(&mut failed) {
@@ -178,19 +216,32 @@ impl Controllers {
         answers.collect()
     }
 
-    /// Connects, unless a connection is there that still serves.
-    fn call(&mut self, machine: MachineId, until: Instant) -> Result<(), ControlError> {
-        let target = self.target(machine)?;
-        let serves = self
-            .connection(machine)
-            .is_some_and(|connection| connection.idle() < IDLE_MAX && !connection.is_closed());
-        if !serves {
-            let called = Controller::call(&target, self.secret.as_ref(), until)?;
-            if let Some(place) = self.connections.get_mut(machine.index()) {
-                *place = Some(called);
+    /// Connects to those to whom there is no connection that still serves, and says for each why that failed.
+    fn call(&mut self, machines: &[MachineId]) -> Vec<Option<ControlError>> {
+        let wanted: Vec<(MachineId, Target)> = machines
+            .iter()
+            .filter(|machine| !self.serves(**machine))
+            .filter_map(|machine| Some((*machine, self.target(*machine).ok()?)))
+            .collect();
+        let (secret, until) = (self.secret.as_ref(), Instant::now() + self.patience);
+        let called = at_once(&wanted, |(_, target)| Controller::call(target, secret, until));
+        let mut failed = BTreeMap::new();
+        for ((machine, _), called) in wanted.into_iter().zip(called) {
+            match (called, self.connections.get_mut(machine.index())) {
+                (Err(error), _) => {
+                    failed.insert(machine, error);
+                }
+                (Ok(called), Some(place)) => *place = Some(called),
+                (Ok(_), None) => {}
             }
         }
-        Ok(())
+        machines.iter().map(|machine| failed.remove(machine)).collect()
+    }
+
+    /// Whether there is a connection that can be used again.
+    fn serves(&self, machine: MachineId) -> bool {
+        let connection = self.connections.get(machine.index()).and_then(Option::as_ref);
+        connection.is_some_and(|connection| connection.idle() < IDLE_MAX && !connection.is_closed())
     }
 
     fn step(
@@ -228,9 +279,41 @@ impl Controllers {
     }
 }
 
+/// Does something for all, each on a thread of its own up to [`CALLS_MAX`]; the results in the same order.
+fn at_once<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = all.len().min(CALLS_MAX);
+    let pool = (threads > 1).then(|| ThreadPoolBuilder::new().num_threads(threads).build());
+    match pool {
+        Some(Ok(pool)) => pool.install(|| all.par_iter().with_max_len(1).map(&work).collect()),
+        // One after the other, if there is only one or the system gives no threads.
+        Some(Err(_)) | None => all.iter().map(work).collect(),
+    }
+}
+
 /// What is done for all machines before the next is.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Greet,
     Send,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_the_call_of_another() {
+        // Each goes on only once all have begun.
+        let barrier = Barrier::new(CALLS_MAX);
+        let all: Vec<usize> = (0..CALLS_MAX).collect();
+        let done = at_once(&all, |number| {
+            barrier.wait();
+            number + 1
+        });
+        assert_eq!(done, (1..=CALLS_MAX).collect::<Vec<_>>());
+        let many: Vec<usize> = (0..3 * CALLS_MAX).collect();
+        assert_eq!(at_once(&many, |number| *number), many);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -39,6 +39,9 @@ pub struct Live {
 struct Followed {
     path: PathBuf,
     file: Option<File>,
+    /// Bytes up to the end of the last whole line that was read. What stands behind it is read again: a machine that
+    /// is started again cuts a torn last line off.
+    at: u64,
     tail: LogTail,
     known: LiveMachine,
 }
@@ -50,6 +53,7 @@ impl Live {
         let followed = |machine: MachineId| Followed {
             path: folder.join(format!("machine-{machine}.log")),
             file: None,
+            at: 0,
             tail: LogTail::default(),
             known: LiveMachine::default(),
         };
@@ -70,15 +74,11 @@ impl Followed {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
         }
-        let mut bytes = Vec::new();
-        let read = self
-            .file
-            .as_mut()
-            .map(|file| file.take(LOOK_BYTES).read_to_end(&mut bytes));
-        if matches!(read, Some(Ok(_))) {
+        if let Some(Ok(lines)) = self.file.as_mut().map(|file| whole_lines(file, self.at)) {
+            self.at += lines.len() as u64;
             self.known.started = true;
             let known = &mut self.known;
-            self.tail.take(&bytes, |_, _, record| match record {
+            self.tail.take(&lines, |_, _, record| match record {
                 Record::Event(event) => {
                     (known.ticks, known.clock) = (event.tick, event.clock);
                     known.queue = if let Kind::Receive { queue, .. } = event.kind {
@@ -92,5 +92,50 @@ impl Followed {
             });
         }
         self.known
+    }
+}
+
+/// The bytes of a log behind `at`, up to the end of the last whole line among them. A line that is longer than a look
+/// is none of a log, and comes in pieces.
+fn whole_lines(file: &mut File, at: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(at))?;
+    let read = file.take(LOOK_BYTES).read_to_end(&mut bytes)? as u64;
+    match memchr::memrchr(b'\n', &bytes) {
+        Some(last) => bytes.truncate(last + 1),
+        None if read == LOOK_BYTES => {}
+        None => bytes.clear(),
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_torn_line_that_a_further_life_cuts_off_hides_nothing_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("machine-0.log");
+        let whole = "# clocklab-log 1\n\
+            # machine=0 machines=1 clock=lamport seed=1 run=r started=2026-11-20T23:16:01.000000Z\n\
+            2026-11-20T23:16:01.100000Z internal tick=1 clock=1\n";
+        fs::write(
+            &path,
+            format!("{whole}2026-11-20T23:16:01.200000Z internal tick=2 clo"),
+        )
+        .unwrap();
+        let mut live = Live::new(folder.path(), 1);
+        assert_eq!(live.look()[0].ticks, 1);
+        // The further life writes in the same file, shorter than what was torn, and then on.
+        let mut text = format!("{whole}# paused=2026-11-20T23:16:02.000000Z\n");
+        fs::write(&path, &text).unwrap();
+        assert_eq!(live.look()[0].ticks, 1);
+        text += "2026-11-20T23:16:03.000000Z internal tick=2 clock=7\n";
+        fs::write(&path, &text).unwrap();
+        let known = live.look()[0];
+        assert_eq!((known.ticks, known.clock), (2, 7));
     }
 }

@@ -27,6 +27,8 @@ pub struct Life {
     pub header: Header,
     /// What it goes on from.
     pub memory: Memory,
+    /// The greatest number of a fault in its log; 0 if there was none.
+    fault_id_max: u32,
     /// How long its log was, in bytes; whoever writes it on finds it as long.
     pub bytes: u64,
     /// The last fault of the machine itself in its log, and when it began.
@@ -113,6 +115,7 @@ impl Life {
         let mut life = Self {
             header: reader.header().clone(),
             memory: Memory::new(reader.header()),
+            fault_id_max: 0,
             bytes,
             fault: None,
             ended: None,
@@ -133,7 +136,12 @@ impl Life {
     fn take(&mut self, at: WallTime, record: &Record) {
         self.memory.take(at, record);
         match record {
-            Record::Fault(note) if note.to.is_empty() => self.fault = Some((at, (**note).clone())),
+            Record::Fault(note) => {
+                self.fault_id_max = self.fault_id_max.max(note.id);
+                if note.to.is_empty() {
+                    self.fault = Some((at, (**note).clone()));
+                }
+            }
             // What killed the life before explains nothing any more.
             Record::Restarted { .. } => self.fault = None,
             Record::Ended(footer) => self.ended = footer.reason,
@@ -141,7 +149,6 @@ impl Life {
             | Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }
-            | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Paused
             | Record::Stepped { .. }
@@ -198,7 +205,12 @@ impl Life {
             run: self.header.run.clone(),
             standing: Standing::Given,
             run_age: self.run_age(),
-            last_at: Some(self.memory.last_at),
+            log_end: Some(mesh::LogEnd {
+                at: self.memory.last_at,
+                tick: self.memory.ticks,
+                clock: self.memory.clock,
+                fault_id_max: self.fault_id_max,
+            }),
             ..first
         }
     }

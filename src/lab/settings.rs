@@ -128,7 +128,7 @@ impl Settings {
                 .map_or_else(Plan::default, |(_, plan)| plan.clone())
                 .seeded(self.seed),
             run_age: Duration::ZERO,
-            last_at: None,
+            log_end: None,
         }
     }
 

@@ -55,6 +55,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             );
             return Ok(Err(text));
         }
+        if let Err(error) = fault.fault.validate_end(fault.lasts) {
+            return Ok(Err(error.to_string()));
+        }
         let mut changes = Vec::new();
         let gate = self.gate.get_or_insert_with(|| {
             // Only the seed: what the plan had for this machine is over.

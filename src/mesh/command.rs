@@ -10,6 +10,7 @@ use tracing::{debug, info};
 
 use super::{
     COMMAND_IDLE_MS_MAX, COMMANDERS_MAX,
+    config::Config,
     connection::{Connection, Filled},
     event_log::EventLog,
     outcome::MeshError,
@@ -45,12 +46,14 @@ pub(super) struct Commander {
 }
 
 /// What is known of the node, from the records that it asked for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
     started: Time,
     tick: u64,
     clock: u64,
     paused: bool,
+    /// The greatest number that a fault of this machine has, or has had.
+    fault_id_max: u32,
 }
 
 /// What a commander said.
@@ -62,6 +65,19 @@ enum Said {
 }
 
 impl Seen {
+    /// Before the start: what earlier lives came to, and the numbers that the plan has given out.
+    pub(super) fn new(config: &Config) -> Self {
+        let planned = config.faults.faults.iter().map(|timed| timed.id);
+        let end = config.log_end;
+        Self {
+            started: Time(0),
+            tick: end.map_or(0, |end| end.tick),
+            clock: end.map_or(0, |end| end.clock),
+            paused: false,
+            fault_id_max: planned.chain(end.map(|end| end.fault_id_max)).max().unwrap_or(0),
+        }
+    }
+
     /// The run has started.
     pub(super) fn start(&mut self, now: Time) {
         self.started = now;
@@ -73,10 +89,10 @@ impl Seen {
             Record::Event(event) => (self.tick, self.clock) = (event.tick, event.clock),
             Record::Paused => self.paused = true,
             Record::Jumped { ticks, .. } => self.clock = self.clock.saturating_add(*ticks),
+            Record::Fault(note) => self.fault_id_max = self.fault_id_max.max(note.id),
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }
-            | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Stepped { .. }
             | Record::Pace { .. }
@@ -319,6 +335,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             tick,
             clock,
             paused,
+            fault_id_max,
         } = self.seen;
         let mut status = Status {
             machine: self.config.me.0,
@@ -331,6 +348,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             clock,
             elapsed_us: u64::try_from(now.since(started).as_micros()).unwrap_or(u64::MAX),
             faults: self.faults_on(),
+            fault_id_max,
         };
         let mut left_out = 1;
         loop {
@@ -350,8 +368,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Begins a fault: what there is to say, or why not.
     fn begin(&mut self, token: Token, timed: &Timed, now: Time) -> Result<Result<String, String>, MeshError> {
         let Timed { id, fault, .. } = timed;
-        if self.faults_on().iter().any(|(on, _)| on == id) {
-            return Ok(Err(format!("fault {id} is on already: give another number")));
+        let taken = self.seen.fault_id_max;
+        if *id <= taken {
+            return Ok(Err(format!(
+                "numbers of faults up to {taken} are taken: {id} cannot name another"
+            )));
         }
         let said = format!("fault {id} is on: {fault}");
         if stops_the_process(fault, self.config.me) {

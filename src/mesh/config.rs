@@ -33,7 +33,7 @@ pub struct Config {
     pub run: RunId,
     /// Given by a person or a launcher, or proposed.
     pub standing: Standing,
-    /// How long to look for peers at the start, and for a lost one later.
+    /// How long to look for peers before the start.
     pub connect_timeout: Duration,
     /// What to do when a peer goes away.
     pub on_peer_loss: OnPeerLoss,
@@ -45,8 +45,21 @@ pub struct Config {
     pub faults: Plan,
     /// How old the run is when this machine starts: nothing, unless it was started again.
     pub run_age: Duration,
-    /// Of a machine that was started again: the last time in its log, behind which its own times go on.
-    pub last_at: Option<WallTime>,
+    /// Of a machine that was started again: what its log ends with, and its own goes on from.
+    pub log_end: Option<LogEnd>,
+}
+
+/// What the earlier lives of a machine came to, by their log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEnd {
+    /// The last time in it.
+    pub at: WallTime,
+    /// The last event's tick; 0 if there was none.
+    pub tick: u64,
+    /// Lamport's clock, jumps included.
+    pub clock: u64,
+    /// The greatest number of a fault; 0 if there was none.
+    pub fault_id_max: u32,
 }
 
 impl Config {

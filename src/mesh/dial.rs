@@ -36,7 +36,8 @@ enum Answer {
 }
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
-    /// Starts the dials that are due and follows those under way.
+    /// Starts the dials that are due and follows those under way. A peer that was lost while the run goes on may be
+    /// started again at any time, so it is dialled to the end; before the start the time-out ends the whole machine.
     pub(super) fn follow_dials(&mut self, now: Time) -> Result<(), MeshError> {
         for peer in MachineId::all(self.config.me.0) {
             let Some(link) = self.links.get_mut(peer.index()) else {

@@ -34,7 +34,7 @@ mod round;
 mod speaking;
 mod trust;
 
-pub use config::{Config, OnPeerLoss};
+pub use config::{Config, LogEnd, OnPeerLoss};
 pub use connection::{Connection, Filled, Flushed};
 pub use event_log::{EventLog, LogError, NoLog};
 pub use log_file::LogFile;

@@ -106,12 +106,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        let clock = MeshClock::start(config.last_at);
+        let clock = MeshClock::start(config.log_end.map(|end| end.at));
         let clock_thread = ClockThread::start(clock, Arc::clone(&waker))?;
         Ok(Self {
             links: MachineId::all(config.machines())
                 .map(|peer| Link::new(config.me, peer))
                 .collect(),
+            seen: Seen::new(&config),
             config,
             node,
             log,
@@ -126,7 +127,6 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             clock_thread,
             strangers: BTreeMap::new(),
             commanders: BTreeMap::new(),
-            seen: Seen::default(),
             owners: BTreeMap::new(),
             next_token: FIRST_CONNECTION,
             phase: Phase::Connecting,

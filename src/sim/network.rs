@@ -119,12 +119,10 @@ impl Network {
         }
     }
 
-    /// When something that `from` sends at `now` would reach `to`, if nothing were ahead of it.
-    ///
-    /// The one place that decides what a link does to what it carries: losses, partitions and slow links belong
-    /// here.
+    /// When something that `from` sends at `now` would arrive, if nothing were ahead of it: draws its latency. What
+    /// faults do to messages is decided before they come here, by [`Gate`](crate::faults::Gate).
     #[inline]
-    fn fate(&mut self, from: MachineId, _to: MachineId, now: Time) -> Time {
+    fn draw_arrival(&mut self, from: MachineId, now: Time) -> Time {
         let drawn = self
             .dice
             .get_mut(from.index())
@@ -135,7 +133,7 @@ impl Network {
     /// When something sent at `now` arrives behind all that the link carries already, without sending it.
     #[inline]
     pub(super) fn arrival(&mut self, from: MachineId, to: MachineId, now: Time) -> Time {
-        let at = self.fate(from, to, now);
+        let at = self.draw_arrival(from, now);
         // Most machines hear nothing at the moment: their links need not be looked at.
         let busy = self.inbound.get(to.index()).filter(|inbound| !inbound.is_quiet());
         let link = busy.and_then(|inbound| {
@@ -158,7 +156,7 @@ impl Network {
         frame: &[u8],
         agenda: &mut Agenda,
     ) -> Result<(), SimError> {
-        let at = self.fate(from, to, now);
+        let at = self.draw_arrival(from, now);
         let Self {
             dice,
             inbound,

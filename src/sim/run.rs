@@ -238,23 +238,24 @@ impl<N: Node> Simulation<N> {
     ) -> Result<(), SimError> {
         let mut effects = std::mem::take(&mut self.effects);
         let mut stop = None;
-        for effect in effects.drain(..) {
+        for effect in &mut effects {
             match effect {
-                Effect::Send { to, message } => self.send(me, to, now, &message)?,
-                Effect::Record(mut record) => {
-                    self.complete(me, &mut record);
-                    observer.record(me, now, &record);
+                Effect::Send { to, message } => self.send(me, *to, now, message)?,
+                Effect::Record(record) => {
+                    self.complete(me, record);
+                    observer.record(me, now, record);
                 }
                 Effect::Refuse { peer, error } => {
                     return Err(SimError::Field {
-                        from: peer,
+                        from: *peer,
                         to: me,
-                        error,
+                        error: error.clone(),
                     });
                 }
-                Effect::Stop { reason } => stop = Some(reason),
+                Effect::Stop { reason } => stop = Some(*reason),
             }
         }
+        effects.clear();
         self.effects = effects;
         self.plan_wake(me, now);
         self.plan_break(me, now);

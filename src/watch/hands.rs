@@ -12,7 +12,7 @@ use std::{
 use crate::{
     control::Command,
     faults::Fault,
-    lab::{Controllers, Said},
+    lab::{Controllers, Injected, Said},
     units::MachineId,
     wire::Secret,
 };
@@ -29,55 +29,68 @@ pub enum Deed {
     Break(Fault, Option<Duration>),
 }
 
-/// Whoever can do something to a run.
-pub trait Hands: Send {
-    /// Does it, and returns what the machines say to it, in a sentence.
-    ///
-    /// # Errors
-    /// Why not, in a sentence: nobody is there any more, or a machine refused.
-    fn act(&mut self, deed: &Deed) -> Result<String, String>;
-}
-
-impl Hands for Controllers {
-    fn act(&mut self, deed: &Deed) -> Result<String, String> {
-        match deed {
-            Deed::Tell(machine, command) => summed_up(&self.ask(*machine, command)),
-            Deed::Break(fault, lasts) => summed_up(&self.inject(fault, *lasts).said),
-        }
-    }
-}
-
-/// The control connections of the run in `folder`, made when they are first needed: a run that has none can still be
+/// The control connections of the run in a folder, made when they are first needed: a run that has none can still be
 /// watched, and says why when it is to do something.
 #[derive(Debug)]
 pub struct Reach {
     folder: PathBuf,
     secret: Option<Secret>,
+    patience: Duration,
     controllers: Option<Controllers>,
 }
 
 impl Reach {
-    /// Hands for the run in `folder`; with its secret, unless `run.json` says where that is.
+    /// The machines of the run in `folder`; with its secret, unless `run.json` says where that is. Each has `patience` to
+    /// be reached, to greet and to answer.
     #[must_use]
-    pub fn new(folder: &Path, secret: Option<Secret>) -> Self {
+    pub fn new(folder: &Path, secret: Option<Secret>, patience: Duration) -> Self {
         Self {
             folder: folder.to_owned(),
             secret,
+            patience,
             controllers: None,
         }
     }
-}
 
-impl Hands for Reach {
-    fn act(&mut self, deed: &Deed) -> Result<String, String> {
-        if self.controllers.is_none() {
-            let found = Controllers::of_run(&self.folder, self.secret.clone());
-            self.controllers = Some(found.map_err(|error| error.to_string())?);
-        }
-        match &mut self.controllers {
-            Some(controllers) => controllers.act(deed),
-            None => Err("the run cannot be reached".to_owned()),
-        }
+    /// Gives a command to one machine, or to all, and waits for the answers.
+    ///
+    /// # Errors
+    /// Why nobody can be asked, and the mend.
+    pub fn tell(&mut self, machine: Option<MachineId>, command: &Command) -> Result<Vec<Said>, String> {
+        Ok(self.controllers()?.ask(machine, command))
+    }
+
+    /// Begins a fault on the machines that it concerns, for a time or until it is mended.
+    ///
+    /// # Errors
+    /// Why nobody can be asked, and the mend.
+    pub fn inject(&mut self, fault: &Fault, lasts: Option<Duration>) -> Result<Injected, String> {
+        Ok(self.controllers()?.inject(fault, lasts))
+    }
+
+    /// Does something, and returns what the machines say to it, in a sentence.
+    ///
+    /// # Errors
+    /// Why not, in a sentence: nobody is there any more, or a machine refused.
+    pub fn act(&mut self, deed: &Deed) -> Result<String, String> {
+        summed_up(&match deed {
+            Deed::Tell(machine, command) => self.tell(*machine, command)?,
+            Deed::Break(fault, lasts) => self.inject(fault, *lasts)?.said,
+        })
+    }
+
+    fn controllers(&mut self) -> Result<&mut Controllers, String> {
+        let controllers = match self.controllers.take() {
+            Some(controllers) => controllers,
+            // `run.json` may come after the view.
+            None => {
+                let found = Controllers::of_run(&self.folder, self.secret.clone());
+                let mut controllers = found.map_err(|error| error.to_string())?;
+                controllers.set_patience(self.patience);
+                controllers
+            }
+        };
+        Ok(self.controllers.insert(controllers))
     }
 }
 
@@ -122,16 +135,16 @@ pub struct HandsThread {
 }
 
 impl HandsThread {
-    /// Starts the thread. It ends when this value is dropped, behind the deed at hand.
+    /// Starts the thread, which gives each deed to `act`. It ends when this value is dropped, behind the deed at hand.
     ///
     /// # Errors
     /// What the system says if it gives no thread.
-    pub fn start(mut hands: impl Hands + 'static) -> io::Result<Self> {
+    pub fn start(mut act: impl FnMut(&Deed) -> Result<String, String> + Send + 'static) -> io::Result<Self> {
         let (deeds, to_do) = channel::<Deed>();
         let (answer, answers) = channel();
         thread::Builder::new().name("hands".to_owned()).spawn(move || {
             for deed in to_do {
-                if answer.send(hands.act(&deed)).is_err() {
+                if answer.send(act(&deed)).is_err() {
                     return;
                 }
             }
@@ -157,20 +170,13 @@ mod tests {
     use super::*;
     use crate::lab::ControlError;
 
-    struct Echo;
-
-    impl Hands for Echo {
-        fn act(&mut self, deed: &Deed) -> Result<String, String> {
-            match deed {
-                Deed::Tell(Some(machine), command) => Ok(format!("{machine}: {command}")),
-                Deed::Tell(None, _) | Deed::Break(..) => Err("nobody is there".to_owned()),
-            }
-        }
-    }
-
     #[test]
     fn deeds_are_answered_in_order() {
-        let hands = HandsThread::start(Echo).unwrap();
+        let hands = HandsThread::start(|deed| match deed {
+            Deed::Tell(Some(machine), command) => Ok(format!("{machine}: {command}")),
+            Deed::Tell(None, _) | Deed::Break(..) => Err("nobody is there".to_owned()),
+        })
+        .unwrap();
         hands.act(Deed::Tell(Some(MachineId(1)), Command::Pause));
         hands.act(Deed::Tell(None, Command::Resume));
         assert_eq!(hands.answers.recv().unwrap(), Ok("1: pause".to_owned()));
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn a_run_that_cannot_be_reached_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        let mut reach = Reach::new(folder.path(), None);
+        let mut reach = Reach::new(folder.path(), None, Duration::from_secs(1));
         let deed = Deed::Tell(None, Command::Pause);
         let error = reach.act(&deed).unwrap_err();
         assert!(error.contains("run.json"), "{error}");

@@ -13,6 +13,6 @@ mod words;
 
 pub use eyes::{Eyes, Lag, Seen};
 pub use follow::{Follower, News, Position, Positions, What};
-pub use hands::{Deed, Hands, HandsThread, Reach};
+pub use hands::{Deed, HandsThread, Reach};
 pub use scene::{Kept, Machine, Scene, Standing, UnderWay};
 pub use terminal::{Closing, Ending, Letters, Look, Palette, Terminal, TerminalError, picture};

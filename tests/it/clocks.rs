@@ -5,6 +5,7 @@ use std::{fs, path::Path, process::Command};
 
 use clocklab::{
     clock::{ClockKind, causal_order},
+    faults,
     inspect::{
         self, Style, Verdict,
         clocks::{ClockComparison, SAMPLE_PAIRS},
@@ -511,7 +512,7 @@ fn a_hybrid_clock_behind_or_too_far_ahead_of_physical_time_breaks_its_bound() {
 
 #[test]
 fn a_jump_moves_the_physical_clock_for_good_also_of_a_process_that_is_started_again() {
-    let verdict = judged(&by_hand([
+    let logs = by_hand([
         "000100 internal tick=1 clock=1 hybrid=100.0
          000150 # jump ticks=0 physical_us=5000
          000200 internal tick=2 clock=2 hybrid=5200.0
@@ -521,8 +522,16 @@ fn a_jump_moves_the_physical_clock_for_good_also_of_a_process_that_is_started_ag
          000400 internal tick=4 clock=4 hybrid=5200.2
          006000 internal tick=5 clock=5 hybrid=5900.0",
         "",
-    ]));
+    ]);
+    let verdict = judged(&logs);
     assert!(verdict.is_valid(), "{verdict}");
+    let dir = folder(&logs);
+    let history = History::read(dir.path()).unwrap();
+    let distance = ClockComparison::read(dir.path(), &history).unwrap().distance;
+    let distance = distance.unwrap();
+    let ahead_us = [0, 0, 5000, 4900, 0];
+    assert_eq!(distance.max_us, 5000);
+    assert_eq!(distance.mean_us, f64::from(ahead_us.iter().sum::<i32>()) / 5.0);
     let verdict = judged(&by_hand([
         "000100 internal tick=1 clock=1 hybrid=100.0
          000200 internal tick=2 clock=2 hybrid=5200.0",
@@ -562,6 +571,33 @@ fn vectors_of_many_machines_take_few_bytes() {
         let share = comparison.timestamp_bytes().unwrap() / comparison.full_vector_bytes();
         assert!(share < share_max, "{traffic}: {share}");
         assert_eq!(comparison.vectors.unwrap().different, 0);
+    }
+}
+
+#[test]
+fn the_report_says_whose_bytes_are_counted() {
+    let restart = "[[fault]]\nat = \"2s\"\ndo = \"restart 1\"\n";
+    for (clock, faults, is_said) in [
+        (ClockKind::Vector, "", false),
+        (ClockKind::Vector, restart, true),
+        (ClockKind::Hybrid, restart, true),
+        (ClockKind::Lamport, restart, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Simulated {
+            faults: (!faults.is_empty()).then(|| faults::Plan::parse("restart", faults).unwrap()),
+            ..simulated(3, clock, Traffic::Assignment, 5)
+        };
+        let file = RunFile::simulated(&run, Vec::new());
+        let (dir, _) = run.write(folder.path(), &file).unwrap();
+        let history = History::read(&dir).unwrap();
+        let comparison = ClockComparison::read(&dir, &history).unwrap();
+        let text = comparison.render(Style::Markdown);
+        assert_eq!(
+            text.contains("in their last life alone"),
+            is_said,
+            "{clock}: {text}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! `control`, `fault` and `secret` on real processes.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Write,
     net::{SocketAddr, TcpListener},
@@ -14,10 +15,11 @@ use std::{
 
 use clocklab::{
     control::{Command, Status},
+    faults::Fault,
     lab::{ControlError, Controller, Controllers, RunError, SecretFile, SecretFileError, Target, new_secret},
-    mesh::{COMMANDERS_MAX, Config, Handle, Mesh, MeshError, NoLog, Outcome},
+    mesh::{COMMANDERS_MAX, Config, Handle, LogEnd, Mesh, MeshError, NoLog, Outcome},
     node::{Effect, Effects, Input, Node, Order},
-    trace::{Event, Kind, Record},
+    trace::{Event, Kind, Record, WallTime},
     units::{MachineId, Time},
     wire::{
         COMMAND_BYTES_MAX, Control, ErrorCode, Hello, Reason, Secret, Standing, Trust, encode_frame, kind,
@@ -190,8 +192,22 @@ fn faults_are_begun_listed_and_ended() {
     let mut controller = machine.controller();
     ask(&mut controller, "fault 7 loss 0 to 1 30%").unwrap();
     ask(&mut controller, "fault 8 partition all hold for 1h").unwrap();
+    // By whoever writes commands without reading ours.
+    let mut peer = Peer::connect(machine.address);
+    peer.join(&controller_hello());
+    for fault in [
+        "pause 0",
+        "pause 0 for 0s",
+        "jump 0 5 for 5s",
+        "restart 0 for 5s",
+        "rate 0 5 for 0s",
+    ] {
+        peer.say(&Control::Command(format!("fault 9 {fault}")));
+        let (accepted, text) = answer(&mut peer);
+        assert!(!accepted && text.contains("`for`"), "{fault}: {text}");
+    }
     let refused = ask(&mut controller, "fault 7 partition all").unwrap_err();
-    assert!(refused.contains("on already"), "{refused}");
+    assert!(refused.contains("up to 8 are taken"), "{refused}");
     for (command, part) in [
         ("fault 9 loss 1 to 0 30%", "nothing for machine 0"),
         ("fault 9 kill 1", "nothing for machine 0"),
@@ -406,6 +422,75 @@ fn a_whole_run_is_asked_at_once_and_the_silent_hold_up_nobody() {
 }
 
 #[test]
+fn faults_that_are_begun_at_once_have_a_number_each() {
+    let machine = Machine::started();
+    let folder = folder_of("proposal-0", &[machine.address]);
+    let breakers: Vec<JoinHandle<Vec<u32>>> = (0..3)
+        .map(|_| {
+            let mut controllers = Controllers::of_run(folder.path(), None).unwrap();
+            let fault: Fault = "jump 0 5".parse().unwrap();
+            let inject = move || {
+                let injected = (0..10).map(|_| controllers.inject(&fault, None));
+                let judged = injected.map(|injected| {
+                    assert!(injected.said[0].1.is_ok(), "{injected:?}");
+                    injected.id
+                });
+                judged.collect()
+            };
+            Builder::new().spawn(inject).unwrap()
+        })
+        .collect();
+    let numbers = breakers.into_iter().flat_map(|breaker| breaker.join().unwrap());
+    let numbers: Vec<u32> = numbers.collect();
+    let greatest = *numbers.iter().max().unwrap();
+    let distinct: BTreeSet<u32> = numbers.into_iter().collect();
+    assert_eq!(distinct.len(), 30, "{distinct:?}");
+    let mut controller = machine.controller();
+    assert_eq!(status(&mut controller).fault_id_max, greatest);
+    // A jump is over at once, and its number is its own all the same.
+    let refused = ask(&mut controller, &format!("fault {greatest} loss all 1%")).unwrap_err();
+    assert!(refused.contains("are taken"), "{refused}");
+    machine.end();
+}
+
+#[test]
+fn a_further_life_knows_where_its_log_ends() {
+    let addresses = free_addresses(1);
+    let config = Config {
+        incarnation: 2,
+        standing: Standing::Given,
+        log_end: Some(LogEnd {
+            at: WallTime(0),
+            tick: 12,
+            clock: 17,
+            fault_id_max: 1042,
+        }),
+        ..place(0, &addresses)
+    };
+    let node = Obedient {
+        tick: 12,
+        paused: false,
+    };
+    let mesh = Mesh::new(config, node, NoLog).unwrap();
+    let handle = mesh.handle();
+    let thread = Builder::new().spawn(move || mesh.run()).unwrap();
+    let target = Target {
+        address: addresses[0],
+        machine: Some(MachineId(0)),
+        run: None,
+    };
+    let mut controller = Controller::connect(&target, None).unwrap();
+    while ask(&mut controller, "pause").is_err() {}
+    let seen = status(&mut controller);
+    assert_eq!((seen.tick, seen.clock, seen.fault_id_max), (12, 17, 1042));
+    assert_eq!(ask(&mut controller, "step").unwrap(), "1 done, paused at tick 13");
+    let refused = ask(&mut controller, "fault 1042 loss all 1%").unwrap_err();
+    assert!(refused.contains("up to 1042 are taken"), "{refused}");
+    handle.stop(Reason::Interrupted);
+    thread.join().unwrap().unwrap();
+}
+
+#[test]
 fn another_run_on_the_same_port_is_not_commanded() {
     let machine = Machine::started();
     let folder = folder_of("an-old-run", &[machine.address]);
@@ -545,10 +630,13 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
     );
     for (words, part) in [
         ("control status --machine 3", "there is no machine 3"),
+        ("control status logs/none", "logs/none/run.json"),
+        ("control logs/latest", "is no action"),
         ("control pause --ticks 3", "--ticks"),
         ("fault kill 3", "there is no machine 3"),
         ("fault flood 1", "is no fault"),
-        ("fault pause 1", "--for"),
+        ("fault pause 1", "add `for`"),
+        ("fault pause 1 --for 0s", "longer than 0s"),
         ("fault kill 1 --run logs/none", "run.json"),
     ] {
         let refused = output(folder, words);
@@ -570,6 +658,52 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         assert!(!text.contains(secret.trim()));
     }
+}
+
+/// The status of each machine, once that is so.
+fn statuses_when(folder: &Path, is_so: impl Fn(&[Status]) -> bool) -> Vec<Status> {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let asked = output(folder, "control status --json");
+        let answers: Vec<serde_json::Value> = serde_json::from_slice(&asked.stdout).unwrap_or_default();
+        let statuses: Vec<Status> = answers
+            .into_iter()
+            .filter_map(|mut answer| serde_json::from_value(answer["status"].take()).ok())
+            .collect();
+        if is_so(&statuses) {
+            return statuses;
+        }
+        assert!(Instant::now() < until, "{statuses:?}: {}", said(&asked));
+    }
+}
+
+#[test]
+fn a_machine_that_was_started_again_counts_on_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let run = format!("run --base-port {base} --duration 60s --rates 50,40 --on-peer-loss continue");
+    let mut launcher = Launcher(clocklab(folder, &run).spawn().unwrap());
+    statuses_when(folder, |all| {
+        all.len() == 2 && all.iter().all(|status| status.tick > 3)
+    });
+    assert!(output(folder, "control pause").status.success());
+    let before = statuses_when(folder, |all| all.len() == 2);
+    assert!(output(folder, "fault restart 1").status.success());
+    let again = |all: &[Status]| {
+        all.iter()
+            .any(|status| status.machine == 1 && status.incarnation == 2)
+    };
+    let after = statuses_when(folder, again).pop().unwrap();
+    assert!(after.paused);
+    assert_eq!((after.tick, after.clock), (before[1].tick, before[1].clock));
+    assert!(after.fault_id_max >= 1000, "{after:?}");
+    let step = output(folder, "control step --machine 1");
+    assert!(step.status.success(), "{}", said(&step));
+    let counted = format!("1 done, paused at tick {}", after.tick + 1);
+    assert!(said(&step).contains(&counted), "{}", said(&step));
+    interrupt(&launcher.0);
+    assert!(launcher.0.wait().unwrap().success());
 }
 
 /// Ctrl-C.
@@ -599,6 +733,26 @@ fn a_secret_is_made_once_and_for_its_owner_alone() {
     assert!(output(folder.path(), "secret --force").status.success());
     assert_ne!(fs::read_to_string(&file).unwrap(), first);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_secret_file_that_is_none_is_named_with_its_option() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [
+        "control status",
+        "fault mend all",
+        "watch",
+        "watch --web",
+        "walkthrough demo.toml",
+    ] {
+        let refused = output(folder.path(), &format!("{words} --secret-file nowhere"));
+        assert_eq!(refused.status.code(), Some(2), "{words}: {}", said(&refused));
+        assert!(
+            said(&refused).contains("--secret-file: the secret file nowhere"),
+            "{words}: {}",
+            said(&refused)
+        );
+    }
 }
 
 #[test]

@@ -305,7 +305,7 @@ fn what_is_missing_or_there_twice_is_said() {
     let merged = dir.path().join("merged");
     let text = said(
         &["gather", text_of(&a), text_of(&b), "--into", text_of(&merged)],
-        0,
+        1,
     );
     for part in [
         "MISSING: machine 2: no folder has a log",
@@ -460,6 +460,28 @@ fn aligned_arrows_do_not_lead_back_in_time() {
                 .contains("Wall clocks are aligned")
         );
     }
+}
+
+#[test]
+fn the_diagram_of_a_page_is_aligned_as_a_drawn_one_is() {
+    let (dir, run) = simulated(&[]);
+    ahead(&run, 2, TimeDelta::milliseconds(1500));
+    let page = |name: &str, align: &[&str]| {
+        let file = dir.path().join(name);
+        let words = ["report", text_of(&run), "--html", text_of(&file)];
+        said(&[&words, align].concat(), 0);
+        fs::read_to_string(file).unwrap()
+    };
+    let (plain, aligned) = (page("plain.html", &[]), page("aligned.html", &["--align"]));
+    assert!(plain.contains("back in time") && plain.contains("Figures and diagram show the times"));
+    assert!(!plain.contains("Wall clocks are aligned"));
+    assert!(
+        aligned.contains("Wall clocks are aligned")
+            && aligned.contains("the diagram takes the differences out")
+    );
+    assert!(!aligned.contains("back in time"));
+    let text = said(&["report", text_of(&run), "--align"], 2);
+    assert!(text.contains("--html FILE.html"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Machines that die, come back, stand still and change their time: in virtual time by the thousand, as real processes a
 //! few, and logs that lie about it.
 
+mod pictures;
+
 use std::{
     fs,
     os::unix::process::CommandExt,
@@ -31,7 +33,8 @@ fn simulated(seed: u64, rates: &[u32], duration_us: u64, latency: &str, plan: Pl
         speed: Speed::NORMAL,
         draw: 4,
         phase: Phase::Random,
-        clock: ClockKind::Lamport,
+        // Each clock puts stamps of its own on what breaks.
+        clock: ClockKind::ALL[usize::try_from(seed % 3).unwrap()],
         duration_us,
         latency: latency.parse().unwrap(),
         faults: Some(plan),
@@ -59,7 +62,7 @@ fn a_thousand_seeds_of_deaths_lives_pauses_rates_and_jumps_keep_every_rule() {
         let machines = 2 + u16::try_from(seed % 4).unwrap();
         let rates: Vec<u32> = (0..machines).map(|id| 5 + 7 * u32::from(id)).collect();
         let latency =
-            ["constant:1ms", "uniform:1ms-400ms", "exponential:30ms"][usize::try_from(seed % 3).unwrap()];
+            ["constant:1ms", "uniform:1ms-400ms", "exponential:30ms"][usize::try_from(seed / 3 % 3).unwrap()];
         let plan = Plan::random_lives(seed, machines, 8_000_000);
         let end = valid(&simulated(seed, &rates, 8_000_000, latency, plan));
         restarts += end
@@ -83,6 +86,48 @@ fn links_and_machines_may_break_together() {
             "uniform:1ms-50ms",
             plan,
         ));
+    }
+}
+
+/// A machine stands still; at one moment before it wakes its rate changes, its clock jumps, and its links begin to
+/// reorder what they had only delayed.
+fn at_one_moment(seed: u64, machines: u64) -> Plan {
+    let (machine, moment_ms) = (seed % machines, 1000 + seed * 37 % 900);
+    let faults = [
+        (900, "for = \"1s\"", "delay all uniform:100ms-2s".to_owned()),
+        (1000, "for = \"950ms\"", format!("pause {machine}")),
+        (moment_ms, "for = \"20ms\"", format!("rate {machine} 50")),
+        (moment_ms, "", format!("jump {machine} 10")),
+        (moment_ms, "", "delay all exponential:200ms reorder".to_owned()),
+    ];
+    let text = faults
+        .map(|(at_ms, lasts, fault)| format!("[[fault]]\nat = \"{at_ms}ms\"\n{lasts}\ndo = \"{fault}\"\n"));
+    Plan::parse("at one moment", &text.concat()).unwrap()
+}
+
+#[test]
+fn what_begins_while_a_machine_stands_still_leaves_every_clock_right() {
+    for seed in 0..300 {
+        let plan = at_one_moment(seed, 4);
+        let run = simulated(seed, &[100, 80, 60, 5], 4_000_000, "uniform:50us-150us", plan);
+        valid(&run);
+        let both = run
+            .faults
+            .clone()
+            .unwrap()
+            .joined(Plan::random(seed, 4, 4_000_000));
+        valid(&Simulated {
+            faults: Some(both),
+            ..run
+        });
+    }
+    let text = fs::read_to_string(file("late")).unwrap();
+    for seed in 1..=60 {
+        for clock in ClockKind::ALL.iter().copied() {
+            let plan = Plan::parse("late", &text).unwrap();
+            let run = simulated(seed, &[100, 200, 2], 6_000_000, "uniform:50us-150us", plan);
+            valid(&Simulated { clock, ..run });
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clocklab::{
-    mesh::{Config, Handle, Mesh, MeshError, NoLog, OnPeerLoss, Outcome},
+    mesh::{Config, Handle, LogEnd, Mesh, MeshError, NoLog, OnPeerLoss, Outcome},
     node::{DownCause, Input},
     units::MachineId,
     wire::{Control, ErrorCode, Reason, Standing},
@@ -444,6 +444,56 @@ fn a_lost_peer_may_come_back() {
 }
 
 #[test]
+fn a_lost_peer_is_dialled_for_as_long_as_the_run_lasts() {
+    let addresses = free_addresses(2);
+    let listener = std::net::TcpListener::bind(addresses[0]).unwrap();
+    let connect_timeout = Duration::from_millis(300);
+    let config = Config {
+        on_peer_loss: OnPeerLoss::Continue,
+        connect_timeout,
+        ..place(1, &addresses)
+    };
+    let machine = Running::start(config, 0);
+    let mine = clocklab::wire::Hello {
+        receiver: MachineId(1),
+        ..hello(0, 2)
+    };
+    let join = |hello: &clocklab::wire::Hello| {
+        let mut peer = Peer::of(listener.accept().unwrap().0);
+        peer.join(hello);
+        peer.say(&Control::Ready);
+        peer
+    };
+    let first = join(&mine);
+    machine.wait_for(|input| matches!(input, Input::Start { .. }));
+    drop(first);
+    machine.wait_for(|input| matches!(input, Input::LinkDown { .. }));
+    // Whoever is there for now hangs up, far beyond the connect time-out.
+    listener.set_nonblocking(true).unwrap();
+    let (lost, mut dials) = (std::time::Instant::now(), 0);
+    let mut last = lost;
+    while last < lost + 4 * connect_timeout {
+        if let Ok((stream, _)) = listener.accept() {
+            (dials, last) = (dials + 1, std::time::Instant::now());
+            drop(stream);
+        }
+        assert!(last.elapsed() < WAIT, "dialled {dials} times, and no more");
+        std::thread::yield_now();
+    }
+    listener.set_nonblocking(false).unwrap();
+    let mut again = join(&clocklab::wire::Hello {
+        incarnation: 2,
+        standing: Standing::Given,
+        run: "proposal-0".parse().unwrap(),
+        ..mine
+    });
+    machine.wait_for(|input| matches!(input, Input::LinkUp { incarnation: 2, .. }));
+    machine.handle.stop(Reason::Interrupted);
+    again.say(&goodbye(0, Reason::Interrupted));
+    machine.end().unwrap();
+}
+
+#[test]
 fn a_further_life_takes_the_place_of_the_one_before_which_never_comes_back() {
     let (machine, mut first, address) = started_pair(OnPeerLoss::Continue);
     let life = |incarnation| clocklab::wire::Hello {
@@ -547,7 +597,12 @@ fn a_machine_that_is_started_again_waits_for_its_peers_no_longer_than_a_grace() 
         duration: Some(Duration::from_secs(60)),
         // All but four seconds of the run are over.
         run_age: Duration::from_secs(56),
-        last_at: Some(clocklab::trace::WallTime(0)),
+        log_end: Some(LogEnd {
+            at: clocklab::trace::WallTime(0),
+            tick: 0,
+            clock: 0,
+            fault_id_max: 0,
+        }),
         ..place(0, &addresses)
     };
     let begun = std::time::Instant::now();

@@ -13,7 +13,7 @@ use clocklab::inspect::{
     figure,
     history::History,
     palette::Theme,
-    report::{self, Made, Report},
+    report::{self, Diagram, Made, Report},
     table,
 };
 use serde_json::Value;
@@ -46,7 +46,10 @@ fn page(dir: &Path) -> String {
         summary: &summary,
         series: &RunSeries::read(dir).unwrap(),
         made: &Made::read(dir),
-        history: Some(&history),
+        diagram: Diagram {
+            history: Some(&history),
+            aligned: &[],
+        },
         clocks: Some(&ClockComparison::read(dir, &history).unwrap()),
     })
 }
@@ -287,7 +290,7 @@ fn a_page_lists_a_thousand_violations_and_counts_the_rest() {
         summary: &summary,
         series: &RunSeries::read(dir.path()).unwrap(),
         made: &Made::default(),
-        history: None,
+        diagram: Diagram::default(),
         clocks: None,
     });
     let listed = between(&page, "<ol class=\"violations\">", "</ol>");

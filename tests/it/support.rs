@@ -59,7 +59,7 @@ pub(crate) fn place(me: u16, addresses: &[SocketAddr]) -> Config {
         on_peer_loss: OnPeerLoss::Stop,
         duration: None,
         faults: Plan::default(),
-        last_at: None,
+        log_end: None,
         run_age: Duration::ZERO,
         secret: None,
     }

@@ -85,7 +85,7 @@ impl Stand {
                 let (me, tick, paused) = (self.me, self.tick, self.paused);
                 let status = format!(
                     r#"{{"machine":{me},"machines":2,"run":"demo","incarnation":1,"process":1,"paused":{paused},
-                    "tick":{tick},"clock":{tick},"elapsed_us":5,"faults":[]}}"#
+                    "tick":{tick},"clock":{tick},"elapsed_us":5,"faults":[],"fault_id_max":0}}"#
                 );
                 (true, status)
             }

@@ -221,6 +221,33 @@ fn a_node_hears_once_a_link_that_it_cannot_rely_on() {
 }
 
 #[test]
+fn what_cannot_be_relied_on_is_said_before_any_order() {
+    let faults = [
+        (10, Some(10), "rate 0 50"),
+        (10, None, "jump 0 5"),
+        (30, None, "delay 0 to 1 constant:1ms reorder"),
+        (40, None, "loss 0 to 2 1%"),
+    ];
+    let (mut gate, mut changes) = (gate(&faults), Vec::new());
+    gate.at(Time(50), &mut changes);
+    let told = changes
+        .iter()
+        .filter(|change| !matches!(change, Change::Record(_)));
+    let jump = Order::Jump {
+        ticks: 5,
+        physical_us: 0,
+    };
+    let expected = [
+        Change::Unreliable(PEER),
+        Change::Unreliable(MachineId(2)),
+        Change::Order(Order::Rate { per_second: 50 }),
+        Change::Order(jump),
+        Change::Order(Order::OwnRate),
+    ];
+    assert!(told.eq(&expected), "{changes:?}");
+}
+
+#[test]
 fn a_lost_link_and_the_end_empty_the_gate() {
     let mut gate = gate(&[
         (0, None, "delay all constant:1s"),

@@ -94,9 +94,10 @@ impl Logged {
                 Record::Event(event) if event.tick == 0 && matches!(event.kind, Kind::Other) => {}
                 Record::Event(event) => logged.event(process, at, *offset_us, event, &mut sum_us),
                 Record::Jumped { physical_us, .. } => *offset_us = offset_us.saturating_add(*physical_us),
-                Record::Restarted { .. } => *offset_us = 0,
+                // What orders added to the clock stays: it is the computer's, not the process's.
+                Record::Restarted { .. } => logged.sent.restarts += 1,
                 Record::Ended(footer) => {
-                    let Sent { frames, bytes } = &mut logged.sent;
+                    let Sent { frames, bytes, .. } = &mut logged.sent;
                     if let (Some(more_frames), Some(more_bytes)) = (footer.frames_sent, footer.bytes_sent) {
                         *frames = frames.saturating_add(more_frames);
                         *bytes = bytes.saturating_add(more_bytes);

@@ -53,6 +53,8 @@ pub struct Sent {
     pub frames: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// How often machines were started again: their footers count the last life alone.
+    pub restarts: u64,
 }
 
 /// Logged vectors beside those that the messages give.
@@ -87,7 +89,7 @@ impl ClockComparison {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a mean is shown with one decimal")]
     pub fn timestamp_bytes(&self) -> Option<f64> {
-        let Sent { frames, bytes } = self.sent?;
+        let Sent { frames, bytes, .. } = self.sent?;
         let stamps = bytes.saturating_sub(frames.saturating_mul(FRAME_BYTES));
         Some(stamps as f64 / frames as f64)
     }

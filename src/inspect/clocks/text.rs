@@ -115,6 +115,12 @@ pub(super) fn sentences(comparison: &ClockComparison) -> Vec<String> {
             "bytes: a whole vector of 8 bytes an entry would have {full:.0}; a vector run says how many changes need."
         ));
     }
+    let is_measured = comparison.kind != Some(ClockKind::Lamport);
+    if is_measured && comparison.sent.is_some_and(|sent| sent.restarts > 0) {
+        let text =
+            "bytes: footers count them, those of machines that were started again in their last life alone.";
+        all.push(text.to_owned());
+    }
     match &comparison.distance {
         Some(distance) => all.push(distance_in_words(distance)),
         None => {

@@ -1,4 +1,4 @@
-//! Injected faults as a run's logs tell them: on which machine, from when to when, in words.
+//! Injected faults as a run's logs tell them, on which machine, from when to when, in words; and when processes died.
 
 use super::{History, HistoryBuilder};
 use crate::trace::{FaultNote, WallTime};
@@ -14,7 +14,7 @@ pub struct Break {
     pub text: String,
     /// Since when.
     pub from: WallTime,
-    /// Until when; `None` if the log does not say that it ended.
+    /// Until when, or when the process died that it was on; `None` if the log says neither.
     pub until: Option<WallTime>,
 }
 
@@ -49,9 +49,24 @@ impl HistoryBuilder {
             found.until = Some(at);
         }
     }
+
+    /// Says that a process was started again; of the life before, `last` is all that is known of its end. What was on
+    /// died with it: what is still on in the life that begins is said anew there.
+    pub fn restarted(&mut self, process: u32, last: WallTime) {
+        self.deaths.push((process, last));
+        for found in self.breaks.iter_mut().filter(|found| found.process == process) {
+            found.until.get_or_insert(last);
+        }
+    }
 }
 
 impl History {
+    /// When a process died that was started again, as far as its log goes: the last line of each such life.
+    pub fn deaths_of(&self, process: u32) -> impl Iterator<Item = WallTime> {
+        let deaths = self.deaths.iter().filter(move |(found, _)| *found == process);
+        deaths.map(|(_, at)| *at)
+    }
+
     /// The faults of a process, in the order of its log.
     pub fn breaks_of(&self, process: u32) -> impl Iterator<Item = &Break> {
         self.breaks.iter().filter(move |found| found.process == process)

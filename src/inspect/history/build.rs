@@ -7,6 +7,7 @@ use super::{
     Break, EVENTS_MAX, Event, EventId, Fate, Fronts, History, Message, NO_TIME, NONE, Process, Row, Sender,
     Stray,
 };
+use crate::trace::WallTime;
 
 /// Notes of one kind that are spelled out.
 const NOTES_MAX: u64 = 5;
@@ -22,7 +23,10 @@ pub struct HistoryBuilder {
     strays: Vec<Stray>,
     /// By sender and recipient: messages that waited at the end.
     waiting: BTreeMap<(u32, u32), u64>,
+    /// By sender and recipient: links that came up again.
+    links: BTreeMap<(u32, u32), Link>,
     pub(super) breaks: Vec<Break>,
+    pub(super) deaths: Vec<(u32, WallTime)>,
     notes: Notes,
 }
 
@@ -37,6 +41,17 @@ pub struct Receipt {
     pub sent: u64,
     /// How long the message waited in the queue, in microseconds.
     pub waited_us: Option<u64>,
+}
+
+/// A link that came up again, by the sender's log.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    /// To which life of the recipient it leads.
+    incarnation: u32,
+    /// The sender's first event on a link to that life.
+    life_from: u32,
+    /// Its first event on the last link.
+    link_from: u32,
 }
 
 /// What could not be used, counted by kind; the first few in words.
@@ -119,6 +134,21 @@ impl HistoryBuilder {
         }
     }
 
+    /// Says that the link of a process to another one came up again behind the events added so far, and to which life.
+    pub fn linked(&mut self, from: u32, to: u32, incarnation: u32) {
+        let events = self.rows.get(from as usize).map_or(0, Vec::len);
+        let link_from = u32::try_from(events).unwrap_or(NONE);
+        let link = self.links.entry((from, to)).or_insert(Link {
+            incarnation: 1,
+            life_from: 0,
+            link_from,
+        });
+        if incarnation > link.incarnation {
+            link.life_from = link_from;
+        }
+        (link.incarnation, link.link_from) = (incarnation, link_from);
+    }
+
     /// Notes what had to be left out; of each `kind` the first few are spelled out and the rest counted.
     pub fn note(&mut self, kind: &'static str, text: impl FnOnce() -> String) {
         let count = self.notes.counts.entry(kind).or_default();
@@ -165,6 +195,7 @@ impl HistoryBuilder {
             texts: self.texts,
             fronts,
             breaks: self.breaks,
+            deaths: self.deaths,
         }
     }
 
@@ -290,15 +321,21 @@ impl HistoryBuilder {
         )
     }
 
-    /// Of the messages of a channel that were not taken, the first ones were waiting.
+    /// Of the messages of a channel that were not taken, those that waited: the first ones of its last link, since the
+    /// tail of a link is what may be lost; if more waited, the first ones of the links to the same life before it. A
+    /// queue dies with its process, and with it what was sent to a life before.
     fn mark_waiting(&mut self) {
-        for message in &mut self.messages {
-            if message.fate == Fate::Unknown
-                && let Some(count) = self.waiting.get_mut(&(message.send.process, message.to))
-                && *count > 0
-            {
-                *count -= 1;
-                message.fate = Fate::Waiting;
+        for first in [|link: &Link| link.link_from, |link: &Link| link.life_from] {
+            for message in &mut self.messages {
+                let channel = (message.send.process, message.to);
+                if message.fate == Fate::Unknown
+                    && let Some(count) = self.waiting.get_mut(&channel)
+                    && *count > 0
+                    && message.send.index >= self.links.get(&channel).map_or(0, first)
+                {
+                    *count -= 1;
+                    message.fate = Fate::Waiting;
+                }
             }
         }
     }

@@ -186,6 +186,8 @@ pub struct History {
     fronts: Fronts,
     /// Injected faults.
     breaks: Vec<Break>,
+    /// Ends of lives behind which a process was started again.
+    deaths: Vec<(u32, WallTime)>,
 }
 
 impl History {
@@ -371,6 +373,15 @@ impl History {
             for row in rows.iter_mut().filter(|row| row.at != NO_TIME) {
                 row.at = earlier(WallTime(row.at), *us).0;
             }
+        }
+        let us_of = |process: u32| offsets_us.get(process as usize).copied().unwrap_or(0);
+        for found in &mut self.breaks {
+            let us = us_of(found.process);
+            found.from = earlier(found.from, us);
+            found.until = found.until.map(|at| earlier(at, us));
+        }
+        for (process, at) in &mut self.deaths {
+            *at = earlier(*at, us_of(*process));
         }
     }
 

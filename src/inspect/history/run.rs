@@ -49,7 +49,11 @@ pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
             )
         });
     }
-    let mut reading = Reading { builder, processes };
+    let mut reading = Reading {
+        builder,
+        lasts: run.headers().map(|header| header.started).collect(),
+        processes,
+    };
     while let Some(item) = run.next_item()? {
         match item {
             Item::Record {
@@ -79,6 +83,8 @@ pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
 struct Reading {
     builder: HistoryBuilder,
     processes: Vec<Option<u32>>,
+    /// By process: the time of its last record.
+    lasts: Vec<WallTime>,
 }
 
 impl Reading {
@@ -90,6 +96,8 @@ impl Reading {
         let Some(process) = self.process(machine) else {
             return;
         };
+        let last = self.lasts.get_mut(process as usize);
+        let before = last.map_or(at, |last| std::mem::replace(last, at));
         match record {
             Record::Event(event) => self.event(process, line, at, event),
             Record::Ended(footer) => {
@@ -105,14 +113,18 @@ impl Reading {
             }
             Record::Fault(note) => self.builder.fault(process, at, note),
             Record::Mended { id } => self.builder.mended(process, at, *id),
-            Record::LinkUp { .. }
-            | Record::LinkLost { .. }
+            Record::LinkUp { peer, incarnation } => {
+                if let Some(peer) = self.process(*peer) {
+                    self.builder.linked(process, peer, *incarnation);
+                }
+            }
+            Record::Restarted { .. } => self.builder.restarted(process, before),
+            Record::LinkLost { .. }
             | Record::Stall { .. }
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. }
-            | Record::Jumped { .. }
-            | Record::Restarted { .. } => {}
+            | Record::Jumped { .. } => {}
         }
     }
 

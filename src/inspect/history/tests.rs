@@ -6,13 +6,20 @@ use super::*;
 
 const START: &str = "2026-11-20T23:16:01";
 
-/// Writes a log of one machine of three: the header, and lines of (seconds, text).
+/// Writes a log of one machine of three: the header, and lines of (milliseconds, text).
 fn write(dir: &Path, machine: u16, lines: &[(u32, &str)]) {
     let mut text = format!(
         "# clocklab-log 1\n# machine={machine} machines=3 clock=lamport seed=1 run=r started={START}.000000Z\n"
     );
     for (millis, line) in lines {
-        text += &format!("{START}.{millis:03}000Z {line}\n");
+        let at = format!("{START}.{millis:03}000Z");
+        text += &match line.strip_prefix("# ") {
+            Some(remark) => {
+                let (kind, keys) = remark.split_once(' ').unwrap();
+                format!("# {kind}={at} {keys}\n")
+            }
+            None => format!("{at} {line}\n"),
+        };
     }
     fs::write(dir.join(format!("machine-{machine}.log")), text).unwrap();
 }
@@ -238,4 +245,109 @@ fn messages_are_matched_where_clocks_fall_or_come_twice() {
         "each receive has a send event of its own"
     );
     assert_eq!(history.stray_count(), 0);
+}
+
+#[test]
+fn what_was_on_a_process_that_died_ended_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let loss = "# fault id=1 kind=loss to=1 detail=30%";
+    write(
+        dir.path(),
+        0,
+        &[
+            (10, loss),
+            (11, "# fault id=2 kind=rate detail=3"),
+            (15, "# mended id=2"),
+            (20, "internal tick=1 clock=1"),
+            (400, "# restarted incarnation=2"),
+            (400, "# pace rate=4 next_us=1000"),
+            (400, loss),
+            (500, "# mended id=1"),
+            (600, "# fault id=3 kind=delay to=1,2 detail=constant:1ms"),
+        ],
+    );
+    write(dir.path(), 1, &[(10, "# fault id=4 kind=loss to=0 detail=1%")]);
+    let mut history = History::read(dir.path()).unwrap();
+    let ms = |at: WallTime| at.us_since(history.processes[0].started.unwrap()) / 1000;
+    let breaks: Vec<(u32, i64, Option<i64>)> = history
+        .breaks_of(0)
+        .chain(history.breaks_of(1))
+        .map(|found| (found.id, ms(found.from), found.until.map(ms)))
+        .collect();
+    let expected = [
+        (1, 10, Some(20)),
+        (2, 11, Some(15)),
+        (1, 400, Some(500)),
+        (3, 600, None),
+        (4, 10, None),
+    ];
+    assert_eq!(breaks, expected);
+    assert_eq!(history.deaths_of(0).map(ms).collect::<Vec<_>>(), [20]);
+    assert_eq!(history.deaths_of(1).count(), 0);
+    // Faults and deaths move with the clock that dated them.
+    let before: Vec<Break> = history.breaks_of(0).cloned().collect();
+    let died = history.deaths_of(0).next().unwrap();
+    history.align(&[1000, 0]);
+    for (found, before) in history.breaks_of(0).zip(&before) {
+        assert_eq!(found.from.0, before.from.0 - 1000);
+        assert_eq!(found.until, before.until.map(|at| WallTime(at.0 - 1000)));
+    }
+    assert_eq!(history.deaths_of(0).next(), Some(WallTime(died.0 - 1000)));
+}
+
+/// What became of the messages of machine 0, in order, by a letter: received, waiting, dropped, unknown.
+fn fates(sender: &[(u32, &str)], receiver: &[(u32, &str)]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 0, sender);
+    write(dir.path(), 1, receiver);
+    let history = History::read(dir.path()).unwrap();
+    let letter = |message: &Message| match message.fate {
+        Fate::Received(_) => 'r',
+        Fate::Waiting => 'w',
+        Fate::Dropped => 'd',
+        Fate::Lost => 'l',
+        Fate::Unknown => 'u',
+    };
+    history.messages().iter().map(letter).collect()
+}
+
+#[test]
+fn what_waits_at_the_end_was_sent_to_the_life_that_ended() {
+    let sender = [
+        (10, "send tick=1 clock=1 to=1"),
+        (20, "send tick=2 clock=2 to=1"),
+        (30, "send tick=3 clock=3 to=1"),
+        (40, "# link-lost peer=1"),
+        (50, "send tick=4 clock=4 to=1 dropped=1"),
+        (60, "# link-up peer=1 incarnation=2"),
+        (70, "send tick=5 clock=5 to=1"),
+        (80, "send tick=6 clock=6 to=1"),
+        (90, "send tick=7 clock=7 to=1"),
+    ];
+    let first = (15, "receive tick=1 clock=2 from=0 sent=1 queue=0 waited_us=1000");
+    let again = (55, "# restarted incarnation=2");
+    let third = (75, "receive tick=2 clock=6 from=0 sent=5 queue=0 waited_us=1000");
+    let ended = |queued: u32| format!("# ended reason=duration ticks=2 queued={queued} waiting={queued},0,0");
+    let receiver = |queued| fates(&sender, &[first, again, third, (99, &ended(queued))]);
+    assert_eq!(receiver(2), "ruudrww");
+    assert_eq!(receiver(1), "ruudrwu", "the last one was under way");
+    assert_eq!(receiver(3), "ruudrww", "no queue outlives its process");
+}
+
+#[test]
+fn a_lost_link_loses_its_tail_and_no_queue() {
+    let sender = [
+        (10, "send tick=1 clock=1 to=1"),
+        (20, "send tick=2 clock=2 to=1"),
+        (30, "send tick=3 clock=3 to=1"),
+        (40, "# link-lost peer=1"),
+        (60, "# link-up peer=1"),
+        (70, "send tick=4 clock=4 to=1"),
+        (80, "send tick=5 clock=5 to=1"),
+    ];
+    let ended = |queued: u32| format!("# ended reason=duration ticks=0 queued={queued} waiting={queued},0,0");
+    let receiver = |queued| fates(&sender, &[(99, &ended(queued))]);
+    assert_eq!(receiver(2), "uuuww");
+    assert_eq!(receiver(4), "wwuww");
+    assert_eq!(receiver(5), "wwwww");
 }

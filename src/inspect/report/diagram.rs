@@ -1,10 +1,7 @@
 //! The section with the space-time diagram: the viewer of `clocklab draw`, in the report's page.
 
-use super::Section;
-use crate::inspect::{
-    draw::{self, Choice, Limits, Positions},
-    history::History,
-};
+use super::{Diagram, Section};
+use crate::inspect::draw::{self, Choice, Limits, Positions};
 
 /// Events of a run up to which the page holds it in memory to draw it; `clocklab draw` has no such limit.
 pub const DIAGRAM_EVENTS_MAX: u64 = 5_000_000;
@@ -31,17 +28,21 @@ const MOUNT: &str = "\
 ";
 
 /// The diagram of a run, or why there is none.
-pub(super) fn section(history: Option<&History>) -> Section {
+pub(super) fn section(diagram: Diagram<'_>) -> Section {
     let mut section = Section {
         id: "diagram",
         title: "Space-time diagram",
         ..Section::default()
     };
-    let drawn = history.ok_or_else(|| format!("the run has more than {DIAGRAM_EVENTS_MAX} events"));
+    let drawn = diagram
+        .history
+        .ok_or_else(|| format!("the run has more than {DIAGRAM_EVENTS_MAX} events"));
     let drawn = drawn.and_then(|history| {
         let positions = Positions::new(history);
         let selection = Choice::default().of(history, &positions, &Limits::HTML);
-        let selection = selection.map_err(|error| error.to_string())?;
+        let mut selection = selection.map_err(|error| error.to_string())?;
+        selection.told.extend_from_slice(diagram.aligned);
+        selection.told.extend(draw::backward(history, &selection));
         Ok(draw::data(history, &positions, &selection))
     });
     match drawn {

@@ -51,10 +51,19 @@ pub struct Report<'r> {
     pub series: &'r RunSeries,
     /// How it was made.
     pub made: &'r Made,
-    /// The run in memory, for the diagram; `None` if it is too large for that.
-    pub history: Option<&'r History>,
+    /// What its diagram is drawn from.
+    pub diagram: Diagram<'r>,
     /// What each clock can tell; `None` if the run is too large for that.
     pub clocks: Option<&'r ClockComparison>,
+}
+
+/// What the diagram of a page is drawn from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Diagram<'r> {
+    /// The run in memory; `None` if it is too large for that.
+    pub history: Option<&'r History>,
+    /// How its wall clocks were aligned, in words; empty if its times are those of the logs.
+    pub aligned: &'r [String],
 }
 
 /// A part of the page with a heading of its own.
@@ -86,7 +95,7 @@ pub fn sections(report: &Report<'_>) -> Vec<Section> {
     let mut list = vec![sections::summary(report)];
     list.extend(sections::violations(report));
     list.push(sections::figures(report));
-    list.push(diagram::section(report.history));
+    list.push(diagram::section(report.diagram));
     list.push(clocks::section(
         report.clocks,
         &format!("the run has more than {DIAGRAM_EVENTS_MAX} events"),

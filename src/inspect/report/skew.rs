@@ -9,9 +9,15 @@ use crate::inspect::{markup::escape, skew};
 pub(super) fn section(report: &Report<'_>) -> Option<Section> {
     let skew = report.verdict.skew.as_ref().filter(|skew| skew.is_told())?;
     let (rows, limits) = skew.rows();
+    let shown = match report.diagram.aligned {
+        [] => {
+            "Figures and diagram show the times of the logs as they are; <code>--align</code> takes the differences out of \
+             the diagram"
+        }
+        _ => "Figures show the times of the logs as they are; the diagram takes the differences out",
+    };
     let mut body = format!(
-        "<p>{}. Figures and diagram show the times of the logs as they are; <code>clocklab draw --align</code> takes the \
-         differences out.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table>\n<thead><tr>",
+        "<p>{}. {shown}.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table>\n<thead><tr>",
         escape(&skew.title())
     );
     for name in skew::HEADING {

@@ -65,6 +65,8 @@ pub struct MachineSeries {
     /// How many events jumped by how much, in steps of the clock; [`JUMP_MAX`] holds all greater ones.
     pub jumps: BTreeMap<u64, u64>,
     last_clock: u64,
+    /// When its last line was written, in seconds.
+    last: f64,
     deadlines: Option<Deadlines>,
 }
 
@@ -128,7 +130,9 @@ impl RunSeries {
     fn take(&mut self, from: MachineId, at: WallTime, record: &Record, reading: &mut Reading) {
         let seconds = at.seconds_since(self.started);
         let place = |machine: MachineId| reading.places.get(machine.index()).copied().flatten();
-        let machine = place(from).and_then(|place| self.machines.get_mut(place));
+        let mut machine = place(from).and_then(|place| self.machines.get_mut(place));
+        let last = machine.as_mut().map(|machine| &mut machine.last);
+        let before = last.map_or(seconds, |last| std::mem::replace(last, seconds));
         match record {
             Record::Event(event) => {
                 self.seconds = self.seconds.max(seconds);
@@ -172,10 +176,10 @@ impl RunSeries {
                     deadlines.begin(at, *rate, *next_us);
                 }
             }
-            // What waited is gone.
+            // What waited died with the process.
             Record::Restarted { .. } => {
                 if let Some(machine) = machine {
-                    machine.queue.push(seconds, 0.0);
+                    machine.queue.push(before, 0.0);
                 }
             }
             Record::LinkUp { .. }
@@ -252,6 +256,7 @@ impl MachineSeries {
             waited: Thinned::default(),
             jumps: BTreeMap::new(),
             last_clock: 0,
+            last: header.started.seconds_since(started),
             deadlines: Deadlines::new(header),
         }
     }

@@ -50,7 +50,7 @@ use super::{
     eyes::{Eyes, Lag, Seen},
     hands::{HandsThread, Reach},
 };
-use crate::wire::Secret;
+use crate::{lab::PATIENCE, wire::Secret};
 
 /// Time between two pictures of a run that goes on: twelve a second.
 const PICTURE_EVERY: Duration = Duration::from_millis(80);
@@ -202,9 +202,9 @@ impl Terminal {
                 }
                 Some(Wish::Act(deed)) => {
                     view.say(asked(&deed), Tone::Good, now);
-                    let reach = Reach::new(eyes.folder(), secret.cloned());
                     if hands.is_none() {
-                        let thread = HandsThread::start(reach);
+                        let mut reach = Reach::new(eyes.folder(), secret.cloned(), PATIENCE);
+                        let thread = HandsThread::start(move |deed| reach.act(deed));
                         hands = Some(thread.map_err(failed("cannot start a thread"))?);
                     }
                     if let Some(hands) = &hands {

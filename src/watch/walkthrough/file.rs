@@ -174,6 +174,7 @@ impl TypedStep {
                 .map_err(|error: crate::faults::FaultError| error.to_string())?;
             fault.validate(machines).map_err(|error| error.to_string())?;
             let lasts = self.lasts.as_deref().map(|text| time("for", text)).transpose()?;
+            fault.validate_end(lasts).map_err(|error| error.to_string())?;
             return Ok(Action::Inject { fault, lasts });
         }
         if let Some(mend) = self.mend {

@@ -145,6 +145,8 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[[step]]\ninject = 'kill 9'", "there is no machine 9"),
     ("[[step]]\ninject = 'kill 1'\nfor = 'ever'", "`for = \"ever\"`"),
+    ("[[step]]\ninject = 'pause 1'", "add `for`"),
+    ("[[step]]\ninject = 'restart 1'\nfor = '5s'", "leave `for` out"),
     ("[[step]]\nmend = 'some'", "mend all faults with `mend = true`"),
     ("[[step]]\nmend = false", "mend all faults with `mend = true`"),
     (

@@ -1,4 +1,4 @@
-//! Commands from the page: judged here, given to the machines by [`Hands`](super::hands::Hands).
+//! Commands from the page: judged here, given to the machines by a [`Reach`](crate::watch::Reach).
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -125,11 +125,12 @@ fn order(shared: &Shared, body: &[u8]) -> Result<Order, String> {
 fn give(shared: &Shared, order: &Order) -> Result<Reply, String> {
     let folder = shared.folder();
     let mut hands = shared.hands.lock().unwrap_or_else(PoisonError::into_inner);
+    let reach = hands.reach(&folder);
     let (command, said) = match order {
-        Order::Command(machine, command) => (command.to_string(), hands.ask(&folder, *machine, command)?),
+        Order::Command(machine, command) => (command.to_string(), reach.tell(*machine, command)?),
         Order::Fault(fault, lasts) => {
-            let (id, said) = hands.inject(&folder, fault, *lasts)?;
-            (format!("fault {id}: {fault}"), said)
+            let injected = reach.inject(fault, *lasts)?;
+            (format!("fault {}: {fault}", injected.id), injected.said)
         }
     };
     let answers = said.into_iter().map(Answer::new).collect();

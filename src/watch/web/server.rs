@@ -332,7 +332,7 @@ impl Shared {
                 None => Some("no machine is there to answer".to_owned()),
                 Some(machine) => {
                     let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
-                    match hands.ask(&folder, Some(machine), &Command::Status) {
+                    match hands.reach(&folder).tell(Some(machine), &Command::Status) {
                         Ok(said) => said
                             .into_iter()
                             .find_map(|(_, answer)| answer.err())
