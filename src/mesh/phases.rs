@@ -347,6 +347,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// The deadlines of the phases themselves.
     pub(super) fn phase_timers(&mut self, now: Time) -> Result<(), MeshError> {
         if self.is_rejoining() && now >= Time(0).after(REJOIN_GRACE) {
+            for missing in self.missing() {
+                info!("starts without {missing}, and goes on looking for it");
+            }
             return self.start(now);
         }
         match self.phase {

@@ -637,6 +637,11 @@ fn a_machine_that_rejoins_alone_is_in_its_run_and_ends_with_it() {
         "{}",
         said(&alone)
     );
+    assert!(
+        said(&alone).contains("starts without machine 0"),
+        "{}",
+        said(&alone)
+    );
     assert!(text(1).contains("reason=duration"), "{}", said(&alone));
     let (verdict, _) = inspect::check(&run).unwrap();
     assert!(verdict.is_valid(), "{verdict}");

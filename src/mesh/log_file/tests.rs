@@ -61,6 +61,7 @@ fn a_full_disk_keeps_whole_lines_and_nothing_after_the_gap() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "nobody waits, the clock says")]
 fn a_failed_write_is_told_every_time_and_by_name_and_waited_for_by_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let mut log = LogFile::new(folder.path(), header());
