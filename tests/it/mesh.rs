@@ -446,8 +446,8 @@ fn a_lost_peer_may_come_back() {
 #[test]
 fn a_lost_peer_is_dialled_for_as_long_as_the_run_lasts() {
     let addresses = free_addresses(2);
-    let listener = std::net::TcpListener::bind(addresses[0]).unwrap();
-    let connect_timeout = Duration::from_millis(300);
+    let listener = TcpListener::bind(addresses[0]).unwrap();
+    let connect_timeout = Duration::from_secs(1);
     let config = Config {
         on_peer_loss: OnPeerLoss::Continue,
         connect_timeout,
@@ -539,50 +539,6 @@ fn a_further_life_takes_the_place_of_the_one_before_which_never_comes_back() {
         ErrorCode::StaleIncarnation,
         "also when nobody is there"
     );
-    machine.handle.stop(Reason::Interrupted);
-    machine.end().unwrap();
-}
-
-#[test]
-fn a_lost_peer_is_dialled_until_the_end() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addresses = [listener.local_addr().unwrap(), free_addresses(1)[0]];
-    let connect_timeout = Duration::from_secs(2);
-    let config = Config {
-        on_peer_loss: OnPeerLoss::Continue,
-        connect_timeout,
-        ..place(1, &addresses)
-    };
-    let machine = Running::start(config, 0);
-    let accepted = |listener: &TcpListener, incarnation| {
-        let mut peer = Peer::of(listener.accept().unwrap().0);
-        let (_, body) = peer.frame().unwrap();
-        let theirs = clocklab::wire::Hello::decode(&body).unwrap();
-        peer.hello(&clocklab::wire::Hello {
-            sender: MachineId(0),
-            receiver: MachineId(1),
-            incarnation,
-            ..theirs
-        });
-        peer.say(&Control::Ready);
-        peer
-    };
-    let peer = accepted(&listener, 1);
-    machine.wait_for(|input| matches!(input, Input::Start { .. }));
-    drop((peer, listener));
-    machine.wait_for(|input| matches!(input, Input::LinkDown { .. }));
-    // Nobody listens there for longer than a start would wait.
-    std::thread::sleep(connect_timeout + Duration::from_millis(500));
-    let listener = TcpListener::bind(addresses[0]).unwrap();
-    let mut peer = accepted(&listener, 2);
-    machine.wait_for(|input| {
-        *input
-            == Input::LinkUp {
-                peer: MachineId(0),
-                incarnation: 2,
-            }
-    });
-    peer.say(&goodbye(0, Reason::Interrupted));
     machine.handle.stop(Reason::Interrupted);
     machine.end().unwrap();
 }
