@@ -46,6 +46,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    fn is_about_links(&self) -> bool {
+        match self {
+            Change::Record(Record::Fault(note)) => !note.to.is_empty(),
+            Change::Unreliable(_) => true,
+            Change::Record(_) | Change::Order(_) | Change::Process { .. } => false,
+        }
+    }
+}
+
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
@@ -129,8 +139,8 @@ impl Gate {
     }
 
     /// Begins and ends what the plan says by `now`. Messages sent before must have passed
-    /// [`send`](Self::send) already. All of it is on when this returns, so the node has to hear first what it cannot rely
-    /// on: an order makes it do what it is late with, and send.
+    /// [`send`](Self::send) already. All of it is on when this returns, so first come the log lines of what is on links,
+    /// and what the node cannot rely on: an order makes it do what it is late with, and send.
     pub fn at(&mut self, now: Time, changes: &mut Vec<Change>) {
         while let Some((at, due)) = self.faults.take(now) {
             match due {
@@ -139,7 +149,7 @@ impl Gate {
             }
         }
         // Stable: the others keep their order.
-        changes.sort_by_key(|change| !matches!(change, Change::Unreliable(_)));
+        changes.sort_by_key(|change| !change.is_about_links());
     }
 
     /// Begins a fault now, whatever its `at` says. Nothing changes if it is none of this machine's.
