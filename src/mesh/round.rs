@@ -330,13 +330,16 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     pub(super) fn apply_effects(&mut self, now: Time) -> Result<(), MeshError> {
         let mut effects = std::mem::take(&mut self.effects);
         let (mut stop, mut refused) = (None, Vec::new());
-        let mut frames = 0;
+        let mut next = 0;
         // Looked at in their place: an effect is large, and a message small.
-        for effect in &mut effects {
+        while let Some(effect) = effects.get_mut(next) {
             match effect {
-                Effect::Send { to, message } => frames += self.send(now, *to, message),
+                Effect::Send { to, .. } => {
+                    let to = *to;
+                    next += self.send(now, to, effects.get(next..).unwrap_or_default());
+                    continue;
+                }
                 Effect::Record(record) => {
-                    self.frames_sent += std::mem::take(&mut frames);
                     if let Some(gate) = &mut self.gate {
                         gate.annotate(record);
                     }
@@ -345,8 +348,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 Effect::Refuse { peer, error } => refused.push((*peer, error.clone())),
                 Effect::Stop { reason } => stop = Some(*reason),
             }
+            next += 1;
         }
-        self.frames_sent += frames;
         effects.clear();
         self.effects = effects;
         for (peer, error) in refused {
@@ -396,28 +399,35 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.log_trouble.is_none()
     }
 
-    /// Gives a link a message. Says how many frames went: 1, unless the link is down or a fault is injected.
-    #[inline]
-    fn send(&mut self, now: Time, to: MachineId, message: &N::Message) -> u64 {
-        if self.gate.is_some() {
-            return self.send_through_gate(now, to, message);
-        }
+    /// Gives a link the messages to it at the front of `effects`, which follow each other by the thousand where a peer is
+    /// sent much. Says how many there are.
+    fn send(&mut self, now: Time, to: MachineId, effects: &[Effect<N::Message>]) -> usize {
+        let messages = effects.iter().map_while(|effect| match effect {
+            Effect::Send { to: other, message } if *other == to => Some(message),
+            Effect::Send { .. } | Effect::Record(_) | Effect::Refuse { .. } | Effect::Stop { .. } => None,
+        });
         let Some(output) = output_to(&mut self.links, to) else {
-            return 0;
+            return messages.count();
         };
-        encode_frame(output, message.kind(), |body| message.encode(body));
-        1
-    }
-
-    /// Gives a link as many copies of a message as injected faults let through at once.
-    #[inline(never)]
-    fn send_through_gate(&mut self, now: Time, to: MachineId, message: &N::Message) -> u64 {
-        let (Some(output), Some(gate)) = (output_to(&mut self.links, to), &mut self.gate) else {
-            return 0;
-        };
-        let start = output.len();
-        encode_frame(output, message.kind(), |body| message.encode(body));
-        breaking::pass(gate, to, now, output, start)
+        let mut count = 0;
+        match &mut self.gate {
+            None => {
+                for message in messages {
+                    encode_frame(output, message.kind(), |body| message.encode(body));
+                    count += 1;
+                }
+                self.frames_sent += count as u64;
+            }
+            Some(gate) => {
+                for message in messages {
+                    let start = output.len();
+                    encode_frame(output, message.kind(), |body| message.encode(body));
+                    self.frames_sent += breaking::pass(gate, to, now, output, start);
+                    count += 1;
+                }
+            }
+        }
+        count
     }
 }
 
