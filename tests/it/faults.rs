@@ -14,7 +14,7 @@ use std::{
 use clocklab::{
     clock::ClockKind,
     faults::Plan,
-    inspect::{self, RunSummary},
+    inspect::{self, MachineSummary, RunSummary, Style, findings, table},
     lab::{RunFile, Simulated, SimulatedFaults},
     model::Phase,
     trace::{Kind, Line, LogReader, Record, Traffic, WallTime},
@@ -429,12 +429,22 @@ fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
         .map(|channel| overtaken(&told.messages, *channel))
         .sum();
     assert!(overtakes > 5, "{overtakes}");
-    let sent: u64 = told
-        .summary
-        .machines
-        .iter()
-        .map(|machine| machine.messages_sent)
-        .sum();
+    let sum = |of: fn(&MachineSummary) -> u64| told.summary.machines.iter().map(of).sum::<u64>();
+    let sent = sum(|machine| machine.sent() + machine.duplicated - machine.lost - machine.dropped);
+    assert_eq!(
+        sent,
+        sum(|machine| machine.receives + machine.queue_last),
+        "what is sent, lost and doubled is counted as the legend says"
+    );
+    let findings = findings(&told.summary);
+    let (verdict, _) = inspect::check(&run).unwrap();
+    let report = table::run(&verdict, &told.summary, Style::Text);
+    assert!(report.contains("sent - lost - dropped + doubled = received + queue"), "{report}");
+    for machine in &told.summary.machines {
+        assert_eq!(machine.sent(), machine.sent_to.iter().sum::<u64>(), "row by row");
+        let said = format!("machine {} sent {} messages, of which", machine.machine, machine.sent());
+        assert_eq!(findings.iter().any(|finding| finding.starts_with(&said)), machine.lost + machine.duplicated > 0, "{said}");
+    }
     let footers = |key| (0..3).map(|machine| in_footer(&run, machine, key)).sum::<u64>();
     assert_eq!(
         footers("frames_sent="),
