@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         settings.seed,
         humantime::format_duration(arguments.duration),
     ))?;
+    print(walkthrough.as_ref().map_or("", walkthrough::nobody))?;
     let playing = walkthrough.map(|walkthrough| Playing::start(walkthrough, &folder));
     let mut playing = playing.transpose()?;
     watch(&mut fleet, &settings, arguments.duration, playing.as_mut())?;

@@ -16,8 +16,11 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
+use ratatui::crossterm::terminal;
+
 use super::{Exit, Usage, print, secret::SecretOption};
 use crate::{
+    inspect::wrap::COLUMNS,
     lab::Controllers,
     watch::walkthrough::{PlayError, Player, Scene, Walkthrough},
 };
@@ -35,7 +38,10 @@ A step of the file, each under [[step]], says something, does one thing, or both
   step = 3          step = \"send to 1\"    so many ticks, or until an event of that kind
   inject = \"partition 0,1 / 2\"           for = \"5s\", if it is to end by itself
   mend = true                             all faults; mend = 4: the one that step 4 began
-  until = { machine = 0, tick = 20 }      or clock = 20";
+  until = { machine = 0, tick = 20 }      or clock = 20
+
+The file is checked whole before anything is done. Lines of a text are joined and
+broken anew at the width of the terminal; an empty line begins a paragraph.";
 
 #[derive(Args, Debug)]
 pub(super) struct WalkthroughArguments {
@@ -62,6 +68,7 @@ pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
     let controllers = Controllers::of_run(&folder, secret);
     let controllers = controllers.map_err(|error| Usage(error.to_string()))?;
     let walkthrough = read(&arguments.file, controllers.machines())?;
+    print(nobody(&walkthrough))?;
     Player::new(walkthrough, controllers, &folder).play(&mut Terminal)?;
     Ok(Exit::Valid)
 }
@@ -97,6 +104,26 @@ pub(super) fn read_for_run(file: &Path, machines: u16, duration: Duration) -> an
     Ok(walkthrough)
 }
 
+/// Said where a file asks for Enter and nobody is there to press it.
+pub(super) fn nobody(walkthrough: &Walkthrough) -> &'static str {
+    if walkthrough.asks() && !io::stdin().is_terminal() {
+        "standard input is no terminal: nobody can be asked for Enter, so the walkthrough goes on without\n"
+    } else {
+        ""
+    }
+}
+
+/// Widest lines of captions: longer ones are hard to read.
+const COLUMNS_MAX: usize = 100;
+
+/// Columns of standard output.
+fn columns() -> usize {
+    if !io::stdout().is_terminal() {
+        return COLUMNS;
+    }
+    terminal::size().map_or(COLUMNS, |(columns, _)| usize::from(columns).min(COLUMNS_MAX))
+}
+
 /// What is said to whoever is to press Enter.
 const PRESS: &str = "     press Enter to go on";
 
@@ -116,6 +143,10 @@ struct Terminal;
 impl Scene for Terminal {
     fn show(&mut self, text: &str) -> io::Result<()> {
         print(&format!("{text}\n")).map_err(io::Error::other)
+    }
+
+    fn columns(&self) -> usize {
+        columns()
     }
 
     fn ask(&mut self) -> io::Result<()> {
@@ -216,6 +247,10 @@ impl Scene for Beside {
     fn show(&mut self, text: &str) -> io::Result<()> {
         let told = self.tell.send(Heard::Caption(text.to_owned()));
         told.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn columns(&self) -> usize {
+        columns()
     }
 
     fn ask(&mut self) -> io::Result<()> {

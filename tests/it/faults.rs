@@ -439,11 +439,22 @@ fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
     let findings = findings(&told.summary);
     let (verdict, _) = inspect::check(&run).unwrap();
     let report = table::run(&verdict, &told.summary, Style::Text);
-    assert!(report.contains("sent - lost - dropped + doubled = received + queue"), "{report}");
+    assert!(
+        report.contains("sent - lost - dropped + doubled = received + queue"),
+        "{report}"
+    );
     for machine in &told.summary.machines {
         assert_eq!(machine.sent(), machine.sent_to.iter().sum::<u64>(), "row by row");
-        let said = format!("machine {} sent {} messages, of which", machine.machine, machine.sent());
-        assert_eq!(findings.iter().any(|finding| finding.starts_with(&said)), machine.lost + machine.duplicated > 0, "{said}");
+        let said = format!(
+            "machine {} sent {} messages, of which",
+            machine.machine,
+            machine.sent()
+        );
+        assert_eq!(
+            findings.iter().any(|finding| finding.starts_with(&said)),
+            machine.lost + machine.duplicated > 0,
+            "{said}"
+        );
     }
     let footers = |key| (0..3).map(|machine| in_footer(&run, machine, key)).sum::<u64>();
     assert_eq!(

@@ -204,7 +204,10 @@ fn logs_that_say_less_have_emptier_figures_and_no_panic() {
     assert!(page.contains("1 of 2 machines have lines here: the other logs are missing"));
     assert!(page.contains("the folder has no run.json"));
     let report = table::run(&verdict, &summary, Style::Text);
-    assert!(!report.contains("expected by theory"), "of a missing log nothing is expected: {report}");
+    assert!(
+        !report.contains("expected by theory"),
+        "of a missing log nothing is expected: {report}"
+    );
     assert!(!page.contains("what theory expects of the rates"));
 }
 
