@@ -29,9 +29,8 @@ Examples:
   clocklab control step --machine 1 --ticks 5    five of machine 1
   clocklab control resume
 
-The machines are found by the run's run.json, wherever they run; a run with a secret needs
---secret-file, unless the secret is where the run was started with it. A folder that has the name
-of an action is written ./status.
+The machines are found by the run's run.json, wherever they run; a run with a secret needs --secret-file, unless the \
+secret is where the run was started with it. A folder that has the name of an action is written ./status.
 
 Exit codes: 0 every machine did it, 2 no such run or machine, 3 a machine did not accept or did not answer.";
 

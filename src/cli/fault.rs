@@ -34,10 +34,10 @@ Examples:
   clocklab fault mend 1042                           end one
   clocklab fault mend all
 
-No word means anything to a shell; a fault may also be one argument in quotes, as it must be where a word begins
+No word means anything to a shell; a fault may also be one argument in quotes, as it must be where a word begins \
 with a minus sign. Each fault gets a number, by which it is mended and by which the logs name it.
 
-Exit codes: 0 every machine that it concerns did it, 2 no such run, machine or fault, 3 a machine did not accept or did
+Exit codes: 0 every machine that it concerns did it, 2 no such run, machine or fault, 3 a machine did not accept or did \
 not answer.";
 
 #[derive(Args, Debug)]

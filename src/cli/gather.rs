@@ -20,10 +20,10 @@ Each computer holds the logs of its own machines. Copy the folders to one comput
   clocklab check demo
   clocklab draw demo --align
 
-Logs are copied as they are; nothing is replaced. How far the computers' wall clocks are apart is
+Logs are copied as they are; nothing is replaced. How far the computers' wall clocks are apart is \
 estimated from the messages and printed. Then every rule of `clocklab check` is judged.
 
-Exit codes: 0 every rule held, 1 one was violated, 2 folders that do not belong together or a place that is taken,
+Exit codes: 0 every rule held, 1 one was violated, 2 folders that do not belong together or a place that is taken, \
 3 a log cannot be read or written.";
 
 #[derive(Args, Debug)]

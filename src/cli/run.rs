@@ -41,6 +41,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Runs all machines to their end and says whether what happened was right.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let mut settings = options::settings(&arguments.model, Some(arguments.duration))?;
+    options::check_fleet(settings.machines())?;
+    if let Some((_, plan)) = &settings.faults {
+        options::warn_too_late(plan, arguments.duration);
+    }
     // All children get the one id, so that it is the launcher's that counts.
     settings.standing = Standing::Given;
     if arguments.model.run.is_none() {

@@ -46,6 +46,9 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         output::check(file, Existing::from_force(arguments.force))?;
     }
     let faults = options::simulated_faults(arguments)?;
+    if let SimulatedFaults::Plan(plan) = &faults {
+        options::warn_too_late(plan, arguments.duration);
+    }
     match arguments.trials {
         None => one(arguments, &faults, seed),
         Some(trials) => many(arguments, &faults, seed, trials),

@@ -40,7 +40,7 @@ A step of the file, each under [[step]], says something, does one thing, or both
   mend = true                             all faults; mend = 4: the one that step 4 began
   until = { machine = 0, tick = 20 }      or clock = 20
 
-The file is checked whole before anything is done. Lines of a text are joined and
+The file is checked whole before anything is done. Lines of a text are joined and \
 broken anew at the width of the terminal; an empty line begins a paragraph.";
 
 #[derive(Args, Debug)]

@@ -598,3 +598,45 @@ fn a_picture_shades_what_is_broken_and_marks_what_is_lost() {
     let exported = clocklab("export logs/latest --to csv --output run.csv", folder.path());
     assert_eq!(exported.status.code(), Some(0), "{}", said(&exported));
 }
+
+#[test]
+fn a_fault_that_would_begin_after_the_end_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "[[fault]]\nat = \"2m\"\ndo = \"loss all 10%\"\n";
+    fs::write(folder.path().join("late.toml"), file).unwrap();
+    let output = clocklab(
+        "simulate --faults late.toml --duration 60s --seed 1",
+        folder.path(),
+    );
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("\n1 fault by plan\n"), "{said}");
+    let warning =
+        "fault 1 (loss all 10%) will not happen: it would begin at 2m, and the run is over after 1m";
+    assert!(said.contains(warning), "{said}");
+    let output = clocklab(
+        "simulate --faults late.toml --duration 3m --seed 1",
+        folder.path(),
+    );
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("will not happen"));
+}
+
+#[test]
+fn trials_count_what_theory_judges_among_those_it_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "simulate --trials 60 --seed 1 --faults random --rates 1-60 --machines 4 --duration 5s";
+    let output = clocklab(words, folder.path());
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("no theory: machines of trials in which"), "{said}");
+    let (_, rest) = said.split_once("\nof the ").unwrap();
+    assert!(
+        rest.contains(" trials of which theory says something, those with a machine that cannot keep up: "),
+        "{said}"
+    );
+    let judged: u32 = rest.split(' ').next().unwrap().parse().unwrap();
+    assert!(
+        judged < 60 && said.contains(&format!("of {} machines\n", judged * 4)),
+        "{said}"
+    );
+}
