@@ -22,6 +22,7 @@ use crate::inspect::{
     report::{self, Diagram, Made, Report},
     table,
 };
+use crate::wire::Reason;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -187,10 +188,18 @@ fn write_outputs(
     Ok(())
 }
 
-/// The report that ends `clocklab run`: the table, and every violation in words.
+/// The report that ends `clocklab run`: the table, and every violation in words. A machine that lost a peer did not end
+/// in order.
 pub(super) fn report_run(folder: &Path) -> anyhow::Result<Exit> {
     let (verdict, summary) = inspect::check(folder)?;
-    print_run(&verdict, &summary)
+    let mut machines = summary.machines.iter();
+    let is_broken = machines.any(|machine| machine.reason == Some(Reason::PeerLost));
+    let exit = print_run(&verdict, &summary)?;
+    Ok(if is_broken && exit == Exit::Valid {
+        Exit::Failed
+    } else {
+        exit
+    })
 }
 
 /// The table of one run, and every violation in words.

@@ -706,6 +706,33 @@ fn a_machine_that_was_started_again_counts_on_and_says_so() {
     assert!(launcher.0.wait().unwrap().success());
 }
 
+#[test]
+fn a_run_that_would_not_survive_it_refuses_to_lose_a_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let run = format!("run --base-port {base} --duration 60s --rates 50,40");
+    let mut launcher = Launcher(clocklab(folder, &run).spawn().unwrap());
+    statuses_when(folder, |all| all.len() == 2);
+    for words in ["fault restart 1", "fault kill 1 --for 1s", "fault kill 1"] {
+        let refused = output(folder, words);
+        assert_eq!(refused.status.code(), Some(3), "{words}: {}", said(&refused));
+        let text = said(&refused);
+        assert!(
+            text.contains("start it with --on-peer-loss continue"),
+            "{words}: {text}"
+        );
+        assert!(text.contains("did not begin"), "{words}: {text}");
+    }
+    assert!(
+        output(folder, "fault pause 1 --for 100ms").status.success(),
+        "who stands still is not lost"
+    );
+    assert_eq!(statuses_when(folder, |all| all.len() == 2).len(), 2);
+    interrupt(&launcher.0);
+    assert!(launcher.0.wait().unwrap().success());
+}
+
 /// Ctrl-C.
 fn interrupt(child: &Child) {
     let status = Process::new("kill")

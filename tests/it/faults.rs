@@ -394,6 +394,39 @@ fn said(output: &Output) -> String {
     )
 }
 
+/// That table, findings and matrix count messages as the legend says; gives how many copies went out.
+#[track_caller]
+fn counted_alike(run: &Path, summary: &RunSummary) -> u64 {
+    let sum = |of: fn(&MachineSummary) -> u64| summary.machines.iter().map(of).sum::<u64>();
+    let sent = sum(|machine| machine.sent() + machine.duplicated - machine.lost - machine.dropped);
+    assert_eq!(
+        sent,
+        sum(|machine| machine.receives + machine.queue_last),
+        "what is sent, lost and doubled is counted as the legend says"
+    );
+    let findings = findings(summary);
+    let (verdict, _) = inspect::check(run).unwrap();
+    let report = table::run(&verdict, summary, Style::Text);
+    assert!(
+        report.contains("sent - lost - dropped + doubled = received + queue"),
+        "{report}"
+    );
+    for machine in &summary.machines {
+        assert_eq!(machine.sent(), machine.sent_to.iter().sum::<u64>(), "row by row");
+        let said = format!(
+            "machine {} sent {} messages, of which",
+            machine.machine,
+            machine.sent()
+        );
+        assert_eq!(
+            findings.iter().any(|finding| finding.starts_with(&said)),
+            machine.lost + machine.duplicated > 0,
+            "{said}"
+        );
+    }
+    sent
+}
+
 #[test]
 fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
     let folder = tempfile::tempdir().unwrap();
@@ -429,33 +462,7 @@ fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
         .map(|channel| overtaken(&told.messages, *channel))
         .sum();
     assert!(overtakes > 5, "{overtakes}");
-    let sum = |of: fn(&MachineSummary) -> u64| told.summary.machines.iter().map(of).sum::<u64>();
-    let sent = sum(|machine| machine.sent() + machine.duplicated - machine.lost - machine.dropped);
-    assert_eq!(
-        sent,
-        sum(|machine| machine.receives + machine.queue_last),
-        "what is sent, lost and doubled is counted as the legend says"
-    );
-    let findings = findings(&told.summary);
-    let (verdict, _) = inspect::check(&run).unwrap();
-    let report = table::run(&verdict, &told.summary, Style::Text);
-    assert!(
-        report.contains("sent - lost - dropped + doubled = received + queue"),
-        "{report}"
-    );
-    for machine in &told.summary.machines {
-        assert_eq!(machine.sent(), machine.sent_to.iter().sum::<u64>(), "row by row");
-        let said = format!(
-            "machine {} sent {} messages, of which",
-            machine.machine,
-            machine.sent()
-        );
-        assert_eq!(
-            findings.iter().any(|finding| finding.starts_with(&said)),
-            machine.lost + machine.duplicated > 0,
-            "{said}"
-        );
-    }
+    let sent = counted_alike(&run, &told.summary);
     let footers = |key| (0..3).map(|machine| in_footer(&run, machine, key)).sum::<u64>();
     assert_eq!(
         footers("frames_sent="),
