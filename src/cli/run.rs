@@ -20,7 +20,7 @@ use signal_hook::{
 };
 
 use super::{
-    Exit,
+    Exit, Usage,
     args::RunArguments,
     options, print,
     progress::Progress,
@@ -28,7 +28,7 @@ use super::{
     walkthrough::{self, Playing},
 };
 use crate::{
-    lab::{Fleet, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to, try_logs},
+    lab::{Fleet, FleetError, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to, try_logs},
     wire::{Reason, Standing},
 };
 
@@ -57,7 +57,10 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         .transpose()?;
     try_logs(&settings.logs)?;
     let program = env::current_exe().context("cannot find this program's own file")?;
-    let mut fleet = Fleet::start(&program, &settings)?;
+    let mut fleet = Fleet::start(&program, &settings).map_err(|error| match error {
+        FleetError::FolderExists { .. } => Usage(error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
     let folder = fleet.folder().to_owned();
     RunFile::new(&settings, env::args().collect())
         .write(&folder)

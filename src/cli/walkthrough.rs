@@ -21,7 +21,7 @@ use ratatui::crossterm::terminal;
 use super::{Exit, Usage, print, secret::SecretOption};
 use crate::{
     inspect::wrap::COLUMNS,
-    lab::Controllers,
+    lab::{Controllers, ended},
     watch::walkthrough::{PlayError, Player, Scene, Walkthrough},
 };
 
@@ -58,6 +58,19 @@ pub(super) struct WalkthroughArguments {
 /// Plays a file on a run that somebody else started.
 pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
     let secret = arguments.secret.read()?;
+    let [file, named] = [&arguments.file, &arguments.folder];
+    if file.is_dir() || named.is_file() {
+        return Err(Usage(format!(
+            "{} is {}: the file comes first, then the run's folder: clocklab walkthrough FILE.toml [DIR]",
+            file.display(),
+            if file.is_dir() {
+                "a folder"
+            } else {
+                "followed by a file"
+            }
+        ))
+        .into());
+    }
     // `latest` may point to another run before this one ends.
     let folder = fs::canonicalize(&arguments.folder).map_err(|error| {
         Usage(format!(
@@ -68,6 +81,12 @@ pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
     let controllers = Controllers::of_run(&folder, secret);
     let controllers = controllers.map_err(|error| Usage(error.to_string()))?;
     let walkthrough = read(&arguments.file, controllers.machines())?;
+    if let Some(ended) = ended(&folder, controllers.machines()) {
+        anyhow::bail!(
+            "run {} ended at {ended}: a walkthrough plays on one that goes on",
+            controllers.run()
+        );
+    }
     print(nobody(&walkthrough))?;
     Player::new(walkthrough, controllers, &folder).play(&mut Terminal)?;
     Ok(Exit::Valid)

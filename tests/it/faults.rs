@@ -372,7 +372,7 @@ fn faults_of_a_machine_stand_in_its_log_alone() {
         simulated("jump", 8).faults,
         [
             "1: fault id=1 kind=jump detail=100",
-            "2: fault id=2 kind=jump detail=-250000us"
+            "2: fault id=2 kind=jump detail=-250ms"
         ]
     );
 }

@@ -421,7 +421,7 @@ fn a_run_is_never_overwritten() {
         "run --run mine --base-port {base} --duration 1s --logs {}",
         logs.path().display()
     ));
-    assert_eq!(run.status.code(), Some(3));
+    assert_eq!(run.status.code(), Some(2));
     assert!(
         text(&run.stderr).contains("never overwritten"),
         "{}",

@@ -249,12 +249,18 @@ fn a_run_that_has_ended_or_is_none_is_told() {
     let (code, text) = said(&["walkthrough", text_of(&file), text_of(folder.path())]);
     assert_eq!(code, Some(3), "{text}");
     assert!(
-        text.contains("[1/2] hello") && text.contains("the run ended before step 2 of 2"),
+        text.contains("run demo ended at 0.0 s (duration): a walkthrough plays on one that goes on")
+            && !text.contains("hello"),
         "{text}"
     );
     let (code, text) = said(&["walkthrough", text_of(&file), "nowhere"]);
     assert!(
         code == Some(2) && text.contains("nowhere: No such file"),
+        "{text}"
+    );
+    let (code, text) = said(&["walkthrough", text_of(folder.path()), text_of(&file)]);
+    assert!(
+        code == Some(2) && text.contains("the file comes first, then the run's folder"),
         "{text}"
     );
     let empty = folder.path().join("empty");
