@@ -123,7 +123,7 @@ fn grouped(end: &SimulatedEnd, verdict: Option<&Verdict>) -> anyhow::Result<Exit
         Some(verdict) if verdict.is_valid() => {
             format!("valid ({} messages matched, every rule held)", verdict.matched)
         }
-        Some(verdict) => format!("VIOLATED ({} violations)", verdict.broken()),
+        Some(verdict) => format!("VIOLATED ({})", verdict.violations_counted()),
         None => format!("not judged, which is for at most {JUDGED_MACHINES_MAX} machines"),
     };
     print(&format!(

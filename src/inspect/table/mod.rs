@@ -150,7 +150,7 @@ pub(super) fn heading(verdict: &Verdict, summary: &RunSummary) -> (String, Strin
             verdict.matched
         )
     } else {
-        format!("VIOLATED ({} violations; see check)", verdict.broken())
+        format!("VIOLATED ({}; see check)", verdict.violations_counted())
     };
     let seed = summary
         .seed
