@@ -54,14 +54,16 @@ impl Fate {
 }
 
 /// When and why a run of `machines` machines ended, in words such as `60.0 s (duration)`; `None` unless every log of it
-/// in `folder` has an end.
+/// in `folder` has an end, but for those of machines that a fault killed.
 #[must_use]
 pub fn ended(folder: &Path, machines: u16) -> Option<String> {
     let mut longest = Duration::ZERO;
     let mut reasons: Vec<String> = Vec::new();
     for machine in MachineId::all(machines) {
-        let Fate::Ended { reason, ticking } = Fate::of(folder, machine) else {
-            return None;
+        let (reason, ticking) = match Fate::of(folder, machine) {
+            Fate::Ended { reason, ticking } => (reason, ticking),
+            Fate::Killed => continue,
+            Fate::Unsaid => return None,
         };
         longest = longest.max(ticking);
         let reason = reason.to_string();
@@ -69,7 +71,7 @@ pub fn ended(folder: &Path, machines: u16) -> Option<String> {
             reasons.push(reason);
         }
     }
-    Some(format!("{:.1} s ({})", longest.as_secs_f64(), reasons.join(", ")))
+    (!reasons.is_empty()).then(|| format!("{:.1} s ({})", longest.as_secs_f64(), reasons.join(", ")))
 }
 
 fn end_of(log: &Path) -> io::Result<Vec<u8>> {
@@ -110,5 +112,9 @@ mod tests {
         assert_eq!(Fate::of(folder.path(), MachineId(1)), Fate::Unsaid);
         assert_eq!(ended(folder.path(), 1).as_deref(), Some("9.0 s (duration)"));
         assert_eq!(ended(folder.path(), 2), None);
+        fs::write(folder.path().join("machine-1.log"), kill).unwrap();
+        assert_eq!(ended(folder.path(), 2).as_deref(), Some("9.0 s (duration)"));
+        fs::write(folder.path().join("machine-0.log"), kill).unwrap();
+        assert_eq!(ended(folder.path(), 2), None, "nobody lived to say so");
     }
 }

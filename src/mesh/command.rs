@@ -375,9 +375,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             )));
         }
         if ends_the_run(fault, self.config.on_peer_loss) {
-            return Err(format!(
+            return Ok(Err(format!(
                 "`{fault}` would end the run, whose machines stop when a peer goes away: start it with --on-peer-loss continue"
-            ));
+            )));
         }
         let said = format!("fault {id} is on: {fault}");
         if stops_the_process(fault, self.config.me) {
