@@ -374,7 +374,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 "numbers of faults up to {taken} are taken: {id} cannot name another"
             )));
         }
-        if ends_the_run(fault, self.config.on_peer_loss) {
+        if ends_the_run(fault, &self.config) {
             return Ok(Err(format!(
                 "`{fault}` would end the run, whose machines stop when a peer goes away: start it with --on-peer-loss continue"
             )));
@@ -410,16 +410,16 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 }
 
-/// Whether a fault takes a machine away from peers that stop then.
-fn ends_the_run(fault: &Fault, on_peer_loss: OnPeerLoss) -> bool {
-    match (fault, on_peer_loss) {
+/// Whether a fault takes this machine away from peers that stop then.
+fn ends_the_run(fault: &Fault, config: &Config) -> bool {
+    match (fault, config.on_peer_loss) {
         (
             Fault::Machine {
+                machine,
                 effect: MachineEffect::Kill | MachineEffect::Restart,
-                ..
             },
             OnPeerLoss::Stop,
-        ) => true,
+        ) => *machine == config.me,
         (Fault::Machine { .. } | Fault::Link { .. }, _) => false,
     }
 }

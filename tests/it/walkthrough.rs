@@ -371,15 +371,15 @@ fn the_example_plays_on_real_machines_and_shows_what_it_tells_of() {
     }
     assert!(!text.contains("did not come to its end"), "{text}");
     let log = fs::read_to_string(folder.path().join("demo/machine-0.log")).unwrap();
-    for part in [
-        "# paused=",
-        "# step=",
-        "kind=partition",
-        "# mended=",
-        "reason=interrupted",
-    ] {
+    for part in ["# paused=", "# step=", "kind=partition", "# mended="] {
         assert!(log.contains(part), "{part}: {log}");
     }
+    // Whoever hears the launcher first is interrupted; another may hear it from that one.
+    let is_interrupted = |machine: u16| {
+        let log = fs::read_to_string(folder.path().join(format!("demo/machine-{machine}.log"))).unwrap();
+        log.contains("reason=interrupted")
+    };
+    assert!((0..3).any(is_interrupted), "the run ends with its walkthrough");
 }
 
 #[test]
