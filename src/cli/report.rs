@@ -30,7 +30,7 @@ Examples:
   clocklab report logs/demo --html demo.html         everything on one page
   clocklab report logs/demo --figures figures        an SVG file each
   clocklab report logs/demo simulated/again          two runs side by side
-  clocklab report logs/* --markdown                  a row a run, and the mean
+  clocklab report logs/a logs/b logs/c --markdown    a row a run, and the mean
 
 In brackets stands what theory expects of the rates, the die and the fastest machine's clock, where it says anything: \
 not of runs whose machines were paused, killed or given another rate or clock.
