@@ -35,7 +35,8 @@ use crate::{
     max_term_width = 100,
     after_help = "\
 Exit codes: 0 everything held, 1 a check was violated, 2 usage, 3 a machine failed.
-protocol.md specifies the wire and the log; README.md shows what each command prints."
+protocol.md specifies the wire and the log; README.md shows what each command prints. Where a command reads one run and \
+none is named, it is the newest: logs/latest."
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -67,7 +68,9 @@ Examples:
   clocklab run --faults faults.toml              break links and machines by a plan
   clocklab run --clock vector                    vector clocks beside Lamport's; also: hybrid
 
-On several computers, and in several terminals, use `clocklab machine`.")]
+On several computers, and in several terminals, use `clocklab machine`. More than 200 machines: `clocklab simulate`.
+
+Exit codes: 0 every machine ended in order and every rule held, 1 a rule was violated, 2 usage, 3 a machine failed.")]
     Run(Box<RunArguments>),
     /// Run all machines of a run in virtual time: everything from one seed, an hour in a moment
     #[command(after_help = "\
@@ -79,9 +82,9 @@ Examples:
   clocklab simulate --machines 10000 --latency exponential:2ms
   clocklab simulate --trials 10000 --faults random        10,000 broken networks, every rule judged
 
-The machines and their frames are those of `clocklab run`; only time and network are
-simulated. The same options and seed give the same logs on every computer, byte for
-byte: wall time begins at 2000-01-01T00:00:00Z, and the run's name, which stands in each
+The machines and their frames are those of `clocklab run`; only time and network are \
+simulated. The same options and seed give the same logs on every computer, byte for \
+byte: wall time begins at 2000-01-01T00:00:00Z, and the run's name, which stands in each \
 log, is sim-SEED. Every rule of `clocklab check` is judged, up to 1000 machines.
 
 Exit codes: 0 every rule held, 1 one was violated, 2 usage, 3 the simulation or its logs failed.")]
@@ -124,8 +127,9 @@ know), causes first (no circle), arrow ends (arrows go from sends to receives). 
 known send, received once, same message, causes first.
 
 Exit codes: 0 every rule held, 1 one was violated, 2 no such folder or no log that is known, 3 a log cannot be read.")]
-    Check(FoldersArguments),
+    Check(CheckArguments),
     /// Show what happened in a run beside what theory expects; of several runs a row each and the mean
+    #[command(after_help = super::report::EXAMPLES)]
     Report(ReportArguments),
     /// Write a run for another tool: ShiViz, TSViz, Perfetto, CSV, Parquet, Mermaid, Graphviz
     #[command(after_help = export::EXAMPLES)]
@@ -140,7 +144,7 @@ Examples:
   clocklab draw merged --align                          machines of computers whose wall clocks differ
 
 An arrow goes from the send to the arrival; a dotted line leads on to where the message is taken.
-A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000
+A picture holds 64 machines and 5,000 events (unless told otherwise the first 150), a page 1,000 \
 machines and 400,000 events; what is left out is said in it.")]
     Draw(Box<super::draw::DrawArguments>),
     /// Say which of two events happened first, and prove it, or say why neither did
@@ -166,8 +170,11 @@ machines and 400,000 events; what is left out is said in it.")]
     Watch(super::watch::WatchArguments),
     /// Make many runs by a plan, and write their tables and figures
     #[command(after_help = "\
-Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and
-five with a smaller probability of internal events. `--print-plan` prints it as a file to start from.")]
+Without a plan it makes the assignment's: five one-minute runs with random rates, five with a smaller spread of rates, and \
+five with a smaller probability of internal events. `--print-plan` prints it as a file to start from.
+
+Exit codes: 0 every run was made and every rule held, 1 a rule was violated, 2 usage, 3 a machine failed, or it was \
+stopped.")]
     Experiment(ExperimentArguments),
     /// Play a demonstration on a running run: pause, say, step, break, mend, as a file says
     #[command(after_help = super::walkthrough::EXAMPLES)]
@@ -324,9 +331,9 @@ pub(super) struct MachineArguments {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct FoldersArguments {
-    /// Run folders, such as logs/latest; for `check` also logs of other programs
-    #[arg(required = true, value_name = "DIR")]
+pub(super) struct CheckArguments {
+    /// Run folders, or logs of other programs
+    #[arg(value_name = "DIR", default_value = "logs/latest")]
     pub(super) folders: Vec<PathBuf>,
 }
 

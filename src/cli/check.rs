@@ -1,10 +1,10 @@
 //! `clocklab check`: was everything right.
 
-use super::{Exit, Usage, args::FoldersArguments, print};
+use super::{Exit, Usage, args::CheckArguments, print};
 use crate::inspect::{self, InspectError};
 
 /// Checks each folder, also behind one that cannot be read: violated if any is.
-pub(super) fn run(arguments: &FoldersArguments) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let mut exit = Exit::Valid;
     let mut unread = None;
     for folder in &arguments.folders {

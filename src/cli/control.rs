@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{Exit, Usage, print, secret::SecretOption};
 use crate::{
     control::{self, Command, Status},
-    lab::{ControlError, Controllers, Said},
+    lab::{ControlError, Controllers, Fate, Said, ended},
     units::MachineId,
     wire::Secret,
 };
@@ -29,9 +29,8 @@ Examples:
   clocklab control step --machine 1 --ticks 5    five of machine 1
   clocklab control resume
 
-The machines are found by the run's run.json, wherever they run; a run with a secret needs
---secret-file, unless the secret is where the run was started with it. A folder that has the name
-of an action is written ./status.
+The machines are found by the run's run.json, wherever they run; a run with a secret needs --secret-file, unless the \
+secret is where the run was started with it. A folder that has the name of an action is written ./status.
 
 Exit codes: 0 every machine did it, 2 no such run or machine, 3 a machine did not accept or did not answer.";
 
@@ -143,15 +142,33 @@ pub(super) fn run(arguments: &ControlArguments) -> anyhow::Result<Exit> {
     let mut controllers = controllers(folder, arguments.secret.read()?)?;
     check_machine(&controllers, arguments.machine)?;
     let said = controllers.ask(arguments.machine, &command);
+    let folder = folder.unwrap_or(Path::new("logs/latest"));
+    if let (Some(over), false) = (over(folder, &controllers, &said), arguments.json) {
+        print(&over)?;
+        return Ok(Exit::Failed);
+    }
     if arguments.json {
         let answers: Vec<Answer> = said.iter().map(|said| answer(said, &command)).collect();
         print(&(serde_json::to_string_pretty(&answers)? + "\n"))?;
     } else if command == Command::Status {
-        print(&table(controllers.run().as_str(), &said))?;
+        print(&table(controllers.run().as_str(), folder, &said))?;
     } else {
         print(&lines(&said))?;
     }
     Ok(exit(&said))
+}
+
+/// One line instead of one a machine, if nobody can be reached because the run has ended.
+pub(super) fn over(folder: &Path, controllers: &Controllers, said: &[Said]) -> Option<String> {
+    let mut answers = said.iter().map(|(_, answer)| answer);
+    if !answers.all(|answer| matches!(answer, Err(ControlError::Unreachable { .. }))) {
+        return None;
+    }
+    let ended = ended(folder, controllers.machines())?;
+    Some(format!(
+        "run {} ended at {ended}: nobody is there to ask\n",
+        controllers.run()
+    ))
 }
 
 /// Whether everyone who was asked did it.
@@ -190,20 +207,35 @@ fn answer((machine, answer): &Said, command: &Command) -> Answer {
     }
 }
 
-fn table(run: &str, said: &[Said]) -> String {
-    let statuses: Vec<Status> = said
-        .iter()
-        .filter_map(|(_, answer)| serde_json::from_str(answer.as_ref().ok()?).ok())
-        .collect();
-    let mut text = String::new();
-    if !statuses.is_empty() {
-        text += &format!("run {run}\n");
-        text += &format!(
-            "{:>7} {:>8} {:>5} {:<7} {:>10} {:>10} {:>10}  faults\n",
-            "machine", "process", "life", "state", "tick", "clock", "since"
-        );
-    }
-    for status in &statuses {
+fn table(run: &str, folder: &Path, said: &[Said]) -> String {
+    let mut text = format!(
+        "run {run}\n{:>7} {:>8} {:>5} {:<7} {:>10} {:>10} {:>10}  faults\n",
+        "machine", "process", "life", "state", "tick", "clock", "since"
+    );
+    let mut silent = String::new();
+    for (machine, answer) in said {
+        let status: Status = match answer {
+            Ok(answer) => match serde_json::from_str(answer) {
+                Ok(status) => status,
+                Err(error) => {
+                    silent += &format!("machine {machine}: its answer is no status: {error}\n");
+                    continue;
+                }
+            },
+            Err(error) => {
+                let state = match (error, Fate::of(folder, *machine)) {
+                    (ControlError::Unreachable { .. }, Fate::Ended { .. }) => "ended",
+                    (ControlError::Unreachable { .. }, Fate::Killed) => "killed",
+                    (ControlError::Unreachable { .. }, Fate::Unsaid) => "gone",
+                    _ => "silent",
+                };
+                text += &format!("{machine:>7} {:>8} {:>5} {state}\n", "-", "-");
+                if !matches!(state, "ended" | "killed") {
+                    silent += &format!("{error}\n");
+                }
+                continue;
+            }
+        };
         let state = if status.paused { "paused" } else { "runs" };
         let since = Duration::from_secs(status.elapsed_us / 1_000_000);
         let faults: Vec<String> = status
@@ -226,8 +258,7 @@ fn table(run: &str, said: &[Said]) -> String {
             },
         );
     }
-    let silent = said.iter().filter_map(|(_, answer)| answer.as_ref().err());
-    text + &silent.map(|error| format!("{error}\n")).collect::<String>()
+    text + &silent
 }
 
 #[cfg(test)]

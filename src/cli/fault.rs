@@ -1,19 +1,24 @@
 //! `clocklab fault`: breaks a running run on purpose, and mends it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 
 use super::{
     Exit, Usage,
-    control::{controllers, exit, lines},
+    control::{controllers, exit, lines, over},
     print,
     secret::SecretOption,
 };
 use crate::{
     control::{self, Command},
     faults::{Fault, MachineEffect},
-    lab::Controllers,
+    lab::{ControlError, Controllers},
 };
 
 pub(super) const EXAMPLES: &str = "\
@@ -30,14 +35,14 @@ Examples:
   clocklab fault restart 1
   clocklab fault rate 1 3 --for 10s                  ticks a second
   clocklab fault jump 1 100                          its logical clock, ahead
-  clocklab fault 'jump 1 -2s'                        its physical clock, back
+  clocklab fault jump 1 -2s                          its physical clock, back
   clocklab fault mend 1042                           end one
   clocklab fault mend all
 
-No word means anything to a shell; a fault may also be one argument in quotes, as it must be where a word begins
-with a minus sign. Each fault gets a number, by which it is mended and by which the logs name it.
+No word means anything to a shell; a fault may also be one argument in quotes. Each fault gets a number, by which it \
+is mended and by which the logs name it.
 
-Exit codes: 0 every machine that it concerns did it, 2 no such run, machine or fault, 3 a machine did not accept or did
+Exit codes: 0 every machine that it concerns did it, 2 no such run, machine or fault, 3 a machine did not accept or did \
 not answer.";
 
 #[derive(Args, Debug)]
@@ -70,6 +75,11 @@ impl FaultArguments {
             .iter()
             .flat_map(|argument| argument.split_whitespace())
             .collect();
+        if let ["mend"] = words.as_slice() {
+            return Err(
+                "say what to mend: a fault by its number, or all: `clocklab fault mend all`".to_owned(),
+            );
+        }
         if let ["mend", ..] = words.as_slice() {
             return match (words.join(" ").parse()?, self.lasts) {
                 (Command::Mend { id }, None) => Ok(Wish::Mend(id)),
@@ -92,17 +102,42 @@ pub(super) fn run(arguments: &FaultArguments) -> anyhow::Result<Exit> {
     let wish = arguments.wish().map_err(Usage)?;
     let mut controllers = controllers(Some(arguments.run.as_path()), arguments.secret.read()?)?;
     match wish {
-        Wish::Begin(fault, lasts) => begin(&mut controllers, &fault, lasts),
-        Wish::Mend(id) => mend(&mut controllers, id),
+        Wish::Begin(fault, lasts) => begin(&mut controllers, &arguments.run, &fault, lasts),
+        Wish::Mend(id) => mend(&mut controllers, &arguments.run, id),
     }
 }
 
-fn begin(controllers: &mut Controllers, fault: &Fault, lasts: Option<Duration>) -> anyhow::Result<Exit> {
+/// The command line with a blank before each word that begins with a minus sign and a digit, so that it is a word of a
+/// fault and no option.
+pub(super) fn with_times_back(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut is_fault = false;
+    let words = words.map(|word| {
+        is_fault |= word == "fault";
+        let is_time = word.to_str().is_some_and(|word| {
+            let mut letters = word.chars();
+            letters.next() == Some('-') && letters.next().is_some_and(|letter| letter.is_ascii_digit())
+        });
+        let mut text = OsString::from(if is_fault && is_time { " " } else { "" });
+        text.push(word);
+        text
+    });
+    words.collect()
+}
+
+fn begin(
+    controllers: &mut Controllers,
+    folder: &Path,
+    fault: &Fault,
+    lasts: Option<Duration>,
+) -> anyhow::Result<Exit> {
     fault
         .validate(controllers.machines())
         .map_err(|error| Usage(error.to_string()))?;
     let injected = controllers.inject(fault, lasts);
     let id = injected.id;
+    if let Some(over) = over(folder, controllers, &injected.said) {
+        return print(&over).map(|()| Exit::Failed);
+    }
     let began = injected.said.iter().any(|(_, answer)| answer.is_ok());
     let end = match began {
         true => end(fault, lasts, id),
@@ -132,15 +167,43 @@ fn end(fault: &Fault, lasts: Option<Duration>, id: u32) -> String {
 }
 
 /// Every machine is told; one that does not have the fault need not end it.
-fn mend(controllers: &mut Controllers, id: Option<u32>) -> anyhow::Result<Exit> {
+fn mend(controllers: &mut Controllers, folder: &Path, id: Option<u32>) -> anyhow::Result<Exit> {
     let said = controllers.ask(None, &Command::Mend { id });
+    if let Some(over) = over(folder, controllers, &said) {
+        return print(&over).map(|()| Exit::Failed);
+    }
+    let mut answers = said.iter().map(|(_, answer)| answer);
+    if let Some(id) = id
+        && answers.all(|answer| matches!(answer, Err(ControlError::NotAccepted { .. })))
+    {
+        return Err(Usage(no_fault(controllers, id)).into());
+    }
     print(&lines(&said))?;
     let ended = said.iter().any(|(_, answer)| answer.is_ok());
     Ok(if ended { Exit::Valid } else { Exit::Failed })
 }
 
+/// Said of a number that no fault has which is on: which ones are.
+fn no_fault(controllers: &mut Controllers, id: u32) -> String {
+    let statuses = controllers.status().into_iter();
+    let on: BTreeMap<u32, String> = statuses
+        .filter_map(|(_, status)| status.ok())
+        .flat_map(|status| status.faults)
+        .collect();
+    let on: Vec<String> = on
+        .into_iter()
+        .map(|(id, fault)| format!("{id} ({fault})"))
+        .collect();
+    match on.as_slice() {
+        [] => format!("there is no fault {id}: none is on"),
+        on => format!("there is no fault {id}; on are {}", on.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     fn wish(words: &[&str], lasts: Option<u64>) -> Result<Wish, String> {
@@ -175,10 +238,26 @@ mod tests {
             (vec!["jump", "1", "5"], Some(5), "leave `for` out"),
             (vec!["restart", "1"], Some(5), "leave `for` out"),
             (vec!["mend", "x"], None, "no number of a fault"),
+            (vec!["mend"], None, "say what to mend"),
             (vec!["flood", "1"], None, "is no fault"),
         ] {
             let error = wish(&words, lasts).unwrap_err();
             assert!(error.contains(part), "{words:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_time_back_is_a_word_of_a_fault() {
+        use crate::cli::args::{self, Arguments};
+        let words = ["clocklab", "fault", "jump", "1", "-2s", "--run", "logs/demo"];
+        let line = with_times_back(words.into_iter().map(OsString::from));
+        let args::Command::Fault(arguments) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("{words:?} is a fault");
+        };
+        let fault: Fault = "jump 1 -2s".parse().unwrap();
+        assert_eq!(arguments.wish(), Ok(Wish::Begin(fault, None)));
+        assert_eq!(arguments.run, Path::new("logs/demo"));
+        let others = ["clocklab", "control", "-2s"].map(OsString::from);
+        assert_eq!(with_times_back(others.clone().into_iter()), others);
     }
 }

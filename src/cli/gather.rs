@@ -20,10 +20,10 @@ Each computer holds the logs of its own machines. Copy the folders to one comput
   clocklab check demo
   clocklab draw demo --align
 
-Logs are copied as they are; nothing is replaced. How far the computers' wall clocks are apart is
+Logs are copied as they are; nothing is replaced. How far the computers' wall clocks are apart is \
 estimated from the messages and printed. Then every rule of `clocklab check` is judged.
 
-Exit codes: 0 every rule held, 1 one was violated, 2 folders that do not belong together or a place that is taken,
+Exit codes: 0 every rule held, 1 one was violated or a log is missing, 2 folders that do not belong together or a place that is taken, \
 3 a log cannot be read or written.";
 
 #[derive(Args, Debug)]
@@ -47,7 +47,15 @@ pub(super) fn run(arguments: &GatherArguments) -> anyhow::Result<Exit> {
     print(&told(&gathering, arguments))?;
     let (verdict, _) = inspect::check(&arguments.into)?;
     let place = arguments.into.display();
-    let mut text = if verdict.is_valid() {
+    let missing = gathering.missing().len();
+    let mut text = if !verdict.is_valid() && verdict.broken() == verdict.incomplete() {
+        format!(
+            "incomplete, {missing} of {} logs missing: in the others no rule is broken, {} events, {} messages matched\n",
+            gathering.machines(),
+            verdict.events,
+            verdict.matched
+        )
+    } else if verdict.is_valid() {
         format!(
             "valid{}: {} events, {} messages matched, every rule held\n",
             verdict.reservation(),
@@ -56,8 +64,8 @@ pub(super) fn run(arguments: &GatherArguments) -> anyhow::Result<Exit> {
         )
     } else {
         format!(
-            "VIOLATED: {} violations; clocklab check {place} lists them\n",
-            verdict.broken()
+            "VIOLATED: {}; clocklab check {place} lists them\n",
+            verdict.violations_counted()
         )
     };
     let mut align = "";
@@ -96,7 +104,7 @@ fn told(gathering: &Gathering, arguments: &GatherArguments) -> String {
     let missing = gathering.missing();
     if !missing.is_empty() {
         text += &format!(
-            "  MISSING: {}: no folder has a log; gather again when it is there\n",
+            "  MISSING: {}: no folder has a log; gather again when it is there, into a new folder\n",
             named(&missing)
         );
     }

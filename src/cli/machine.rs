@@ -35,6 +35,11 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
     } else {
         (None, options::settings(&arguments.model, arguments.duration)?)
     };
+    if let (Some((_, plan)), Some(duration), false) =
+        (&settings.faults, arguments.duration, arguments.launched)
+    {
+        options::warn_too_late(plan, duration);
+    }
     let config = settings
         .model(arguments.id)
         .map_err(|error| options::usage(&error))?;

@@ -32,7 +32,10 @@ mod sweep;
 mod walkthrough;
 mod watch;
 
-use std::io::{self, Write};
+use std::{
+    env,
+    io::{self, Write},
+};
 
 use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -64,7 +67,7 @@ pub struct Usage(pub String);
 /// # Errors
 /// What went wrong, with context; [`Usage`] inside it if the command line or a file it names was at fault.
 pub fn run() -> anyhow::Result<Exit> {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(fault::with_times_back(env::args_os()));
     let verbosity = arguments.verbosity;
     allow_many_files();
     match arguments.command {

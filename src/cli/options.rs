@@ -38,6 +38,11 @@ const MACHINES_DEFAULT: u16 = 3;
 /// Seeds that are drawn stay short enough to be typed.
 const SEED_DRAWN_MAX: u64 = 999_999;
 
+/// Machines of a run on one computer. Each is a process, and each two have a connection: 200 machines have 19,900,
+/// each with a port of its own where it was dialled from, and a system gives 16,000 to 28,000 such ports. A machine
+/// also needs as many open files as it has peers, and some; 200 stay within the 256 that the smallest limits allow.
+pub(super) const FLEET_MACHINES_MAX: u16 = 200;
+
 /// Longest run: beyond it a microsecond count of a machine's deadlines would need care.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -210,6 +215,22 @@ pub(super) fn simulated(
     Ok(run)
 }
 
+/// Checks that one computer bears so many machines.
+///
+/// # Errors
+/// [`Usage`] inside the error, with the way that bears more.
+pub(super) fn check_fleet(machines: u16) -> anyhow::Result<()> {
+    if machines <= FLEET_MACHINES_MAX {
+        return Ok(());
+    }
+    let allowed = format!(
+        "one computer runs 2 to {FLEET_MACHINES_MAX} machines: each is a process, and each two have a connection; \
+         `clocklab simulate` runs the same machines, up to {}, in virtual time",
+        crate::units::MACHINES_MAX
+    );
+    Err(usage(&ConfigError::new("machines", machines, allowed)))
+}
+
 /// The seed given, or one that is drawn.
 pub(super) fn seed(system: &SystemArguments) -> anyhow::Result<u64> {
     system.seed.map_or_else(draw_seed, Ok)
@@ -379,6 +400,19 @@ fn faults(file: &Path, machines: u16, seed: u64, duration: Option<Duration>) -> 
     };
     let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     Ok(Plan::random(seed, machines, duration_us))
+}
+
+/// Warns of each fault of a plan that a run of this length never comes to.
+pub(super) fn warn_too_late(plan: &Plan, duration: Duration) {
+    for timed in plan.too_late(duration) {
+        tracing::warn!(
+            "fault {} ({}) will not happen: it would begin at {}, and the run is over after {}",
+            timed.id,
+            timed.fault,
+            humantime::format_duration(Duration::from_micros(timed.at.0)),
+            humantime::format_duration(duration),
+        );
+    }
 }
 
 fn read_faults(file: &Path, machines: u16) -> anyhow::Result<Plan> {

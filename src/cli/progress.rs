@@ -110,7 +110,13 @@ impl Progress {
                     .enumerate()
                     .take(LINES_MAX)
                     .map(|(index, machine)| {
-                        format!("{index}: clock {} queue {}", machine.clock, machine.queue)
+                        let ended = machine.ended.map(|reason| format!(" ended: {reason}"));
+                        format!(
+                            "{index}: clock {} queue {}{}",
+                            machine.clock,
+                            machine.queue,
+                            ended.unwrap_or_default()
+                        )
                     })
                     .collect();
                 let more = if live.len() > LINES_MAX { " | …" } else { "" };
@@ -154,11 +160,13 @@ fn machine_line(index: usize, rate: u32, machine: &LiveMachine) -> String {
     } else {
         ""
     };
+    let ended = machine.ended.map(|reason| format!("  ended: {reason}"));
     format!(
-        "machine {index}  {rate:>4}/s  clock {:>6}  queue {:>4} {}{more}",
+        "machine {index}  {rate:>4}/s  clock {:>6}  queue {:>4} {}{more}{}",
         machine.clock,
         machine.queue,
-        "▪".repeat(drawn)
+        "▪".repeat(drawn),
+        ended.unwrap_or_default()
     )
 }
 

@@ -20,7 +20,7 @@ use signal_hook::{
 };
 
 use super::{
-    Exit,
+    Exit, Usage,
     args::RunArguments,
     options, print,
     progress::Progress,
@@ -28,7 +28,7 @@ use super::{
     walkthrough::{self, Playing},
 };
 use crate::{
-    lab::{Fleet, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to, try_logs},
+    lab::{Fleet, FleetError, Live, MachineEnd, MachineState, RunFile, Settings, point_latest_to, try_logs},
     wire::{Reason, Standing},
 };
 
@@ -41,6 +41,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Runs all machines to their end and says whether what happened was right.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let mut settings = options::settings(&arguments.model, Some(arguments.duration))?;
+    options::check_fleet(settings.machines())?;
+    if let Some((_, plan)) = &settings.faults {
+        options::warn_too_late(plan, arguments.duration);
+    }
     // All children get the one id, so that it is the launcher's that counts.
     settings.standing = Standing::Given;
     if arguments.model.run.is_none() {
@@ -53,7 +57,10 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         .transpose()?;
     try_logs(&settings.logs)?;
     let program = env::current_exe().context("cannot find this program's own file")?;
-    let mut fleet = Fleet::start(&program, &settings)?;
+    let mut fleet = Fleet::start(&program, &settings).map_err(|error| match error {
+        FleetError::FolderExists { .. } => Usage(error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
     let folder = fleet.folder().to_owned();
     RunFile::new(&settings, env::args().collect())
         .write(&folder)
@@ -70,6 +77,7 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         settings.seed,
         humantime::format_duration(arguments.duration),
     ))?;
+    print(walkthrough.as_ref().map_or("", walkthrough::nobody))?;
     let playing = walkthrough.map(|walkthrough| Playing::start(walkthrough, &folder));
     let mut playing = playing.transpose()?;
     watch(&mut fleet, &settings, arguments.duration, playing.as_mut())?;

@@ -22,7 +22,7 @@ Examples:
   clocklab machine --id 0 --hosts hosts.txt --secret-file clocklab.secret
 
 The file holds 64 hexadecimal digits (32 random bytes of the operating system) and only you may read it.
-Whoever knows it may join the run and command its machines. It encrypts nothing: protocol.md, section 2, says
+Whoever knows it may join the run and command its machines. It encrypts nothing: protocol.md, section 2, says \
 what it protects.";
 
 /// Where a secret is written unless told otherwise.

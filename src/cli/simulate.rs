@@ -46,6 +46,9 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         output::check(file, Existing::from_force(arguments.force))?;
     }
     let faults = options::simulated_faults(arguments)?;
+    if let SimulatedFaults::Plan(plan) = &faults {
+        options::warn_too_late(plan, arguments.duration);
+    }
     match arguments.trials {
         None => one(arguments, &faults, seed),
         Some(trials) => many(arguments, &faults, seed, trials),
@@ -120,7 +123,7 @@ fn grouped(end: &SimulatedEnd, verdict: Option<&Verdict>) -> anyhow::Result<Exit
         Some(verdict) if verdict.is_valid() => {
             format!("valid ({} messages matched, every rule held)", verdict.matched)
         }
-        Some(verdict) => format!("VIOLATED ({} violations)", verdict.broken()),
+        Some(verdict) => format!("VIOLATED ({})", verdict.violations_counted()),
         None => format!("not judged, which is for at most {JUDGED_MACHINES_MAX} machines"),
     };
     print(&format!(

@@ -92,3 +92,61 @@ fn what_is_not_allowed_is_named_with_its_option() {
         );
     }
 }
+
+#[test]
+fn one_computer_runs_two_hundred_machines() {
+    assert!(options::check_fleet(options::FLEET_MACHINES_MAX).is_ok());
+    let error = options::check_fleet(options::FLEET_MACHINES_MAX + 1)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("--machines 201") && error.contains("clocklab simulate"),
+        "{error}"
+    );
+}
+
+#[test]
+fn whatever_reads_one_run_reads_the_newest_unless_told() {
+    for command in ["check", "report", "watch", "draw", "cut", "concurrency"] {
+        let arguments = Arguments::try_parse_from(["clocklab", command]).unwrap();
+        assert!(
+            format!("{arguments:?}").contains("\"logs/latest\""),
+            "{arguments:?}"
+        );
+    }
+}
+
+/// A sentence that is broken by hand is broken twice in a narrow terminal.
+#[test]
+fn sentences_of_help_are_broken_by_the_terminal_alone() {
+    let command = Arguments::command();
+    for command in command.get_subcommands() {
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            let [first, second] = pair else { continue };
+            let is_prose = !first.is_empty()
+                && !first.starts_with(' ')
+                && !second.is_empty()
+                && !second.starts_with(' ');
+            assert!(
+                !is_prose || first.ends_with(['.', ':', ')']),
+                "{}: {first}\n{second}",
+                command.get_name()
+            );
+        }
+    }
+}
+
+#[test]
+fn commands_that_judge_say_their_exit_codes() {
+    for name in ["run", "simulate", "check", "report", "experiment"] {
+        let command = Arguments::command();
+        let command = command.find_subcommand(name).unwrap();
+        let help = command.get_after_help().unwrap().to_string();
+        assert!(help.contains("Exit codes: 0 "), "{name}");
+    }
+}

@@ -16,9 +16,12 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
+use ratatui::crossterm::terminal;
+
 use super::{Exit, Usage, print, secret::SecretOption};
 use crate::{
-    lab::Controllers,
+    inspect::wrap::COLUMNS,
+    lab::{Controllers, ended},
     watch::walkthrough::{PlayError, Player, Scene, Walkthrough},
 };
 
@@ -35,7 +38,10 @@ A step of the file, each under [[step]], says something, does one thing, or both
   step = 3          step = \"send to 1\"    so many ticks, or until an event of that kind
   inject = \"partition 0,1 / 2\"           for = \"5s\", if it is to end by itself
   mend = true                             all faults; mend = 4: the one that step 4 began
-  until = { machine = 0, tick = 20 }      or clock = 20";
+  until = { machine = 0, tick = 20 }      or clock = 20
+
+The file is checked whole before anything is done. Lines of a text are joined and \
+broken anew at the width of the terminal; an empty line begins a paragraph.";
 
 #[derive(Args, Debug)]
 pub(super) struct WalkthroughArguments {
@@ -52,6 +58,19 @@ pub(super) struct WalkthroughArguments {
 /// Plays a file on a run that somebody else started.
 pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
     let secret = arguments.secret.read()?;
+    let [file, named] = [&arguments.file, &arguments.folder];
+    if file.is_dir() || named.is_file() {
+        return Err(Usage(format!(
+            "{} is {}: the file comes first, then the run's folder: clocklab walkthrough FILE.toml [DIR]",
+            file.display(),
+            if file.is_dir() {
+                "a folder"
+            } else {
+                "followed by a file"
+            }
+        ))
+        .into());
+    }
     // `latest` may point to another run before this one ends.
     let folder = fs::canonicalize(&arguments.folder).map_err(|error| {
         Usage(format!(
@@ -62,6 +81,13 @@ pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
     let controllers = Controllers::of_run(&folder, secret);
     let controllers = controllers.map_err(|error| Usage(error.to_string()))?;
     let walkthrough = read(&arguments.file, controllers.machines())?;
+    if let Some(ended) = ended(&folder, controllers.machines()) {
+        anyhow::bail!(
+            "run {} ended at {ended}: a walkthrough plays on one that goes on",
+            controllers.run()
+        );
+    }
+    print(nobody(&walkthrough))?;
     Player::new(walkthrough, controllers, &folder).play(&mut Terminal)?;
     Ok(Exit::Valid)
 }
@@ -97,6 +123,26 @@ pub(super) fn read_for_run(file: &Path, machines: u16, duration: Duration) -> an
     Ok(walkthrough)
 }
 
+/// Said where a file asks for Enter and nobody is there to press it.
+pub(super) fn nobody(walkthrough: &Walkthrough) -> &'static str {
+    if walkthrough.asks() && !io::stdin().is_terminal() {
+        "standard input is no terminal: nobody can be asked for Enter, so the walkthrough goes on without\n"
+    } else {
+        ""
+    }
+}
+
+/// Widest lines of captions: longer ones are hard to read.
+const COLUMNS_MAX: usize = 100;
+
+/// Columns of standard output.
+fn columns() -> usize {
+    if !io::stdout().is_terminal() {
+        return COLUMNS;
+    }
+    terminal::size().map_or(COLUMNS, |(columns, _)| usize::from(columns).min(COLUMNS_MAX))
+}
+
 /// What is said to whoever is to press Enter.
 const PRESS: &str = "     press Enter to go on";
 
@@ -116,6 +162,10 @@ struct Terminal;
 impl Scene for Terminal {
     fn show(&mut self, text: &str) -> io::Result<()> {
         print(&format!("{text}\n")).map_err(io::Error::other)
+    }
+
+    fn columns(&self) -> usize {
+        columns()
     }
 
     fn ask(&mut self) -> io::Result<()> {
@@ -216,6 +266,10 @@ impl Scene for Beside {
     fn show(&mut self, text: &str) -> io::Result<()> {
         let told = self.tell.send(Heard::Caption(text.to_owned()));
         told.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn columns(&self) -> usize {
+        columns()
     }
 
     fn ask(&mut self) -> io::Result<()> {

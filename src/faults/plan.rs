@@ -23,6 +23,10 @@ use crate::units::Time;
 /// Most faults of one plan.
 pub(super) const FAULTS_MAX: u64 = 10_000;
 
+/// Said of a file that is of another form.
+const FORM: &str =
+    "write each fault as [[fault]] with at = \"10s\", do = \"loss all 10%\" and perhaps for = \"5s\"";
+
 /// What is to be broken, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -71,11 +75,11 @@ impl Plan {
             file: file.to_owned(),
             what,
         };
-        let read: File =
-            toml::from_str(text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?;
+        let read: File = toml::from_str(text)
+            .map_err(|error| fail(format!("{}; {FORM}", error.to_string().trim_end())))?;
         if read.faults.is_empty() || read.faults.len() as u64 > FAULTS_MAX {
             return Err(fail(format!(
-                "{} faults: give 1 to {FAULTS_MAX}, each as [[fault]] with `at`, `do` and perhaps `for`",
+                "{} faults, of 1 to {FAULTS_MAX}; {FORM}",
                 read.faults.len()
             )));
         }
@@ -101,6 +105,12 @@ impl Plan {
             })?;
         }
         Ok(())
+    }
+
+    /// The faults that would begin when a run of this length is over.
+    pub fn too_late(&self, duration: Duration) -> impl Iterator<Item = &Timed> {
+        let end = Time(0).after(duration);
+        self.faults.iter().filter(move |timed| timed.at >= end)
     }
 
     /// The same with a seed: its own, or else the run's.
@@ -168,6 +178,8 @@ mod tests {
         assert_eq!((loss.id, loss.at, loss.lasts), (2, Time(500_000), None));
         assert_eq!(loss.fault.to_string(), "loss all 0.5%");
         assert_eq!(plan.seeded(3).seed, Some(7));
+        let late = |ms| plan.too_late(Duration::from_millis(ms)).count();
+        assert_eq!((late(500), late(501), late(10_000), late(10_001)), (2, 1, 1, 0));
         assert_eq!(Plan { seed: None, ..plan }.seeded(3).seed, Some(3));
     }
 
@@ -176,6 +188,14 @@ mod tests {
         let one = |body: &str| format!("[[fault]]\nat = \"1s\"\ndo = \"loss all 1%\"\n[[fault]]\n{body}\n");
         for (text, parts) in [
             (String::new(), ["0 faults", "[[fault]]"]),
+            (
+                one("at = 10\ndo = \"kill 1\""),
+                ["line 5", "with at = \"10s\", do ="],
+            ),
+            (
+                "[[faults]]\nat = \"1s\"\n".to_owned(),
+                ["unknown field `faults`", "write each fault as [[fault]]"],
+            ),
             (one("at = \"1s\""), ["line 4", "missing field `do`"]),
             (one("at = \"1s\"\ndo = \"flood\""), ["number 2", "write one of"]),
             (one("at = \"soon\"\ndo = \"kill 1\""), ["number 2", "is no time"]),

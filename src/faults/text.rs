@@ -225,7 +225,9 @@ impl fmt::Display for Fault {
                 MachineEffect::Jump { physical_us, .. } => {
                     let sign = if *physical_us < 0 { "-" } else { "" };
                     let far = Duration::from_micros(physical_us.unsigned_abs());
-                    write!(f, "{kind} {machine} {sign}{}us", far.as_micros())
+                    // One word, as it is typed.
+                    let far = humantime::format_duration(far).to_string().replace(' ', "");
+                    write!(f, "{kind} {machine} {sign}{far}")
                 }
             },
         }
@@ -282,8 +284,11 @@ mod tests {
             assert_eq!(fault.to_string(), text);
         }
         let jump: Fault = "jump 1 -2s".parse().unwrap();
-        assert_eq!(jump.to_string(), "jump 1 -2000000us");
-        assert_eq!(jump.to_string().parse(), Ok(jump));
+        assert_eq!(jump.to_string(), "jump 1 -2s");
+        for text in ["jump 1 -2s", "jump 1 250ms", "jump 1 -1m30s500ms7us"] {
+            let jump: Fault = text.parse().unwrap();
+            assert_eq!(jump.to_string(), text);
+        }
     }
 
     #[test]

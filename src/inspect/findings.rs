@@ -106,9 +106,9 @@ fn incidents(machine: &MachineSummary, found: &mut Vec<String>) {
     }
     if machine.lost + machine.duplicated > 0 {
         let MachineSummary { lost, duplicated, .. } = machine;
-        let sent = machine.sent() + lost - duplicated;
         found.push(format!(
-            "machine {id} sent {sent} messages, of which injected faults lost {lost} and doubled {duplicated}"
+            "machine {id} sent {} messages, of which injected faults lost {lost} and doubled {duplicated}",
+            machine.sent()
         ));
     }
     if let (Some(reason), Some(peer)) = (machine.reason, machine.peer) {

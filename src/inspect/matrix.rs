@@ -5,7 +5,7 @@ use super::{groups::groups, summary::RunSummary};
 /// Machines up to which each has a row and a column; more are grouped by their rates.
 pub const MATRIX_MACHINES_MAX: usize = 20;
 
-/// Counts of messages sent, dropped ones left out: a row a sender, a column a receiver.
+/// Counts of messages sent, whatever became of them: a row a sender, a column a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matrix {
     /// Whether rows and columns are groups of machines of like rates.

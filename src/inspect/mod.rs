@@ -31,7 +31,7 @@ pub mod table;
 pub mod trials;
 pub mod window;
 mod words;
-mod wrap;
+pub mod wrap;
 
 use std::path::Path;
 

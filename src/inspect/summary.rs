@@ -2,7 +2,7 @@
 
 use crate::{
     model::theory::{self, Flow},
-    trace::{Event, Header, Kind, Mishaps, Record, Traffic, WallTime, copies},
+    trace::{Event, Header, Kind, Record, Traffic, WallTime},
     units::{MachineId, Period, Speed},
     wire::Reason,
 };
@@ -48,7 +48,8 @@ pub struct MachineSummary {
     pub sends: u64,
     /// Internal events.
     pub internals: u64,
-    /// Messages sent, dropped ones left out.
+    /// Messages sent, one a recipient: also those dropped or lost, and a doubled one once. Of a run without restarts
+    /// and lost links `sent − dropped − lost + duplicated = received + waiting`, over all machines.
     pub messages_sent: u64,
     /// The same to each machine; empty in runs of more than [`SENT_TO_MACHINES_MAX`].
     pub sent_to: Vec<u64>,
@@ -138,11 +139,23 @@ impl RunSummary {
         self.machines.iter().map(|machine| machine.ticks).sum()
     }
 
+    /// Whether theory expects anything of this run.
+    #[must_use]
+    pub fn has_expectations(&self) -> bool {
+        self.machines.iter().any(|machine| machine.expected.is_some())
+    }
+
     /// Whether injected faults lost or doubled messages: theory knows nothing of that.
     #[must_use]
     pub fn has_faulty_messages(&self) -> bool {
         let mut machines = self.machines.iter();
         machines.any(|machine| machine.lost + machine.duplicated > 0)
+    }
+
+    /// Whether messages were dropped because a link was down.
+    #[must_use]
+    pub fn has_dropped_messages(&self) -> bool {
+        self.machines.iter().any(|machine| machine.dropped > 0)
     }
 
     /// The longest time that a machine ticked.
@@ -156,7 +169,7 @@ impl RunSummary {
 }
 
 impl MachineSummary {
-    /// Messages sent, dropped ones left out.
+    /// Messages sent, whatever became of them.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.messages_sent
@@ -320,7 +333,7 @@ impl MachineSummary {
                     self.lost += mishaps.lost.len() as u64;
                     self.duplicated += mishaps.duplicated.len() as u64;
                 }
-                self.count_sent(to, mishaps.as_deref());
+                self.count_sent(to);
             }
             Kind::Receive { queue, .. } => {
                 self.receives += 1;
@@ -337,19 +350,17 @@ impl MachineSummary {
 }
 
 impl MachineSummary {
-    /// Counts what went out to machines of the run; to others a log may say that it did, and breaks a rule.
+    /// Counts what was sent to machines of the run; to others a log may say that it was, and breaks a rule.
     #[inline]
-    fn count_sent(&mut self, to: &[MachineId], mishaps: Option<&Mishaps>) {
+    fn count_sent(&mut self, to: &[MachineId]) {
         if self.sent_to.is_empty() {
-            let sent = to.iter().map(|peer| copies(mishaps, *peer));
-            self.messages_sent += sent.sum::<u64>();
+            self.messages_sent += to.len() as u64;
             return;
         }
         for peer in to {
             if let Some(count) = self.sent_to.get_mut(peer.index()) {
-                let copies = copies(mishaps, *peer);
-                *count += copies;
-                self.messages_sent += copies;
+                *count += 1;
+                self.messages_sent += 1;
             }
         }
     }

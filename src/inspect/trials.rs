@@ -4,7 +4,10 @@
 //! them (keeps up, critical, saturated) where each trial draws rates of its own. A group's numbers are in the order
 //! of seeds and machines, so the same trials give the same table.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::{
     grid::{Grid, Style},
@@ -14,6 +17,14 @@ use crate::units::MachineId;
 
 /// Machines up to which each has rows of its own.
 const ROWS_MACHINES_MAX: u16 = 20;
+
+/// Of machines that theory says nothing of.
+const NO_THEORY: &str = "no theory";
+
+/// What that means, where there are any.
+const NO_THEORY_LEGEND: &str = "\
+no theory: machines of trials in which some machine was killed, paused, or given another rate or clock
+";
 
 const LEGEND: &str = "\
 theory: mean of what is expected of the rates, the die and each trial's fastest clock
@@ -102,9 +113,10 @@ impl TrialMachine {
         summary.machines.iter().map(one).collect()
     }
 
-    fn ticks_within(&self) -> bool {
-        let expected = self.theory.map_or(count(self.ticks), |theory| theory.ticks);
-        (count(self.ticks) - expected).abs() <= Expected::TICKS_TOLERANCE
+    /// Whether it made as many ticks as theory says; `None` where that says nothing.
+    fn ticks_within(&self) -> Option<bool> {
+        let off = (count(self.ticks) - self.theory?.ticks).abs();
+        Some(off <= Expected::TICKS_TOLERANCE)
     }
 }
 
@@ -154,7 +166,7 @@ impl Grouping {
             (Grouping::Outcome, Some(Outcome::Stable)) => (0, "keeps up".to_owned()),
             (Grouping::Outcome, Some(Outcome::Critical)) => (1, "critical".to_owned()),
             (Grouping::Outcome, Some(Outcome::Saturated)) => (2, "saturated".to_owned()),
-            (Grouping::Outcome, None) => (3, "unknown".to_owned()),
+            (Grouping::Outcome, None) => (3, NO_THEORY.to_owned()),
         }
     }
 }
@@ -182,18 +194,23 @@ pub fn table(machines: &[TrialMachine], grouping: Grouping, style: Style) -> Str
             grid.push(row);
         }
     }
-    let ticks = machines.iter().filter(|machine| machine.ticks_within()).count();
+    let ticks: Vec<bool> = machines.iter().filter_map(TrialMachine::ticks_within).collect();
+    let mut legend = LEGEND.to_owned();
+    if ticks.len() < machines.len() {
+        legend += NO_THEORY_LEGEND;
+    }
     let mut output = grid.render(style);
     output.push('\n');
     output += &match style {
-        Style::Text => LEGEND.to_owned(),
-        Style::Markdown => LEGEND.replace('\n', "  \n"),
+        Style::Text => legend,
+        Style::Markdown => legend.replace('\n', "  \n"),
     };
     let _ = writeln!(
         output,
-        "ticks: within {} of rate x seconds in {ticks} of {} machines",
+        "ticks: within {} of rate x seconds in {} of {} machines",
         Expected::TICKS_TOLERANCE,
-        machines.len()
+        ticks.iter().filter(|within| **within).count(),
+        ticks.len()
     );
     output
 }
@@ -296,25 +313,30 @@ impl Spread {
     }
 }
 
-/// In how many trials theory sees a machine saturated, and in how many one that is critical, in words; only where
-/// trials draw rates.
+/// In how many trials theory sees a machine saturated, and in how many one that is critical, in words, of those of
+/// which it says anything; only where trials draw rates.
 #[must_use]
 pub fn outcomes(machines: &[TrialMachine]) -> String {
     let mut trials: BTreeMap<u64, (bool, bool)> = BTreeMap::new();
+    let mut all: BTreeSet<u64> = BTreeSet::new();
     for machine in machines {
+        all.insert(machine.seed);
+        let Some(theory) = machine.theory else { continue };
         let (saturated, critical) = trials.entry(machine.seed).or_default();
-        *saturated |= machine.theory.is_some_and(|theory| theory.is_saturated);
-        *critical |= machine
-            .theory
-            .is_some_and(|theory| theory.outcome == Outcome::Critical);
+        *saturated |= theory.is_saturated;
+        *critical |= theory.outcome == Outcome::Critical;
     }
     let share = |pick: fn(&(bool, bool)) -> bool| {
         let number = trials.values().filter(|trial| pick(trial)).count();
         let percent = count(number as u64) / count(trials.len().max(1) as u64) * 100.0;
         format!("{number} ({percent:.1} %)")
     };
+    let whose = match trials.len() {
+        judged if judged == all.len() => "trials".to_owned(),
+        judged => format!("of the {judged} trials of which theory says something, those"),
+    };
     format!(
-        "trials with a machine that cannot keep up: {}; with one near the border: {}\n",
+        "{whose} with a machine that cannot keep up: {}; with one near the border: {}\n",
         share(|(saturated, _)| *saturated),
         share(|(_, critical)| *critical)
     )

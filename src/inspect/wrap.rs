@@ -1,11 +1,12 @@
 //! Sentences in lines of a terminal's width.
 
 /// Columns of a line of text.
-pub(super) const COLUMNS: usize = 80;
+pub const COLUMNS: usize = 80;
 
 /// `text` in lines of at most `columns` characters, broken at blanks, lines behind the first indented by
 /// `indent`. A word longer than a line has a line of its own. Ends with a line feed.
-pub(super) fn wrap(text: &str, columns: usize, indent: usize) -> String {
+#[must_use]
+pub fn wrap(text: &str, columns: usize, indent: usize) -> String {
     let (mut output, mut length) = (String::new(), 0);
     for word in text.split_whitespace() {
         let width = word.chars().count();

@@ -97,9 +97,7 @@ pub enum MachineState {
 #[derive(Debug, Error)]
 pub enum FleetError {
     /// Ports are taken.
-    #[error("{}; nothing was started", ports.iter().map(|(machine, address, error)| {
-        format!("machine {machine} cannot listen on {address} ({error}): {}", listen_mend(error))
-    }).collect::<Vec<_>>().join("; "))]
+    #[error("{}; nothing was started", deaf(ports))]
     Ports {
         /// Which.
         ports: Vec<(MachineId, SocketAddr, io::Error)>,
@@ -118,6 +116,22 @@ pub enum FleetError {
         /// The system's words.
         error: io::Error,
     },
+}
+
+/// The machines that cannot listen, those together that cannot for the same reason.
+fn deaf(ports: &[(MachineId, SocketAddr, io::Error)]) -> String {
+    let mut reasons: Vec<(String, &io::Error)> = Vec::new();
+    for (machine, address, error) in ports {
+        let name = format!("machine {machine} on {address}");
+        match reasons.iter_mut().find(|(_, other)| other.kind() == error.kind()) {
+            Some((names, _)) => *names += &format!(", {name}"),
+            None => reasons.push((name, error)),
+        }
+    }
+    let reasons = reasons
+        .iter()
+        .map(|(names, error)| format!("cannot listen: {names} ({error}): {}", listen_mend(error)));
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 impl Fleet {

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     trace::{Kind, LogTail, Record},
     units::MachineId,
+    wire::Reason,
 };
 
 /// Bytes read from one log in one look.
@@ -19,8 +20,8 @@ const LOOK_BYTES: u64 = 1 << 20;
 pub struct LiveMachine {
     /// Its log is there: it has passed the start barrier.
     pub started: bool,
-    /// Its footer is there.
-    pub ended: bool,
+    /// Its footer is there, and says why.
+    pub ended: Option<Reason>,
     /// Its last event's tick.
     pub ticks: u64,
     /// Its last event's clock.
@@ -87,7 +88,11 @@ impl Followed {
                         0
                     };
                 }
-                Record::Ended(footer) => (known.ended, known.queue) = (true, footer.queued),
+                Record::Ended(footer) => {
+                    known.ended = Some(footer.reason.unwrap_or(Reason::Duration));
+                    known.queue = footer.queued;
+                }
+                Record::Restarted { .. } => known.ended = None,
                 _ => {}
             });
         }

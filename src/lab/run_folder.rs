@@ -218,15 +218,19 @@ pub fn point_latest_to(logs: &Path, run: &RunId) -> io::Result<()> {
     })
 }
 
-/// Tries whether run folders can be made below `logs`, so that it is known before peers are looked for.
+/// What the name of a folder begins with that is only made to see whether one can be.
+const PROBE: &str = ".try-";
+
+/// Tries whether run folders can be made below `logs`, so that it is known before peers are looked for. What was left
+/// by somebody who was killed while trying goes with it.
 ///
 /// # Errors
-/// [`LogError::Create`] if not; the words name the mend.
+/// [`LogError::Folder`] if not; the words name the mend.
 pub fn try_logs(logs: &Path) -> Result<(), LogError> {
-    let probe = logs.join(format!(".try-{}", std::process::id()));
+    let probe = logs.join(format!("{PROBE}{}", std::process::id()));
     let tried = fs::create_dir_all(logs)
         .and_then(|()| fs::create_dir(&probe))
-        .and_then(|()| fs::remove_dir(&probe));
+        .and_then(|()| remove_probes(logs));
     tried.map_err(|error| {
         // What exists and is in the way is no folder.
         let in_the_way = error.kind() == io::ErrorKind::AlreadyExists;
@@ -235,11 +239,26 @@ pub fn try_logs(logs: &Path) -> Result<(), LogError> {
         } else {
             error
         };
-        LogError::Create {
-            path: logs.to_owned(),
+        LogError::Folder {
+            folder: logs.to_owned(),
             error,
         }
     })
+}
+
+/// Removes every probe: a folder that could be made has said all it can, whosever it is.
+fn remove_probes(logs: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(logs)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(PROBE) {
+            match fs::remove_dir(entry.path()) {
+                // Somebody else was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A log file that also writes `run.json` and `latest` when the run's id is settled: for machines started by hand.
@@ -269,7 +288,7 @@ impl EventLog for RunLog {
         self.file.run = run.to_string();
         self.file
             .write(&folder)
-            .map_err(|error| LogError::Create { path: folder, error })?;
+            .map_err(|error| LogError::Folder { folder, error })?;
         if let Err(error) = point_latest_to(&self.logs, run) {
             tracing::warn!("`latest` does not point to this run: {error}");
         }

@@ -1,7 +1,8 @@
 //! What a run is: every option, validated, and what each machine gets of it.
 
 use std::{
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     path::PathBuf,
     time::Duration,
 };
@@ -226,6 +227,18 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
     }
 }
 
+/// What is said of an address that is none, or that nobody knows.
+fn not_found(host: &str, id: MachineId, error: &io::Error) -> String {
+    let port = BASE_PORT_DEFAULT.saturating_add(id.0);
+    if host.parse::<Ipv6Addr>().is_ok() {
+        return format!("`{host}`: the port is missing; write host:port, such as `{id} [{host}]:{port}`");
+    }
+    if !host.contains(':') {
+        return format!("`{host}`: the port is missing; write host:port, such as `{id} {host}:{port}`");
+    }
+    format!("`{host}` is no address that can be found: {error}")
+}
+
 impl Hosts {
     /// Reads lines `id host:port`; blank lines, and what stands behind a `#`, are skipped. Names are looked up.
     ///
@@ -263,12 +276,7 @@ impl Hosts {
             let mut found = host
                 .trim()
                 .to_socket_addrs()
-                .map_err(|error| {
-                    fail(
-                        line,
-                        format!("`{}` is no address that can be found: {error}", host.trim()),
-                    )
-                })?
+                .map_err(|error| fail(line, not_found(host.trim(), id, &error)))?
                 .collect::<Vec<_>>();
             found.sort_by_key(SocketAddr::is_ipv6);
             let address = found.first().copied().ok_or_else(form)?;

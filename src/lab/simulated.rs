@@ -91,7 +91,10 @@ impl SimulatedFaults {
     pub fn said(&self, plan: Option<&Plan>) -> String {
         match (self, plan) {
             (SimulatedFaults::None, _) => String::new(),
-            (SimulatedFaults::Plan(plan), _) => format!("{} faults by plan\n", plan.faults.len()),
+            (SimulatedFaults::Plan(plan), _) => match plan.faults.len() {
+                1 => "1 fault by plan\n".to_owned(),
+                faults => format!("{faults} faults by plan\n"),
+            },
             (SimulatedFaults::Random, Some(plan)) => {
                 let faults = plan.faults.iter().map(|timed| timed.fault.to_string());
                 format!(
@@ -196,8 +199,8 @@ impl Simulated {
         let folder = logs.join(self.run.as_str());
         fs::create_dir_all(&folder)
             .and_then(|()| file.write(&folder))
-            .map_err(|error| LogError::Create {
-                path: folder.clone(),
+            .map_err(|error| LogError::Folder {
+                folder: folder.clone(),
                 error,
             })?;
         let mut both = CountsAndLogs {

@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use super::{Hosts, Plan, Settings, point_latest_to};
+use super::{Hosts, Plan, Settings, point_latest_to, try_logs};
 use crate::{
     clock::ClockKind,
     mesh::OnPeerLoss,
@@ -27,7 +27,17 @@ fn a_wrong_hosts_file_is_explained_by_line() {
     for (text, line, words) in [
         ("0 127.0.0.1:1\nrubbish\n", 2, "id host:port"),
         ("zero 127.0.0.1:1\n", 1, "id host:port"),
-        ("0 127.0.0.1\n", 1, "no address"),
+        ("0 127.0.0.1:one\n", 1, "no address"),
+        (
+            "0 127.0.0.1:1\n1 127.0.0.2\n",
+            2,
+            "the port is missing; write host:port, such as `1 127.0.0.2:17101`",
+        ),
+        (
+            "0 ::1\n",
+            1,
+            "the port is missing; write host:port, such as `0 [::1]:17100`",
+        ),
         ("0 127.0.0.1:1\n0 127.0.0.1:2\n", 2, "twice"),
         ("0 127.0.0.1:1\n2 127.0.0.1:2\n", 2, "machine 1 is missing"),
         ("0 127.0.0.1:1\n20000 127.0.0.1:2\n", 2, "ids go up to"),
@@ -164,4 +174,24 @@ fn latest_points_to_the_newest_run_and_replaces_only_links() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("is no link"), "{error}");
+}
+
+#[test]
+fn what_a_killed_launch_left_behind_goes_with_the_next_one() {
+    let logs = tempfile::tempdir().unwrap();
+    fs::create_dir(logs.path().join(".try-1")).unwrap();
+    fs::create_dir(logs.path().join("a-run")).unwrap();
+    try_logs(logs.path()).unwrap();
+    let left: Vec<_> = fs::read_dir(logs.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["a-run"]);
+    let error = try_logs(std::path::Path::new("/proc/none"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("cannot keep event logs in /proc/none: "),
+        "{error}"
+    );
 }

@@ -10,7 +10,7 @@ use tracing::{debug, info};
 
 use super::{
     COMMAND_IDLE_MS_MAX, COMMANDERS_MAX,
-    config::Config,
+    config::{Config, OnPeerLoss},
     connection::{Connection, Filled},
     event_log::EventLog,
     outcome::MeshError,
@@ -374,6 +374,11 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 "numbers of faults up to {taken} are taken: {id} cannot name another"
             )));
         }
+        if ends_the_run(fault, &self.config) {
+            return Ok(Err(format!(
+                "`{fault}` would end the run, whose machines stop when a peer goes away: start it with --on-peer-loss continue"
+            )));
+        }
         let said = format!("fault {id} is on: {fault}");
         if stops_the_process(fault, self.config.me) {
             // It hears and says nothing afterwards, so that it answers before.
@@ -402,6 +407,20 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             (1, _) => Ok("1 fault ended".to_owned()),
             (ended, _) => Ok(format!("{ended} faults ended")),
         })
+    }
+}
+
+/// Whether a fault takes this machine away from peers that stop then.
+fn ends_the_run(fault: &Fault, config: &Config) -> bool {
+    match (fault, config.on_peer_loss) {
+        (
+            Fault::Machine {
+                machine,
+                effect: MachineEffect::Kill | MachineEffect::Restart,
+            },
+            OnPeerLoss::Stop,
+        ) => *machine == config.me,
+        (Fault::Machine { .. } | Fault::Link { .. }, _) => false,
     }
 }
 

@@ -20,10 +20,18 @@ pub enum LogError {
         /// The system's words.
         error: io::Error,
     },
-    /// The folder or the file cannot be made.
+    /// The folder that logs are kept in cannot be made or written in.
+    #[error("cannot keep event logs in {}: {error}{}", folder.display(), mend(error))]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// The file cannot be made.
     #[error("cannot create the event log {}: {error}{}", path.display(), mend(error))]
     Create {
-        /// The folder or file.
+        /// The file.
         path: PathBuf,
         /// The system's words.
         error: io::Error,

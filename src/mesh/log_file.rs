@@ -153,8 +153,8 @@ impl LogFile {
 impl EventLog for LogFile {
     fn open(&mut self, run: &RunId, started: WallTime) -> Result<(), LogError> {
         let folder = self.logs.join(run.as_str());
-        fs::create_dir_all(&folder).map_err(|error| LogError::Create {
-            path: folder.clone(),
+        fs::create_dir_all(&folder).map_err(|error| LogError::Folder {
+            folder: folder.clone(),
             error,
         })?;
         self.path = folder.join(format!("machine-{}.log", self.header.machine));

@@ -22,18 +22,21 @@ use crate::trace::WallTime;
 pub struct Eyes {
     /// The folder as it was named: it may be a link to the newest run, and lead elsewhere later.
     asked: PathBuf,
+    /// When the watching began: what was written before is no news, and says nothing of a lag.
+    began: WallTime,
     follower: Option<Follower>,
     scene: Scene,
     news: Vec<News>,
     lag: Lag,
 }
 
-/// How long lines had been written when they were read: the oldest line of the last look that brought any.
+/// How long lines had been written when they were read: the oldest line of the last look that brought any. Lines
+/// that were there before the watching began do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
-    /// Now, in microseconds.
-    pub us: u64,
-    /// The most there was since the logs were caught up with, in microseconds.
+    /// Now, in microseconds; `None` before a line was read that counts.
+    pub us: Option<u64>,
+    /// The most there was, in microseconds.
     pub us_max: u64,
     /// All that was there when the watching began was read.
     pub caught_up: bool,
@@ -45,6 +48,7 @@ impl Eyes {
     pub fn new(folder: &Path) -> Self {
         Self {
             asked: folder.to_owned(),
+            began: Self::now(),
             follower: None,
             scene: Scene::default(),
             news: Vec::new(),
@@ -83,16 +87,17 @@ impl Eyes {
             (false, false) => Seen::News,
         };
         for news in self.news.drain(..) {
-            if let What::Record { at, .. } = &news.what {
+            if let What::Record { at, .. } = &news.what
+                && *at >= self.began
+            {
                 oldest = Some(oldest.map_or(*at, |oldest| oldest.min(*at)));
             }
             self.scene.take(news);
         }
         if let Some(oldest) = oldest {
-            self.lag.us = u64::try_from(now.us_since(oldest)).unwrap_or(0);
-            if self.lag.caught_up {
-                self.lag.us_max = self.lag.us_max.max(self.lag.us);
-            }
+            let us = u64::try_from(now.us_since(oldest)).unwrap_or(0);
+            self.lag.us = Some(us);
+            self.lag.us_max = self.lag.us_max.max(us);
         }
         self.lag.caught_up |= !more && !self.scene.machines().is_empty();
         Ok(seen)
@@ -169,7 +174,21 @@ mod tests {
         symlink("first", &latest).unwrap();
         assert_eq!(eyes.look().unwrap(), Seen::News);
         assert_eq!((eyes.scene().events(), eyes.newer()), (3, None));
-        assert!(eyes.lag().caught_up && eyes.lag().us > 0 && eyes.lag().us_max == 0);
+        let lag = eyes.lag();
+        assert!(
+            lag.caught_up && lag.us.is_none() && lag.us_max == 0,
+            "what was there is not late: {lag:?}"
+        );
+        let log = logs.path().join("first/machine-0.log");
+        let text = fs::read_to_string(&log).unwrap();
+        let fresh = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.6fZ");
+        fs::write(&log, format!("{text}{fresh} internal tick=4 clock=4\n")).unwrap();
+        assert_eq!(eyes.look().unwrap(), Seen::News);
+        assert!(
+            eyes.lag().us.is_some_and(|us| us == eyes.lag().us_max),
+            "{:?}",
+            eyes.lag()
+        );
         write_log(&logs.path().join("second"), "second", 5);
         fs::remove_file(&latest).unwrap();
         symlink("second", &latest).unwrap();

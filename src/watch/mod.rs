@@ -3,6 +3,7 @@
 //! `follow` reads logs, `scene` knows what they said, `terminal` shows it; `hands` give commands to the machines.
 
 mod eyes;
+mod filter;
 mod follow;
 mod hands;
 mod scene;

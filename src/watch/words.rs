@@ -1,4 +1,4 @@
-//! What a log line says, in words for people, and which lines a filter lets through.
+//! What a log line says, in words for people.
 
 use std::fmt::Write as _;
 
@@ -158,45 +158,6 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// Which lines are shown: words that must all hold. A word of digits, or several with commas, names machines; any
-/// other is a part of the line's text, such as `receive`, `0:17` or `fault`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Filter {
-    machines: Vec<MachineId>,
-    parts: Vec<String>,
-}
-
-impl Filter {
-    /// Reads a filter; every text is one.
-    #[must_use]
-    pub(super) fn new(text: &str) -> Self {
-        let mut filter = Self::default();
-        for word in text.split_whitespace() {
-            let ids: Result<Vec<MachineId>, _> = word.split(',').map(str::parse).collect();
-            match ids {
-                Ok(ids) => filter.machines.extend(ids),
-                Err(_) => filter.parts.push(word.to_lowercase()),
-            }
-        }
-        filter
-    }
-
-    /// Whether lines of a machine may pass at all.
-    #[must_use]
-    pub(super) fn takes(&self, machine: MachineId) -> bool {
-        self.machines.is_empty() || self.machines.contains(&machine)
-    }
-
-    /// Whether a line's text passes.
-    #[must_use]
-    pub(super) fn passes(&self, text: &str) -> bool {
-        self.parts.is_empty() || {
-            let text = text.to_lowercase();
-            self.parts.iter().all(|part| text.contains(part))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,15 +215,6 @@ mod tests {
         ] {
             assert_eq!(describe(MachineId(0), &kept), text);
         }
-    }
-
-    #[test]
-    fn a_filter_holds_machines_and_parts_of_text() {
-        let filter = Filter::new("0,2 Receive 1:");
-        assert!(filter.takes(MachineId(2)) && !filter.takes(MachineId(1)));
-        assert!(filter.passes("0:60 receive 1:17, waited 3.41 s"));
-        assert!(!filter.passes("0:60 receive 2:17, waited 3.41 s"));
-        assert!(Filter::new(" ").passes("anything") && Filter::new("").takes(MachineId(9)));
     }
 
     #[test]

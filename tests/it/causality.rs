@@ -205,7 +205,7 @@ fn a_past_counts_by_machine_and_lists_the_nearest() {
         &expect![[r#"
             small in run; seconds count from 2026-11-20T23:16:01.000000Z
 
-            The future of 0:2: 8 of 11 events happened after 0:2, because of it; concurrent with it: 1.
+            The future of 0:2: 8 of 11 events happened after 0:2 and could know of it; concurrent with it: 1.
 
               machine  in the future  of its events  first to know   seconds  log line
                     0              2              4  0:3            0.300000  machine-0.log:5
@@ -283,6 +283,25 @@ fn a_cut_names_what_crosses_it_and_what_its_channels_hold() {
              1   2          0        1       0           0  1:4
     "#]],
     );
+}
+
+#[test]
+fn a_moment_outside_of_the_run_is_called_that() {
+    let dir = folder();
+    let dir = dir.path();
+    for (at, outside) in [
+        ("90s", Some("after the last")),
+        ("0s", Some("before the first")),
+        ("380ms", None),
+    ] {
+        let text = answer(dir, &format!("cut --at {at} run"));
+        let told = outside.map(|outside| format!("The moment asked for lies {outside} event of these logs."));
+        assert_eq!(
+            text.lines().find(|line| line.starts_with("The moment")),
+            told.as_deref(),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -580,6 +580,52 @@ impl Drop for Launcher {
     }
 }
 
+/// Cuts a cable and mends it; gives the number of that fault.
+#[track_caller]
+fn broken_and_mended(folder: &Path) -> String {
+    let fault = output(folder, "fault partition 0,1 / 2 --for 1h");
+    let words = said(&fault);
+    assert_eq!(fault.status.code(), Some(0), "{words}");
+    assert_eq!(words.matches("is on: partition 0,1 / 2").count(), 3, "{words}");
+    let (_, id) = words.split_once("clocklab fault mend ").unwrap();
+    let id = id.split('`').next().unwrap();
+    assert!(said(&output(folder, "control status")).contains(&format!("{id}: partition 0,1 / 2")));
+    let mended = output(folder, &format!("fault mend {id}"));
+    assert_eq!(mended.status.code(), Some(0), "{}", said(&mended));
+    let again = output(folder, &format!("fault mend {id}"));
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(
+        said(&again).contains(&format!("there is no fault {id}: none is on")),
+        "{}",
+        said(&again)
+    );
+    // Of one direction only the sender is asked.
+    let words = said(&output(folder, "fault loss 0 to 1 30% --run logs/latest"));
+    assert!(
+        words.contains("machine 0:") && !words.contains("machine 1:"),
+        "{words}"
+    );
+    id.to_owned()
+}
+
+/// That a run which is over says so once, and not once a machine.
+#[track_caller]
+fn says_that_it_is_over(folder: &Path) {
+    let ended = output(folder, "control status");
+    assert_eq!(ended.status.code(), Some(3));
+    let words = said(&ended);
+    assert!(
+        words.lines().count() == 1 && words.contains(" s (interrupted"),
+        "{words}"
+    );
+    let broken = output(folder, "fault loss all 10%");
+    assert!(
+        said(&broken).contains(": nobody is there to ask"),
+        "{}",
+        said(&broken)
+    );
+}
+
 #[test]
 fn a_running_run_is_asked_and_broken_from_another_terminal() {
     let folder = tempfile::tempdir().unwrap();
@@ -601,23 +647,7 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
     assert_eq!(answers.as_array().map(Vec::len), Some(3));
     assert_eq!(answers[2]["status"]["machine"], 2);
 
-    let fault = output(folder, "fault partition 0,1 / 2 --for 1h");
-    let words = said(&fault);
-    assert_eq!(fault.status.code(), Some(0), "{words}");
-    assert_eq!(words.matches("is on: partition 0,1 / 2").count(), 3, "{words}");
-    let (_, id) = words.split_once("clocklab fault mend ").unwrap();
-    let id = id.split('`').next().unwrap();
-    assert!(said(&output(folder, "control status")).contains(&format!("{id}: partition 0,1 / 2")));
-    let mended = output(folder, &format!("fault mend {id}"));
-    assert_eq!(mended.status.code(), Some(0), "{}", said(&mended));
-    let again = output(folder, &format!("fault mend {id}"));
-    assert_eq!(again.status.code(), Some(3), "{}", said(&again));
-    // Of one direction only the sender is asked.
-    let words = said(&output(folder, "fault loss 0 to 1 30% --run logs/latest"));
-    assert!(
-        words.contains("machine 0:") && !words.contains("machine 1:"),
-        "{words}"
-    );
+    let id = broken_and_mended(folder);
 
     let other = output(folder, "secret --output other.secret");
     assert!(other.status.success());
@@ -649,9 +679,7 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
 
     interrupt(&launcher.0);
     assert!(launcher.0.wait().unwrap().success());
-    let ended = output(folder, "control status");
-    assert_eq!(ended.status.code(), Some(3));
-    assert!(said(&ended).contains("the run has ended"), "{}", said(&ended));
+    says_that_it_is_over(folder);
     // The secret itself stands nowhere but in its file.
     let secret = fs::read_to_string(folder.join("clocklab.secret")).unwrap();
     for entry in fs::read_dir(folder.join("logs/latest")).unwrap() {
@@ -700,8 +728,48 @@ fn a_machine_that_was_started_again_counts_on_and_says_so() {
     assert!(after.fault_id_max >= 1000, "{after:?}");
     let step = output(folder, "control step --machine 1");
     assert!(step.status.success(), "{}", said(&step));
+    let again = output(folder, "fault mend 77");
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(output(folder, "fault kill 0").status.success());
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = said(&output(folder, "control status"));
+        let row = status.lines().find(|line| line.trim_start().starts_with("0 "));
+        if row.is_some_and(|row| row.ends_with(" killed")) {
+            assert!(!status.contains("the run has ended"), "{status}");
+            break;
+        }
+        assert!(Instant::now() < until, "{status}");
+    }
     let counted = format!("1 done, paused at tick {}", after.tick + 1);
     assert!(said(&step).contains(&counted), "{}", said(&step));
+    interrupt(&launcher.0);
+    assert!(launcher.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_run_that_would_not_survive_it_refuses_to_lose_a_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let run = format!("run --base-port {base} --duration 60s --rates 50,40");
+    let mut launcher = Launcher(clocklab(folder, &run).spawn().unwrap());
+    statuses_when(folder, |all| all.len() == 2);
+    for words in ["fault restart 1", "fault kill 1 --for 1s", "fault kill 1"] {
+        let refused = output(folder, words);
+        assert_eq!(refused.status.code(), Some(3), "{words}: {}", said(&refused));
+        let text = said(&refused);
+        assert!(
+            text.contains("start it with --on-peer-loss continue"),
+            "{words}: {text}"
+        );
+        assert!(text.contains("did not begin"), "{words}: {text}");
+    }
+    assert!(
+        output(folder, "fault pause 1 --for 100ms").status.success(),
+        "who stands still is not lost"
+    );
+    assert_eq!(statuses_when(folder, |all| all.len() == 2).len(), 2);
     interrupt(&launcher.0);
     assert!(launcher.0.wait().unwrap().success());
 }

@@ -14,7 +14,7 @@ use std::{
 use clocklab::{
     clock::ClockKind,
     faults::Plan,
-    inspect::{self, RunSummary},
+    inspect::{self, MachineSummary, RunSummary, Style, findings, table},
     lab::{RunFile, Simulated, SimulatedFaults},
     model::Phase,
     trace::{Kind, Line, LogReader, Record, Traffic, WallTime},
@@ -372,7 +372,7 @@ fn faults_of_a_machine_stand_in_its_log_alone() {
         simulated("jump", 8).faults,
         [
             "1: fault id=1 kind=jump detail=100",
-            "2: fault id=2 kind=jump detail=-250000us"
+            "2: fault id=2 kind=jump detail=-250ms"
         ]
     );
 }
@@ -392,6 +392,39 @@ fn said(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// That table, findings and matrix count messages as the legend says; gives how many copies went out.
+#[track_caller]
+fn counted_alike(run: &Path, summary: &RunSummary) -> u64 {
+    let sum = |of: fn(&MachineSummary) -> u64| summary.machines.iter().map(of).sum::<u64>();
+    let sent = sum(|machine| machine.sent() + machine.duplicated - machine.lost - machine.dropped);
+    assert_eq!(
+        sent,
+        sum(|machine| machine.receives + machine.queue_last),
+        "what is sent, lost and doubled is counted as the legend says"
+    );
+    let findings = findings(summary);
+    let (verdict, _) = inspect::check(run).unwrap();
+    let report = table::run(&verdict, summary, Style::Text);
+    assert!(
+        report.contains("sent - lost - dropped + doubled = received + queue"),
+        "{report}"
+    );
+    for machine in &summary.machines {
+        assert_eq!(machine.sent(), machine.sent_to.iter().sum::<u64>(), "row by row");
+        let said = format!(
+            "machine {} sent {} messages, of which",
+            machine.machine,
+            machine.sent()
+        );
+        assert_eq!(
+            findings.iter().any(|finding| finding.starts_with(&said)),
+            machine.lost + machine.duplicated > 0,
+            "{said}"
+        );
+    }
+    sent
 }
 
 #[test]
@@ -429,12 +462,7 @@ fn real_links_lose_double_cut_and_reorder_as_the_file_says() {
         .map(|channel| overtaken(&told.messages, *channel))
         .sum();
     assert!(overtakes > 5, "{overtakes}");
-    let sent: u64 = told
-        .summary
-        .machines
-        .iter()
-        .map(|machine| machine.messages_sent)
-        .sum();
+    let sent = counted_alike(&run, &told.summary);
     let footers = |key| (0..3).map(|machine| in_footer(&run, machine, key)).sum::<u64>();
     assert_eq!(
         footers("frames_sent="),
@@ -576,4 +604,46 @@ fn a_picture_shades_what_is_broken_and_marks_what_is_lost() {
     }
     let exported = clocklab("export logs/latest --to csv --output run.csv", folder.path());
     assert_eq!(exported.status.code(), Some(0), "{}", said(&exported));
+}
+
+#[test]
+fn a_fault_that_would_begin_after_the_end_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "[[fault]]\nat = \"2m\"\ndo = \"loss all 10%\"\n";
+    fs::write(folder.path().join("late.toml"), file).unwrap();
+    let output = clocklab(
+        "simulate --faults late.toml --duration 60s --seed 1",
+        folder.path(),
+    );
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("\n1 fault by plan\n"), "{said}");
+    let warning =
+        "fault 1 (loss all 10%) will not happen: it would begin at 2m, and the run is over after 1m";
+    assert!(said.contains(warning), "{said}");
+    let output = clocklab(
+        "simulate --faults late.toml --duration 3m --seed 1",
+        folder.path(),
+    );
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("will not happen"));
+}
+
+#[test]
+fn trials_count_what_theory_judges_among_those_it_judges() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = "simulate --trials 60 --seed 1 --faults random --rates 1-60 --machines 4 --duration 5s";
+    let output = clocklab(words, folder.path());
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("no theory: machines of trials in which"), "{said}");
+    let (_, rest) = said.split_once("\nof the ").unwrap();
+    assert!(
+        rest.contains(" trials of which theory says something, those with a machine that cannot keep up: "),
+        "{said}"
+    );
+    let judged: u32 = rest.split(' ').next().unwrap().parse().unwrap();
+    assert!(
+        judged < 60 && said.contains(&format!("of {} machines\n", judged * 4)),
+        "{said}"
+    );
 }

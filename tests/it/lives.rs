@@ -453,6 +453,26 @@ fn the_launcher_brings_back_what_faults_kill() {
 }
 
 #[test]
+fn a_run_whose_machines_lost_a_peer_did_not_end_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("f.toml"),
+        "[[fault]]\nat = \"500ms\"\ndo = \"kill 1\"\n",
+    )
+    .unwrap();
+    let base = free_base_port(3);
+    let words =
+        format!("run --rates 9,8,7 --duration 3s --base-port {base} --faults f.toml --on-peer-loss stop");
+    let ran = command(&words, folder.path()).output().unwrap();
+    let text = said(&ran);
+    assert!(
+        text.contains("ended with peer-lost, because of machine 1"),
+        "{text}"
+    );
+    assert_eq!(ran.status.code(), Some(3), "{text}");
+}
+
+#[test]
 fn a_process_that_is_stopped_and_continued_runs_on() {
     let folder = tempfile::tempdir().unwrap();
     let (base, faults) = (free_base_port(3), file("pause"));

@@ -195,7 +195,7 @@ fn logs_that_say_less_have_emptier_figures_and_no_panic() {
     fs::write(dir.path().join("machine-1.log"), header).unwrap();
     let series = RunSeries::read(dir.path()).unwrap();
     assert!(series.machines[0].tick_error.is_empty());
-    let (_, summary) = inspect::check(dir.path()).unwrap();
+    let (verdict, summary) = inspect::check(dir.path()).unwrap();
     for (name, svg) in figure::all(&series, &summary, Theme::Dark) {
         roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
@@ -203,6 +203,12 @@ fn logs_that_say_less_have_emptier_figures_and_no_panic() {
     let page = page(dir.path());
     assert!(page.contains("1 of 2 machines have lines here: the other logs are missing"));
     assert!(page.contains("the folder has no run.json"));
+    let report = table::run(&verdict, &summary, Style::Text);
+    assert!(
+        !report.contains("expected by theory"),
+        "of a missing log nothing is expected: {report}"
+    );
+    assert!(!page.contains("what theory expects of the rates"));
 }
 
 #[test]

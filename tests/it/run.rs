@@ -383,6 +383,36 @@ fn a_port_in_use_is_named_before_anything_starts() {
 }
 
 #[test]
+fn machines_of_other_computers_are_named_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hosts, secret) = (folder.path().join("hosts.txt"), folder.path().join("run.secret"));
+    // Addresses that are nobody's (RFC 5737).
+    fs::write(
+        &hosts,
+        "0 203.0.113.21:17100\n1 203.0.113.22:17101\n2 203.0.113.23:17102\n",
+    )
+    .unwrap();
+    assert!(
+        output(&format!("secret --output {}", secret.display()))
+            .status
+            .success()
+    );
+    let run = output(&format!(
+        "run --hosts {} --secret-file {} --logs {}",
+        hosts.display(),
+        secret.display(),
+        folder.path().display()
+    ));
+    let said = text(&run.stderr);
+    assert_eq!(run.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("machine 0 on 203.0.113.21:17100, machine 1 on 203.0.113.22:17101, machine 2 on"),
+        "{said}"
+    );
+    assert_eq!(said.matches("clocklab machine").count(), 1, "{said}");
+}
+
+#[test]
 fn a_run_is_never_overwritten() {
     let logs = tempfile::tempdir().unwrap();
     fs::create_dir(logs.path().join("mine")).unwrap();
@@ -391,7 +421,7 @@ fn a_run_is_never_overwritten() {
         "run --run mine --base-port {base} --duration 1s --logs {}",
         logs.path().display()
     ));
-    assert_eq!(run.status.code(), Some(3));
+    assert_eq!(run.status.code(), Some(2));
     assert!(
         text(&run.stderr).contains("never overwritten"),
         "{}",
@@ -414,7 +444,8 @@ fn an_unusable_log_folder_is_an_error_with_the_mend() {
     assert!(said.iter().all(|(code, _)| *code == Some(3)), "{said:?}");
     assert!(
         said.iter()
-            .any(|(_, said)| said.contains("cannot create the event log")),
+            .any(|(_, said)| said.contains("cannot keep event logs in ")
+                && said.contains(": give a folder with --logs")),
         "{said:?}"
     );
     assert!(
@@ -430,7 +461,8 @@ fn usage_errors_have_code_2_and_unreadable_logs_code_3() {
         "machine --id 3",
         "run --rates 0,1",
         "check /nowhere",
-        "report",
+        "run --machines 5000",
+        "experiment --parallel 0",
         "frobnicate",
     ] {
         let said = output(words);
@@ -438,6 +470,15 @@ fn usage_errors_have_code_2_and_unreadable_logs_code_3() {
         assert!(!said.stderr.is_empty());
     }
     let folder = tempfile::tempdir().unwrap();
+    for command in ["check", "report"] {
+        let said = clocklab(command).current_dir(folder.path()).output().unwrap();
+        assert_eq!(said.status.code(), Some(2), "{command}: {}", text(&said.stderr));
+        assert!(
+            text(&said.stderr).contains("logs/latest"),
+            "{}",
+            text(&said.stderr)
+        );
+    }
     fs::write(folder.path().join("machine-0.log"), "this is no log\n").unwrap();
     let said = output(&format!("check {}", folder.path().display()));
     assert_eq!(said.status.code(), Some(3), "{}", text(&said.stderr));

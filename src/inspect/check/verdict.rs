@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::rules::COMPLETE;
 use crate::{inspect::skew::Skew, trace::Violation, units::MachineId};
 
 /// How often a rule was judged, and broken.
@@ -58,6 +59,23 @@ impl Verdict {
         }
     }
 
+    /// The same in words.
+    #[must_use]
+    pub fn violations_counted(&self) -> String {
+        match self.broken() {
+            1 => "1 violation".to_owned(),
+            broken => format!("{broken} violations"),
+        }
+    }
+
+    /// How many logs are missing.
+    #[must_use]
+    pub fn incomplete(&self) -> u64 {
+        let mut rules = self.rules.iter();
+        let rule = rules.find(|count| count.rule == COMPLETE);
+        rule.map_or(0, |count| count.broken)
+    }
+
     /// How often rules were broken, those that are only counted included.
     #[must_use]
     pub fn broken(&self) -> u64 {
@@ -83,8 +101,8 @@ impl fmt::Display for Verdict {
         } else {
             writeln!(
                 f,
-                "{dir}: VIOLATED: {machines} machines, {events} events, {matched} messages matched, {} violations",
-                self.broken()
+                "{dir}: VIOLATED: {machines} machines, {events} events, {matched} messages matched, {}",
+                self.violations_counted()
             )?;
             for violation in &self.violations {
                 writeln!(f, "  {violation}")?;

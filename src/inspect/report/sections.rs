@@ -96,7 +96,7 @@ pub(super) fn summary(report: &Report<'_>) -> Section {
         found.map_or_else(String::new, |(_, look)| line_sample(*look))
     };
     let found = findings(report.summary);
-    let mut body = tables::summary(report.summary, key) + &tables::legend();
+    let mut body = tables::summary(report.summary, key) + &tables::legend(report.summary);
     if found.is_empty() {
         body += "<p>Nothing out of the ordinary: everything is where theory expects it.</p>\n";
     } else {
@@ -210,7 +210,7 @@ pub(super) fn figures(report: &Report<'_>) -> Section {
 
 pub(super) fn messages(report: &Report<'_>) -> Section {
     let body = format!(
-        "<p>Messages sent from the row's machine to the column's, dropped ones left out.</p>\n{}",
+        "<p>Messages sent from the row's machine to the column's, whatever became of them.</p>\n{}",
         tables::matrix(report.summary)
     );
     Section {

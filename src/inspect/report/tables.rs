@@ -73,7 +73,10 @@ const EXPECTED_COLUMNS: [(&str, &str); 7] = [
         "ticks",
         "Events of the machine. Expected: rate × seconds; a whole run lies within 2.",
     ),
-    ("sent", "Messages sent, one a recipient; dropped ones left out."),
+    (
+        "sent",
+        "Messages sent, one a recipient, whatever became of them; one that was doubled counts once.",
+    ),
     ("received", "Receive events: one message taken each."),
     ("internal", "Events without a message."),
     (
@@ -261,17 +264,23 @@ fn table(heads: &str, rows: &str) -> String {
     )
 }
 
+/// Behind the meaning of the columns, where theory expects something.
+const EXPECTATIONS: &str = "<p>The small number beneath an observed one is what theory expects of the rates, \
+    the die and the fastest machine's clock, with its tolerance where there is one. A number outside it is marked; \
+    by chance alone about one machine in a hundred is. No queue is expected of a machine on the border between \
+    keeping up and falling behind: there it wanders like the root of time.</p>";
+
 /// What the columns mean.
-pub(super) fn legend() -> String {
+pub(super) fn legend(run: &RunSummary) -> String {
     let mut html = String::from("<details><summary>What the columns mean</summary><dl>\n");
     for (name, why) in EXPECTED_COLUMNS.iter().chain(&OTHER_COLUMNS) {
         let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(why));
     }
-    html += "</dl><p>The small number beneath an observed one is what theory expects of the rates, the die and \
-             the fastest machine's clock, with its tolerance where there is one. A number outside it is marked; \
-             by chance alone about one machine in a hundred is. No queue is expected of a machine on the border \
-             between keeping up and falling behind: there it wanders like the root of time.</p></details>\n";
-    html
+    html += "</dl>";
+    if run.has_expectations() {
+        html += EXPECTATIONS;
+    }
+    html + "</details>\n"
 }
 
 /// The messages between each two machines, or groups of them.

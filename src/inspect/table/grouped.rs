@@ -9,8 +9,11 @@ use crate::inspect::{
     wrap::{COLUMNS, wrap},
 };
 
+/// Before the legend, where theory expects something.
+pub(super) const EXPECTED: &str =
+    "expected: the mean of what theory expects from rates, die and the fastest clock";
+
 pub(super) const LEGEND: &[&str] = &[
-    "expected: the mean of what theory expects from rates, die and the fastest clock",
     "ticks: events of a machine · sent: messages, one a recipient",
     "received: receive events · internal: events without a message",
     "clock: at the end · jump: mean step of the clock · queue: waiting at the end",

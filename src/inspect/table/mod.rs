@@ -25,8 +25,10 @@ const FINDINGS_SHOWN_MAX: usize = 12;
 /// Machines up to which each has a row of its own; more are grouped by their rates.
 pub const ROWS_MAX: usize = 20;
 
+/// Before the legend, where theory expects something.
+const EXPECTED: &str = "In brackets: expected by theory from rates, die and the fastest machine's clock.";
+
 const LEGEND: &[&str] = &[
-    "In brackets: expected by theory from rates, die and the fastest machine's clock.",
     "ticks: events of the machine · sent: messages, one a recipient",
     "received: receive events · internal: events without a message",
     "clock: at the end · jump: mean step of the clock · queue: waiting at the end",
@@ -34,12 +36,21 @@ const LEGEND: &[&str] = &[
     "late: lateness of ticks, mean/max",
 ];
 
+/// Behind the legend, where not every message arrived once.
+const BALANCE: &[&str] = &[
+    "lost, doubled: by injected faults · dropped: the link was down",
+    "sent - lost - dropped + doubled = received + queue, summed over all machines, but",
+    "for what was in a queue or under way when a machine died or a link went down",
+];
+
 /// The report of one run. Machines beyond [`ROWS_MAX`] are grouped by their rates.
 #[must_use]
 pub fn run(verdict: &Verdict, summary: &RunSummary, style: Style) -> String {
     if summary.machines.len() > ROWS_MAX {
         let rows = grouped::table(summary, style);
-        return report(verdict, summary, style, &rows, grouped::LEGEND);
+        let expected = summary.has_expectations().then_some(grouped::EXPECTED);
+        let legend = expected.iter().chain(grouped::LEGEND);
+        return report(verdict, summary, style, &rows, legend);
     }
     run_all(verdict, summary, style)
 }
@@ -52,10 +63,20 @@ pub fn run_all(verdict: &Verdict, summary: &RunSummary, style: Style) -> String 
         counts(summary).render(style),
         manners(summary).render(style)
     );
-    report(verdict, summary, style, &rows, LEGEND)
+    let expected = summary.has_expectations().then_some(EXPECTED);
+    let is_broken = summary.has_faulty_messages() || summary.has_dropped_messages();
+    let balance = if is_broken { BALANCE } else { &[] };
+    let legend = expected.iter().chain(LEGEND).chain(balance);
+    report(verdict, summary, style, &rows, legend)
 }
 
-fn report(verdict: &Verdict, summary: &RunSummary, style: Style, rows: &str, legend: &[&str]) -> String {
+fn report<'a>(
+    verdict: &Verdict,
+    summary: &RunSummary,
+    style: Style,
+    rows: &str,
+    legend: impl Iterator<Item = &'a &'static str>,
+) -> String {
     let (made, judged) = heading(verdict, summary);
     let mut output = match style {
         Style::Text => wrap(&format!("{made}:"), COLUMNS, 2) + "  " + &wrap(&judged, COLUMNS - 2, 2),
@@ -129,7 +150,7 @@ pub(super) fn heading(verdict: &Verdict, summary: &RunSummary) -> (String, Strin
             verdict.matched
         )
     } else {
-        format!("VIOLATED ({} violations; see check)", verdict.broken())
+        format!("VIOLATED ({}; see check)", verdict.violations_counted())
     };
     let seed = summary
         .seed
@@ -187,10 +208,12 @@ fn manners(summary: &RunSummary) -> Grid {
         "stalls",
         "ended",
     ];
-    let is_broken = summary.has_faulty_messages();
-    if is_broken {
+    let is_faulty = summary.has_faulty_messages();
+    if is_faulty {
         headings.extend(["lost", "doubled"]);
     }
+    let has_dropped = summary.has_dropped_messages();
+    headings.extend(has_dropped.then_some("dropped"));
     let mut grid = Grid::new(&headings);
     for machine in &summary.machines {
         let late = match (machine.tick_error_us_mean, machine.tick_error_us_max) {
@@ -209,9 +232,10 @@ fn manners(summary: &RunSummary) -> Grid {
                 .reason
                 .map_or("-".to_owned(), |reason| reason.name().to_owned()),
         ];
-        if is_broken {
+        if is_faulty {
             row.extend([machine.lost.to_string(), machine.duplicated.to_string()]);
         }
+        row.extend(has_dropped.then(|| machine.dropped.to_string()));
         grid.push(row);
     }
     grid

@@ -37,7 +37,10 @@ pub(super) fn paint(subject: &Subject<'_>, view: &View, edge: WallTime, pen: &mu
         text = format!("{text}  {}  {}", condition(subject), clock_face(elapsed_us));
         if !scene.has_ended() {
             let per_second = grouped(scene.events_per_second(subject.now));
-            text = format!("{text}  {per_second} events/s  behind {}", time(subject.lag.us));
+            text = format!("{text}  {per_second} events/s");
+            if let Some(us) = subject.lag.us {
+                text = format!("{text}  behind {}", time(us));
+            }
         }
         let speeds = scene.machines().values().map(|machine| machine.header.speed);
         if let Some(speed) = speeds.min()

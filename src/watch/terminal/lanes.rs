@@ -164,7 +164,7 @@ impl Lanes<'_> {
         x = pen.text(x + 2, y, width, "clock", Role::Faint);
         x = field(x, y, 7, &figures.clock.to_string(), Role::Strong, pen);
         x = pen.text(x + 2, y, width, "drift", Role::Faint);
-        x = field(x, y, 6, &drift(figures.behind), Role::Plain, pen);
+        x = field(x, y, 6, &figures.behind.to_string(), Role::Plain, pen);
         x = drift_bar_at(x + 1, y, drift_bar, &figures, pen);
         if width >= WIDE {
             let beside = figures
@@ -195,7 +195,7 @@ impl Lanes<'_> {
         let mut x = marker(id, is_selected, self.scene, y, pen);
         x = field(x, y, 7, &rate(machine), Role::Plain, pen);
         x = field(x, y, 8, &figures.clock.to_string(), Role::Strong, pen);
-        x = field(x, y, 7, &drift(figures.behind), Role::Plain, pen);
+        x = field(x, y, 7, &figures.behind.to_string(), Role::Plain, pen);
         let waiting = figures.queue + figures.on_the_way;
         x = field(x, y, 6, &waiting.to_string(), Role::Strong, pen);
         x = queue_bar_at(x + 1, y, 8, &figures, queue_max, pen);
@@ -321,13 +321,6 @@ fn rate(machine: &Machine) -> String {
             format!("{}.{}/s", millirate / 1000, millirate % 1000 / 100)
         }
         Some(millirate) => format!("{}.{:03}/s", millirate / 1000, millirate % 1000),
-    }
-}
-
-fn drift(behind: u64) -> String {
-    match behind {
-        0 => "0".to_owned(),
-        behind => format!("-{behind}"),
     }
 }
 

@@ -9,21 +9,23 @@ use crate::watch::scene::Scene;
 
 const HELP: &str = "\
 q  quit                                 p, space  freeze, follow again
-left, right        look back, look on   /   filter the lines below
-PageUp, PageDown   a whole view         x   a column an event, or by time
-Home, End          oldest, newest       + - 0   zoom in, out, as it was
-up, down           choose a machine     n   go to the newer run
+left, right        look back, look on   x   a column an event, or by time
+PageUp, PageDown   a whole view         + - 0   zoom in, out, as it was
+Home, End          oldest, newest       n   go to the newer run
+up, down           choose a machine     f   break something
+P  pause all    r  resume all    S  step all    s  step the chosen one
 
-P  pause all    s  step the chosen machine    S  step all
-r  resume all   f  break something
+/  shows the lines below that pass every word: 0,2 (machines) 0:17 send
+   fault queue>5 clock>=100 tick=3 line<40 time<3 waited>0.5 (seconds)
 
 .  internal event   >1 send to 1   >* to several   x1 lost on the way
 <0 receive from 0   several in one column: : + % #
 F  fault begins     M  mended      L  link lost     U  link up again
 R  starts again     P  paused      r  ticks by time again
 J  clock jumps      T  late: ticks skipped          E  ended
-
-Queue: # waits, o was sent and may be under way. Any key closes this.";
+Queue: # waits, o was sent and may be under way.
+Drift: steps behind the foremost clock. Behind: how old the oldest new
+line was when this view read it.               Any key closes this.";
 
 /// The keys and the signs.
 pub(super) fn help(pen: &mut Pen<'_>) {

@@ -37,12 +37,21 @@ pub(super) fn paint(scene: &Scene, view: &View, edge: WallTime, plan: &Plan, pen
         .take(SCANNED_MAX)
         .filter(|(id, _)| view.filter.takes(*id))
         .map(|(id, kept)| (id, kept, describe(id, kept)))
-        .filter(|(_, _, text)| view.filter.passes(text))
+        .filter(|(_, kept, text)| view.filter.passes(kept, scene.started(), text))
         .take(usize::from(plan.pane_rows));
     let selected = view.machine(scene);
+    let mut is_empty = true;
     for (row, (id, kept, text)) in (1..).zip(lines) {
         let y = plan.footer_y - row;
+        is_empty = false;
         line(scene, id, kept, &text, y, selected == Some(id), pen);
+    }
+    if is_empty && !view.filter_text.is_empty() {
+        let text = format!(
+            "no line passes \"{}\"; ? says what a filter takes",
+            view.filter_text
+        );
+        pen.text(2, plan.footer_y - 1, width, &text, Role::Note);
     }
 }
 

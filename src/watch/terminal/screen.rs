@@ -225,7 +225,7 @@ fn footer(subject: &Subject<'_>, view: &View, y: u16, pen: &mut Pen<'_>) {
     if view.layer == Layer::Filter {
         let text = format!("filter: {}_", view.filter_text);
         let x = pen.text(1, y, width, &text, Role::Strong);
-        let help = "  machines (0,2), words (receive), names (0:17); Enter keeps, Esc clears";
+        let help = "  0,2  0:17  receive  queue>5 ...: all must hold; Enter keeps, Esc clears";
         pen.text(x, y, width, help, Role::Faint);
         return;
     }

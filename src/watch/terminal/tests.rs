@@ -81,7 +81,7 @@ fn subject(scene: &Scene) -> Subject<'_> {
     Subject {
         scene,
         lag: Lag {
-            us: 12_000,
+            us: Some(12_000),
             us_max: 12_000,
             caught_up: true,
         },
@@ -141,11 +141,11 @@ fn a_picture_of_80_by_24() {
                                                                · >1>*· F · <1>2·
                                                                  ╰─┼╮      │
                                                                    ╰┼──╮  ╭╯
-             1    4/s  clock      6  drift    -3 ████░░  queue    0            paused
+             1    4/s  clock      6  drift     3 ████░░  queue    0            paused
                                                                  ·  <0 <0 >0 >P
                                                                              ╰─────────────▸
 
-             2    1/s  clock      4  drift    -5 ██░░░░  queue    2 ▯▯         lost 1
+             2    1/s  clock      4  drift     5 ██░░░░  queue    2 ▯▯         lost 1
                                                                     <0         L
              2 messages under way or waiting  0→2 (8)  1→2 (6)
             ── last events ─────────────────────────────────────────────────────────────────
@@ -181,13 +181,13 @@ fn a_picture_of_120_by_40_in_ascii() {
                                                                                                          | |      ++
                                                                                                          +-++     |
                                                                                                            ++--+  |
-             1    4/s  clock      6  drift    -3 ########....  beside rate    +1  queue    0                      paused
+             1    4/s  clock      6  drift     3 ########....  beside rate    +1  queue    0                      paused
                                                                                                          .  <0 <0 >0 >P
                                                                                                                      |
                                                                                                                      |
                                                                                                                      +------------->
 
-             2    1/s  clock      4  drift    -5 #####.......  beside rate    +3  queue    2 oo                   lost 1
+             2    1/s  clock      4  drift     5 #####.......  beside rate    +3  queue    2 oo                   lost 1
                                                                                                             <0         L
              2 messages under way or waiting  0>2 (8)  1>2 (6)
             -- last events ---------------------------------------------------------------------------------------------------------
@@ -469,4 +469,24 @@ fn a_panic_on_any_thread_ends_the_view() {
     let thread = std::thread::Builder::new().spawn(|| panic!("as it should"));
     assert!(thread.unwrap().join().is_err());
     assert!(panicked.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_filter_that_lets_nothing_through_says_so() {
+    let eyes = eyes_on(&LOGS);
+    let scene = eyes.scene();
+    let mut view = View::default();
+    type_in(&mut view, scene, "/waited>0.2");
+    press(&mut view, scene, KeyCode::Enter);
+    let shown = text(&rows(scene, &mut view, PLAIN, (80, 24)));
+    assert!(
+        shown.contains("1:4 receive 0:3, waited 266 ms") && !shown.contains("0:7 receive"),
+        "{shown}"
+    );
+    type_in(&mut view, scene, "/>");
+    let shown = text(&rows(scene, &mut view, PLAIN, (80, 24)));
+    assert!(
+        shown.contains("no line passes \"waited>0.2>\"; ? says what a filter takes"),
+        "{shown}"
+    );
 }

@@ -10,9 +10,9 @@ use crate::{
     trace::WallTime,
     units::MachineId,
     watch::{
+        filter::Filter,
         hands::Deed,
         scene::{Machine, Scene, Standing},
-        words::Filter,
     },
 };
 

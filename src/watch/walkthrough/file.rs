@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Action, EventWord, Goal, STEPS_MAX, Step, WITHIN, Walkthrough};
+use super::{Action, EventWord, Goal, STEPS_MAX, Step, WITHIN, Walkthrough, order};
 use crate::{control, faults::Fault, units::MachineId};
 
 /// Longest wait of one step: who wants more wants another program.
@@ -92,6 +92,7 @@ pub(super) fn parse(text: &str, machines: u16) -> Result<Walkthrough, String> {
             .map_err(|what| format!("step {number}: {what}"))?;
         steps.push(step);
     }
+    order::check(&steps, machines)?;
     Ok(Walkthrough {
         title: file.title,
         steps,

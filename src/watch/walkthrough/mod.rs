@@ -34,9 +34,12 @@
 //! ```
 //!
 //! A file is validated whole before anything is done. Faults name machines, and so do steps: all are checked
-//! against the run.
+//! against the run; and what is stepped must have been paused before. Lines of a text are joined and broken at the
+//! width of the terminal; an empty line begins a paragraph, and a line that begins with a blank stays one.
 
+mod caption;
 mod file;
+mod order;
 mod player;
 mod sight;
 
@@ -159,6 +162,12 @@ impl Walkthrough {
             file: file.to_owned(),
             what,
         })
+    }
+
+    /// Whether a step waits for Enter.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.steps.iter().any(|step| step.ask)
     }
 
     /// How long it takes at least: what its waits sum up to.

@@ -11,7 +11,11 @@ use std::{
 
 use thiserror::Error;
 
-use super::{Action, EventWord, Goal, Step, Walkthrough, sight::Sight};
+use super::{
+    Action, EventWord, Goal, Walkthrough,
+    caption::{caption, set_in, standing},
+    sight::Sight,
+};
 use crate::{
     control::{Command, Status},
     faults::{Fault, MachineEffect},
@@ -38,6 +42,9 @@ pub trait Scene {
     /// # Errors
     /// What the system says; the walkthrough ends then.
     fn show(&mut self, text: &str) -> io::Result<()>;
+
+    /// How many columns a line has.
+    fn columns(&self) -> usize;
 
     /// Waits for Enter, if somebody is there to press it.
     ///
@@ -139,32 +146,19 @@ impl Player {
             if scene.is_over() {
                 return Err(self.stopped());
             }
-            scene.show(&self.caption(&step))?;
+            let (columns, steps) = (scene.columns(), self.walkthrough.steps.len());
+            scene.show(&caption(place + 1, steps, &step, columns))?;
             let said = self.act(&step.action, scene)?;
             self.sight.look()?;
             for line in said {
-                scene.show(&format!("     {line}"))?;
+                scene.show(&set_in(&line, columns))?;
             }
-            scene.show(&format!("     {}", self.sight.words()))?;
+            scene.show(&standing(&self.sight.words(), columns))?;
             if step.ask {
                 scene.ask()?;
             }
         }
         Ok(())
-    }
-
-    /// The step's number, what is said, and what is done.
-    fn caption(&self, step: &Step) -> String {
-        let number = format!("[{}/{}]", self.at + 1, self.walkthrough.steps.len());
-        let mut lines: Vec<String> = Vec::new();
-        let said = step.say.iter().flat_map(|text| text.trim().lines());
-        lines.extend(said.map(|line| line.trim().to_owned()));
-        if step.action != Action::Nothing {
-            lines.push(format!("> {}", step.action));
-        }
-        let mut lines = lines.into_iter();
-        let first = format!("{number} {}", lines.next().unwrap_or_default());
-        lines.fold(first, |text, line| format!("{text}\n     {line}"))
     }
 
     /// Does it, and gives what is worth a line beside how the machines stand.
@@ -286,10 +280,7 @@ impl Player {
         Err(PlayError::NotDone {
             step: self.at + 1,
             action: format!("step machine {machine} until {event}"),
-            said: format!(
-                "{TICKS_UNTIL_MAX} ticks passed without it; {}",
-                self.sight.words()
-            ),
+            said: format!("{TICKS_UNTIL_MAX} ticks passed without it; {}", self.state()),
         })
     }
 
@@ -322,7 +313,7 @@ impl Player {
                     step: self.at + 1,
                     what: what.to_owned(),
                     within,
-                    state: self.sight.words(),
+                    state: self.state(),
                 });
             }
             thread::sleep(LOOK_EVERY);
@@ -342,6 +333,11 @@ impl Player {
             return Err(self.stopped());
         }
         Ok(())
+    }
+
+    /// How the machines stand, in a sentence.
+    fn state(&self) -> String {
+        self.sight.words().join(" | ")
     }
 
     fn stopped(&self) -> PlayError {

@@ -6,8 +6,11 @@ fn parse(text: &str) -> Result<Walkthrough, WalkthroughError> {
     Walkthrough::parse("demo.toml", text, 3)
 }
 
+/// What a step does that comes behind a pause.
 fn action(text: &str) -> Action {
-    parse(&format!("[[step]]\n{text}")).unwrap().steps[0]
+    parse(&format!("[[step]]\npause = true\n[[step]]\n{text}"))
+        .unwrap()
+        .steps[1]
         .action
         .clone()
 }
@@ -124,6 +127,22 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("[[step]]\npause = true\nfor = '1s'", "`for` belongs to inject"),
     ("[[step]]\nsay = 'x'\nwithin = '1s'", "`within` belongs to until"),
+    (
+        "[[step]]\nstep = 2",
+        "step 1: machine 0 goes on by itself, and only who stands still can be stepped: put a step with `pause = true`",
+    ),
+    (
+        "[[step]]\npause = true\nmachine = 1\n[[step]]\nstep = 1\nmachine = 1\n[[step]]\nstep = 1\nmachine = 2",
+        "step 3: machine 2 goes on by itself",
+    ),
+    (
+        "[[step]]\npause = true\n[[step]]\nresume = true\nmachine = 2\n[[step]]\nstep = 1",
+        "step 3: machine 2 goes on by itself",
+    ),
+    (
+        "[[step]]\npause = true\n[[step]]\nresume = true\n[[step]]\nstep = 'send'\nmachine = 1",
+        "step 3: machine 1 goes on by itself",
+    ),
     ("[[step]]\nstep = 0", "1 to 10000 ticks"),
     (
         "[[step]]\nstep = 'jump'\nmachine = 0",
@@ -187,9 +206,111 @@ fn what_is_wrong_is_named_with_its_step_and_the_mend() {
 fn the_example_is_valid_and_says_what_each_step_does() {
     let example = include_str!("../../../docs/walkthrough.toml");
     let walkthrough = parse(example).unwrap();
-    let said = walkthrough.steps.iter().filter(|step| step.say.is_some()).count();
-    assert_eq!(said, 8, "eight steps are told, the others belong to them");
+    let title = walkthrough.title.unwrap();
+    assert!(
+        title.ends_with("ten steps") && walkthrough.steps.len() == 10,
+        "{title}"
+    );
+    assert!(
+        walkthrough.steps.iter().all(|step| step.say.is_some()),
+        "all are told"
+    );
     let widest = example.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(120), "captions fit a terminal");
     assert!(Walkthrough::parse("docs/walkthrough.toml", example, 2).is_err());
+}
+
+#[test]
+fn captions_fit_the_terminal_and_keep_paragraphs() {
+    let text = "[[step]]\nask = true\nsay = \"\"\"\nOne machine sends\nto another one, which\nwaits.\n\nA paragraph:\n  \
+        clocklab order A B\n\"\"\"\n[[step]]\npause = true\n";
+    let steps = parse(text).unwrap().steps;
+    assert_eq!(
+        caption::caption(1, 2, &steps[0], 80),
+        "[1/2] One machine sends to another one, which waits.\n     A paragraph:\n     clocklab order A B"
+    );
+    assert_eq!(
+        caption::caption(1, 2, &steps[0], 24),
+        "[1/2] One machine sends\n     to another one,\n     which waits.\n     A paragraph:\n     clocklab order A B"
+    );
+    assert_eq!(
+        caption::caption(2, 2, &steps[1], 80),
+        "[2/2] > pause all machines"
+    );
+    let example = parse(include_str!("../../../docs/walkthrough.toml")).unwrap();
+    for (columns, step) in [40, 60, 80]
+        .iter()
+        .flat_map(|columns| example.steps.iter().map(move |step| (*columns, step)))
+    {
+        let caption = caption::caption(10, 10, step, columns);
+        let widest = caption.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns), "{columns}: {caption}");
+    }
+    let machines = ["0: tick 4, clock 4".to_owned(), "1: tick 3, clock 5".to_owned()];
+    assert_eq!(
+        caption::standing(&machines, 44),
+        "     0: tick 4, clock 4 | 1: tick 3, clock 5"
+    );
+    assert_eq!(
+        caption::standing(&machines, 43),
+        "     0: tick 4, clock 4\n     1: tick 3, clock 5"
+    );
+}
+
+#[test]
+fn what_is_held_back_or_slow_is_told_apart_from_what_lies_in_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = |id: u16| {
+        format!(
+            "# clocklab-log 1\n# machine={id} machines=2 clock=lamport seed=1 run=demo started=2026-01-01T00:00:00.000000Z\n"
+        )
+    };
+    let (mut zero, mut one) = (header(0), header(1));
+    let mut sight = sight::Sight::new(folder.path());
+    let mut words = |more_zero: &str, more_one: &str| {
+        let at = "2026-01-01T00:00:01.000000Z";
+        for (log, more) in [(&mut zero, more_zero), (&mut one, more_one)] {
+            for line in more.lines() {
+                *log += &match line.split_once("=@") {
+                    Some((key, rest)) => format!("# {key}={at}{rest}\n"),
+                    None => format!("{at} {line}\n"),
+                };
+            }
+        }
+        std::fs::write(folder.path().join("machine-0.log"), &zero).unwrap();
+        std::fs::write(folder.path().join("machine-1.log"), &one).unwrap();
+        sight.look().unwrap();
+        sight.words().remove(1)
+    };
+    assert_eq!(
+        words("send tick=1 clock=1 to=1", ""),
+        "1: tick 0, clock 0, 1 to take"
+    );
+    let cut = "fault=@ id=1 kind=partition to=1 detail=hold";
+    let held = words(
+        &format!("{cut}\nsend tick=2 clock=2 to=1\nsend tick=3 clock=3 to=1"),
+        "",
+    );
+    assert_eq!(held, "1: tick 0, clock 0, 1 to take, 2 held back");
+    let taken = words("", "receive tick=1 clock=2 from=0 sent=1 queue=0");
+    assert_eq!(taken, "1: tick 1, clock 2, took 0:1, 2 held back");
+    assert_eq!(
+        words("mended=@ id=1", ""),
+        "1: tick 1, clock 2, took 0:1, 2 to take"
+    );
+    let slow = words(
+        "fault=@ id=2 kind=delay to=1 detail=constant:5s\nsend tick=4 clock=4 to=1\nmended=@ id=2",
+        "",
+    );
+    assert_eq!(
+        slow,
+        "1: tick 1, clock 2, took 0:1, 2 to take, 1 to take or under way"
+    );
+    let behind = words("send tick=5 clock=5 to=1", "");
+    assert!(behind.ends_with("2 to take, 2 to take or under way"), "{behind}");
+    let lost = words("", "restarted=@ incarnation=2");
+    assert_eq!(
+        lost, "1: tick 1, clock 2, took 0:1",
+        "a further life begins without a queue"
+    );
 }

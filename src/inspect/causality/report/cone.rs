@@ -109,7 +109,10 @@ impl fmt::Display for ConeReport {
         let name = &self.event.event;
         let (relation, edge) = match self.side {
             "past" => (format!("happened before {name}"), "last one known"),
-            _ => (format!("happened after {name}, because of it"), "first to know"),
+            _ => (
+                format!("happened after {name} and could know of it"),
+                "first to know",
+            ),
         };
         let text = format!(
             "The {} of {name}: {} of {} {relation}; concurrent with it: {}.",

@@ -293,6 +293,16 @@ impl fmt::Display for CutReport {
             _ => "at the end of the logs".to_owned(),
         };
         let (count, all) = (self.events, counted(self.run.events, "event"));
+        // A moment can lie outside of the run; the cut then says nothing of it.
+        let outside = match (self.asked, count) {
+            ("time", 0) => Some("before the first event"),
+            ("time", count) if count == self.run.events => Some("after the last event"),
+            _ => None,
+        };
+        if let Some(outside) = outside {
+            let text = format!("The moment asked for lies {outside} of these logs.");
+            f.write_str(&sentence(&text, 0))?;
+        }
         if self.consistent {
             let mut text = format!("The cut {which} is consistent: {count} of {all}.");
             if self.run.stray > 0 {
