@@ -137,8 +137,9 @@ function messagesOfParts(store, parts, rowOf, count) {
   return { messages, beyond };
 }
 
-/** The queue as steps, exact behind each event; between two events by what is known to have arrived. */
-function queueOf(store, { lane, first, arrivals }, from) {
+/** The queue as steps, exact behind each event; between two events by what is known to have arrived. What waits when a
+ * process dies dies with it: at the last event of that life the queue is empty. */
+function queueOf(store, { id, lane, first, arrivals }, from) {
   arrivals.sort((a, b) => a - b);
   const steps = [];
   let level = first > 0 ? queueBehind(lane, first - 1) : 0;
@@ -154,10 +155,20 @@ function queueOf(store, { lane, first, arrivals }, from) {
     if (waiting !== level) steps.push([at, waiting]);
     level = waiting;
   };
+  const restarts = (store.restarts.get(id) ?? []).filter((at) => at > since);
+  const restartUntil = (until, last) => {
+    while (restarts.length > 0 && restarts[0] <= until) {
+      const restart = restarts.shift();
+      while (arrival < arrivals.length && arrivals[arrival] <= restart) arrival++;
+      put(last, 0);
+    }
+  };
   for (let place = first; place < lane.at.length; place++) {
+    restartUntil(lane.at[place], place > 0 ? lane.at[place - 1] : from);
     for (; arrival < arrivals.length && arrivals[arrival] <= lane.at[place]; arrival++) put(arrivals[arrival], level + 1);
     put(lane.at[place], queueBehind(lane, place));
   }
+  restartUntil(Infinity, lane.at.at(-1) ?? from);
   for (; arrival < arrivals.length; arrival++) put(arrivals[arrival], level + 1);
   const queue = before ?? level;
   return { queue, queue_at_steps: stepsOf(steps.map(([at]) => at - store.start)), queue_waiting: steps.map(([, waiting]) => waiting) };

@@ -28,6 +28,9 @@ function makeDiagram(element, store, nowUs) {
   const words = byId("following");
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   select.append(el("option", { value: "0" }, "auto"), ...SPANS.map((seconds) => el("option", { value: seconds }, `${seconds} s`)));
+  /** Since when somebody sees every event as it comes: what was written before is not late. */
+  let seenSince = nowUs();
+  document.addEventListener("visibilitychange", () => (seenSince = nowUs()));
   const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null, dataMs: 0, updateMs: 0 };
   let [updated, cost, glided, spanUs, lookedAt, wasAt] = [0, 10, 0, 10e6, null, []];
 
@@ -93,6 +96,7 @@ function makeDiagram(element, store, nowUs) {
     select.disabled = !follows;
     keeper.isDirty = true;
     if (follows) {
+      seenSince = nowUs();
       lookedAt = null;
       setText(words, "");
       return;
@@ -132,7 +136,7 @@ function makeDiagram(element, store, nowUs) {
       update(from - spanUs * 0.02, until + AHEAD_US);
       if (keeper.handle.state.axis === "time") look(from, until);
       else lookedAt = null;
-      if (unshown !== null) wasAt.push([now, nowUs() - unshown]);
+      if (unshown !== null && unshown >= seenSince) wasAt.push([now, nowUs() - unshown]);
       wasAt = wasAt.filter(([at]) => now - at < 1000);
       keeper.behind = wasAt.length > 0 ? Math.max(...wasAt.map(([, us]) => us)) : null;
       return;

@@ -134,7 +134,7 @@ function makeTable(element, step) {
       row.state.title = text;
       setText(row.clock, whole(state.clock));
       row.clock.title = state.vector ? `vector ${state.vector.join(", ")}` : state.hybrid ? `hybrid ${state.hybrid}` : "";
-      setText(row.drift, foremost > state.clock ? `−${whole(foremost - state.clock)}` : "0");
+      setText(row.drift, foremost > state.clock ? whole(foremost - state.clock) : "0");
       const speed = state.speed === 1 ? "" : ` × ${state.speed}`;
       setText(row.rate, state.rate === null ? "–" : `${state.rate}/s${speed}`);
       setText(row.queue, whole(state.queue));

@@ -34,13 +34,14 @@ function makeLane() {
 
 /** What the page has of a run. */
 function makeStore() {
-  const store = { lanes: new Map(), states: new Map(), faults: new Map() };
+  const store = { lanes: new Map(), states: new Map(), faults: new Map(), restarts: new Map() };
 
   /** Forgets everything: what comes is not continued from what was. */
   store.reset = () => {
     store.lanes.clear();
     store.states.clear();
     store.faults.clear();
+    store.restarts.clear();
     Object.assign(store, {
       run: null,
       folder: null,
@@ -106,6 +107,7 @@ function makeStore() {
 /** When faults were on a machine: they end when they are mended, or with the process. */
 function takeFault(store, { machine, what, at, fault, instant, text }) {
   if (!["fault", "mended", "restarted", "ended"].includes(what)) return;
+  if (what === "restarted") store.restarts.set(machine, [...(store.restarts.get(machine) ?? []), at]);
   const faults = store.faults.get(machine) ?? [];
   store.faults.set(machine, faults);
   for (const other of faults) if (other.until === null && (fault === undefined || fault === other.id)) other.until = at;
