@@ -23,7 +23,7 @@ use sha2::Sha256;
 /// What a browser is given that came with the key: it goes on to the page by itself. Not a redirect by status, which
 /// would still count as coming from the site that a link stood on, and bring no cookie.
 const WELCOME: &str = "<!DOCTYPE html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url=/\">\
-    <title>clocklab, live</title><p><a href=\"/\">On to the page</a></p>\n";
+    <link rel=\"icon\" href=\"data:,\"><title>clocklab, live</title><p><a href=\"/\">On to the page</a></p>\n";
 
 /// What a request has to show.
 #[derive(Clone)]
