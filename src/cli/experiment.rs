@@ -162,7 +162,7 @@ fn settings(
         .rates
         .resolve(group.machines, seed)
         .map_err(|error| options::usage(&error))?;
-    options::check_fleet(group.machines)?;
+    options::check_fleet(group.machines, arguments.parallel.max(1))?;
     let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
     // Room for every mesh that runs at the same time.
     let ports = group.machines.saturating_mul(arguments.parallel.max(1));

@@ -215,16 +215,22 @@ pub(super) fn simulated(
     Ok(run)
 }
 
-/// Checks that one computer bears so many machines.
+/// Checks that one computer bears so many machines, in so many meshes side by side: no more connections than
+/// [`FLEET_MACHINES_MAX`] machines have among them.
 ///
 /// # Errors
 /// [`Usage`] inside the error, with the way that bears more.
-pub(super) fn check_fleet(machines: u16) -> anyhow::Result<()> {
-    if machines <= FLEET_MACHINES_MAX {
+pub(super) fn check_fleet(machines: u16, meshes: u16) -> anyhow::Result<()> {
+    let connections = |machines: u16| u64::from(machines) * u64::from(machines.saturating_sub(1)) / 2;
+    if u64::from(meshes) * connections(machines) <= connections(FLEET_MACHINES_MAX) {
         return Ok(());
     }
+    let side_by_side = match meshes {
+        0 | 1 => String::new(),
+        _ => format!(", or fewer in {meshes} meshes side by side (--parallel)"),
+    };
     let allowed = format!(
-        "one computer runs 2 to {FLEET_MACHINES_MAX} machines: each is a process, and each two have a connection; \
+        "one computer runs 2 to {FLEET_MACHINES_MAX} machines{side_by_side}: each is a process, and each two have a connection; \
          `clocklab simulate` runs the same machines, up to {}, in virtual time",
         crate::units::MACHINES_MAX
     );

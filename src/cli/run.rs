@@ -41,7 +41,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Runs all machines to their end and says whether what happened was right.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let mut settings = options::settings(&arguments.model, Some(arguments.duration))?;
-    options::check_fleet(settings.machines())?;
+    options::check_fleet(settings.machines(), 1)?;
     if let Some((_, plan)) = &settings.faults {
         options::warn_too_late(plan, arguments.duration);
     }

@@ -95,14 +95,19 @@ fn what_is_not_allowed_is_named_with_its_option() {
 
 #[test]
 fn one_computer_runs_two_hundred_machines() {
-    assert!(options::check_fleet(options::FLEET_MACHINES_MAX).is_ok());
-    let error = options::check_fleet(options::FLEET_MACHINES_MAX + 1)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("--machines 201") && error.contains("clocklab simulate"),
-        "{error}"
-    );
+    assert!(options::check_fleet(options::FLEET_MACHINES_MAX, 1).is_ok());
+    assert!(options::check_fleet(50, 16).is_ok());
+    for (machines, meshes, part) in [
+        (options::FLEET_MACHINES_MAX + 1, 1, "--machines 201"),
+        (options::FLEET_MACHINES_MAX, 2, "2 meshes side by side"),
+        (50, 17, "17 meshes side by side"),
+    ] {
+        let error = options::check_fleet(machines, meshes).unwrap_err().to_string();
+        assert!(
+            error.contains(part) && error.contains("clocklab simulate"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

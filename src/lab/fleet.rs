@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::signal::SIGKILL;
 use thiserror::Error;
 
@@ -236,19 +237,26 @@ impl Fleet {
                     }
                 }
                 Some(status) => member.note_end(failure(status)),
-                None if overdue && member.is_excused(&self.folder) => state = MachineState::Running,
+                None if overdue && !self.is_stopping && member.is_excused(&self.folder) => {
+                    state = MachineState::Running;
+                }
                 None if overdue => {
                     member.child.kill()?;
                     member.child.wait()?;
                     member.note_end(Some("did not stop in time and was killed".to_owned()));
                 }
-                None => state = MachineState::Running,
+                None => {
+                    if self.is_stopping {
+                        member.wake();
+                    }
+                    state = MachineState::Running;
+                }
             }
         }
         Ok(state)
     }
 
-    /// Asks every machine that still runs to stop in order.
+    /// Asks every machine that still runs to stop in order; one that stands still is woken for it.
     pub fn stop(&mut self, reason: Reason) {
         self.is_stopping = true;
         for member in &mut self.members {
@@ -326,6 +334,12 @@ impl Member {
         let still = Life::stands_still(folder, self.id);
         self.excused = (still > Duration::ZERO).then(|| now + still + GRACE);
         self.excused.is_some()
+    }
+
+    /// Ends a fault that lets it stand still. Of no effect on one that does not.
+    fn wake(&self) {
+        // Nor on one that has just ended: it is not reaped yet, so that its id is nobody else's.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::CONT);
     }
 
     fn note_end(&mut self, failure: Option<String>) {

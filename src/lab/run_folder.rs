@@ -230,7 +230,8 @@ pub fn try_logs(logs: &Path) -> Result<(), LogError> {
     let probe = logs.join(format!("{PROBE}{}", std::process::id()));
     let tried = fs::create_dir_all(logs)
         .and_then(|()| fs::create_dir(&probe))
-        .and_then(|()| remove_probes(logs));
+        .and_then(|()| remove_probe(&probe));
+    remove_old_probes(logs);
     tried.map_err(|error| {
         // What exists and is in the way is no folder.
         let in_the_way = error.kind() == io::ErrorKind::AlreadyExists;
@@ -246,19 +247,22 @@ pub fn try_logs(logs: &Path) -> Result<(), LogError> {
     })
 }
 
-/// Removes every probe: a folder that could be made has said all it can, whosever it is.
-fn remove_probes(logs: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(logs)? {
-        let entry = entry?;
+fn remove_probe(probe: &Path) -> io::Result<()> {
+    match fs::remove_dir(probe) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Removes what others left: a folder that could be made has said all it can. What cannot be removed is none of ours, and
+/// in nobody's way.
+fn remove_old_probes(logs: &Path) {
+    for entry in fs::read_dir(logs).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(PROBE) {
-            match fs::remove_dir(entry.path()) {
-                // Somebody else was faster.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed?,
-            }
+            let _ = remove_probe(&entry.path());
         }
     }
-    Ok(())
 }
 
 /// A log file that also writes `run.json` and `latest` when the run's id is settled: for machines started by hand.

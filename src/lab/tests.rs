@@ -181,12 +181,16 @@ fn what_a_killed_launch_left_behind_goes_with_the_next_one() {
     let logs = tempfile::tempdir().unwrap();
     fs::create_dir(logs.path().join(".try-1")).unwrap();
     fs::create_dir(logs.path().join("a-run")).unwrap();
+    // What is none of ours stays, and is in nobody's way.
+    fs::create_dir_all(logs.path().join(".try-mine/deep")).unwrap();
+    fs::write(logs.path().join(".try-file"), "").unwrap();
     try_logs(logs.path()).unwrap();
-    let left: Vec<_> = fs::read_dir(logs.path())
+    let mut left: Vec<_> = fs::read_dir(logs.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left, ["a-run"]);
+    left.sort();
+    assert_eq!(left, [".try-file", ".try-mine", "a-run"]);
     let error = try_logs(std::path::Path::new("/proc/none"))
         .unwrap_err()
         .to_string();

@@ -66,6 +66,7 @@ fn resume_mend(error: &io::Error) -> &'static str {
             ": a machine is started again in a run that it was in; name the run with --run and its folder's place with --logs"
         }
         io::ErrorKind::WouldBlock => ": the machine still runs; end that process first",
+        io::ErrorKind::InvalidData => ": a process wrote on just now; start the machine again",
         _ => mend(error),
     }
 }

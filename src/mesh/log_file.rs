@@ -230,6 +230,11 @@ impl EventLog for LogFile {
     fn close(&mut self) -> Result<(), LogError> {
         self.hand_over()?;
         self.wait_for_worker()?;
+        if let Some(sink) = &self.sink {
+            // The worker holds the file a moment longer. Where this fails, the lock goes with the file.
+            let sink = sink.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = flock(&sink.file, FlockOperation::Unlock);
+        }
         (self.worker, self.sink) = (None, None);
         Ok(())
     }
@@ -250,7 +255,7 @@ fn open_behind(path: &Path, bytes: u64) -> io::Result<(File, u64)> {
     let mut end = file.metadata()?.len();
     if end != bytes {
         let text = format!("it had {bytes} bytes when it was read, and has {end} now");
-        return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     let mut chunk = Vec::new();
     while end > 0 {

@@ -1,13 +1,13 @@
 //! What a fault does to this process itself: it dies, or stands still for a while.
 
 use std::{
-    io,
+    io::{self, Read},
     os::unix::process::CommandExt,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
 
 use crate::faults::MachineEffect;
 
@@ -19,29 +19,42 @@ use crate::faults::MachineEffect;
 pub(super) fn execute(effect: MachineEffect, lasts: Option<Duration>) -> io::Result<()> {
     match effect {
         MachineEffect::Kill | MachineEffect::Restart => kill_process(getpid(), Signal::KILL)?,
-        MachineEffect::Pause => stand_still(getpid(), lasts.unwrap_or_default())?,
+        MachineEffect::Pause => stand_still(lasts.unwrap_or_default())?,
         // These are orders to the node.
         MachineEffect::Rate { .. } | MachineEffect::Jump { .. } => {}
     }
     Ok(())
 }
 
-/// A process that stands still cannot wake itself: a child does. The child stops it, too, so that however short the
-/// pause is, the signal to go on comes behind the one to stop.
-fn stand_still(process: Pid, lasts: Duration) -> io::Result<()> {
+/// Stands still until the time is over, or until somebody else lets this process go on: a launcher that is to end it.
+fn stand_still(lasts: Duration) -> io::Result<()> {
+    let mut waker = waker(getpid(), lasts)?;
+    // The line comes when this process was stopped, so that it is read when it goes on.
+    let mut line = [0];
+    let told = waker
+        .stdout
+        .take()
+        .map_or(Ok(0), |mut stdout| stdout.read(&mut line));
+    // Only for who goes on early is there somebody left.
+    let _ = kill_process_group(Pid::from_child(&waker), Signal::KILL);
+    waker.wait()?;
+    told.map(drop)
+}
+
+/// A process that stands still cannot wake itself: a child does. The child stops it, too, and then writes a line; so however
+/// short the pause is, the signal to go on comes behind the one to stop.
+fn waker(process: Pid, lasts: Duration) -> io::Result<Child> {
     let (process, seconds) = (process.as_raw_nonzero(), lasts.as_secs_f64());
-    let script = format!("kill -STOP {process}; sleep {seconds:.6}; kill -CONT {process}");
-    let mut child = Command::new("sh")
+    let script = format!("kill -STOP {process}; echo; sleep {seconds:.6}; kill -CONT {process}");
+    Command::new("sh")
         .arg("-c")
         .arg(script)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         // Ctrl-C at a terminal goes to this process' group: the child has another, or nobody would wake this one.
         .process_group(0)
-        .spawn()?;
-    child.wait()?;
-    Ok(())
+        .spawn()
 }
 
 #[cfg(test)]
@@ -60,16 +73,14 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let process = Pid::from_child(&child);
         for _ in 0..20 {
-            stand_still(process, Duration::ZERO).unwrap();
+            waker(process, Duration::ZERO).unwrap().wait().unwrap();
             assert!(!state(process).starts_with('T'), "it is not woken");
         }
-        let pause = std::thread::Builder::new()
-            .spawn(move || stand_still(process, Duration::from_millis(300)))
-            .unwrap();
-        while !state(process).starts_with('T') {
-            assert!(!pause.is_finished(), "it was not stopped");
-        }
-        pause.join().unwrap().unwrap();
+        let mut waker = waker(process, Duration::from_millis(300)).unwrap();
+        let mut line = [0];
+        waker.stdout.take().unwrap().read_exact(&mut line).unwrap();
+        assert!(state(process).starts_with('T'), "it is told before it is stopped");
+        waker.wait().unwrap();
         assert!(!state(process).starts_with('T'), "it is not woken");
         child.kill().unwrap();
         child.wait().unwrap();

@@ -129,6 +129,7 @@ async function test(browser, served) {
   await hidden(page, context, served);
 
   // Frozen, the run goes on and the diagram stands still; pointing shows the past that the logs say.
+  await until(page, () => window.clocklabLive.state.follows);
   await page.click("#follow");
   assert.equal((await live(page)).follows, false);
   const still = await diagram(page);
@@ -185,7 +186,8 @@ async function test(browser, served) {
     assert.ok(await page.isDisabled(`button:text-is("${button}")`), button);
     assert.match(await page.getAttribute(`button:text-is("${button}")`, "title"), /the run has ended/, button);
   }
-  assert.equal((await live(page)).follows, false);
+  // The next frame draws the end, and stands still.
+  await until(page, () => !window.clocklabLive.state.follows);
   assert.equal((await diagram(page)).events, logged);
   assert.deepEqual(complaints, []);
   await close();

@@ -453,6 +453,21 @@ fn the_launcher_brings_back_what_faults_kill() {
 }
 
 #[test]
+fn an_order_that_is_due_with_the_kill_behind_it_is_done_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = "[[fault]]\nat = \"500ms\"\ndo = \"jump 1 1000\"\n\
+                [[fault]]\nat = \"500ms\"\nfor = \"300ms\"\ndo = \"kill 1\"\n";
+    fs::write(folder.path().join("f.toml"), plan).unwrap();
+    let base = free_base_port(2);
+    let words = format!("run --rates 9,8 --duration 2s --base-port {base} --faults f.toml");
+    let ran = command(&words, folder.path()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
+    let log = fs::read_to_string(folder.path().join("logs/latest/machine-1.log")).unwrap();
+    assert!(log.contains("# jump="), "{log}");
+    assert!(log.contains("# restarted"), "{log}");
+}
+
+#[test]
 fn a_run_whose_machines_lost_a_peer_did_not_end_in_order() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
@@ -524,7 +539,7 @@ impl Drop for Process {
 #[test]
 fn ctrl_c_ends_a_run_in_which_a_machine_stands_still() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = "[[fault]]\nat = \"500ms\"\nfor = \"3s\"\ndo = \"pause 1\"\n";
+    let plan = "[[fault]]\nat = \"500ms\"\nfor = \"10m\"\ndo = \"pause 1\"\n";
     fs::write(folder.path().join("pause.toml"), plan).unwrap();
     let base = free_base_port(3);
     let words = format!("run --rates 60,50,40 --duration 30s --base-port {base} --faults pause.toml");
@@ -538,7 +553,7 @@ fn ctrl_c_ends_a_run_in_which_a_machine_stands_still() {
     let group = format!("-{}", run.0.id());
     let sent = Command::new("kill").args(["-s", "INT", "--", &group]).status();
     assert!(sent.unwrap().success());
-    assert_eq!(run.end(), Some(0), "it wakes, and says its last words");
+    assert_eq!(run.end(), Some(0), "it is woken, and says its last words");
     let text = fs::read_to_string(&log).unwrap();
     assert!(text.contains("# ended="), "{text}");
 }

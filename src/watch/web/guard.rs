@@ -11,6 +11,9 @@
 //! A page of another site could still make the browser send requests here, under another host's name (DNS rebinding) or
 //! under ours. So every request has to name this host, none may come from another site but one that opens the page, and
 //! one that commands has to come from the page. Nothing allows other sites to read answers (CORS).
+//!
+//! What this leaves open: cookies know no ports, so that a server of somebody else on this computer, opened in the same
+//! browser on 127.0.0.1, is sent the cookie too. README.md says so.
 
 use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
