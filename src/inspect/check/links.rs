@@ -280,10 +280,34 @@ impl Links {
         }
     }
 
-    /// The footer of `me`: messages that were dropped without a loss were dropped behind a goodbye.
-    pub(super) fn end(&self, me: MachineId, footer: &Footer, files: &Files, violations: &mut Violations) {
-        let links = self.stories.get(me.index()).into_iter().flat_map(|it| &it.links);
-        for (peer, link) in links.filter(|(_, link)| link.state == State::Ended) {
+    /// The footer of `me`: messages that were dropped without a loss were dropped behind a goodbye, and a goodbye comes
+    /// over a link that is up.
+    pub(super) fn end(
+        &self,
+        me: MachineId,
+        (line, footer): (u64, &Footer),
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        let Some(story) = self.stories.get(me.index()) else {
+            return;
+        };
+        let is_peer = |peer: &&MachineId| **peer != me && peer.index() < self.stories.len();
+        for peer in footer.goodbye.iter().filter(is_peer) {
+            let link = story.links.get(peer);
+            let (state, known) = link.map_or_else(|| story.unsaid(), |link| (link.state, link.line));
+            if matches!(state, State::Down | State::Unsaid) {
+                violations.add(LINKS, me, || {
+                    let places = vec![files.place(me, line), files.place(me, known)];
+                    let text = format!(
+                        "machine {peer} said goodbye, but the link to it is down ({}): nothing comes over it",
+                        files.place(me, known)
+                    );
+                    (places, text)
+                });
+            }
+        }
+        for (peer, link) in story.links.iter().filter(|(_, link)| link.state == State::Ended) {
             if !footer.goodbye.contains(peer) {
                 violations.add(LINKS, me, || {
                     let text = format!(
@@ -430,10 +454,7 @@ impl Links {
     fn link(&mut self, me: MachineId, peer: MachineId) -> Option<&mut Link> {
         self.has_stories = true;
         let story = self.stories.get_mut(me.index())?;
-        let (state, line) = match story.lives.last() {
-            None => (State::Up, HEADER_LINE),
-            Some(life) => (State::Unsaid, life.line),
-        };
+        let (state, line) = story.unsaid();
         let link = story.links.entry(peer);
         Some(link.or_insert(Link {
             state,
@@ -447,5 +468,13 @@ impl Story {
     /// Whether nothing was ever said of the link to this peer.
     fn is_quiet(&self, peer: MachineId) -> bool {
         self.lives.is_empty() && !self.links.contains_key(&peer)
+    }
+
+    /// The state of a link of which nothing is said, and the line that it is in since.
+    fn unsaid(&self) -> (State, u64) {
+        match self.lives.last() {
+            None => (State::Up, HEADER_LINE),
+            Some(life) => (State::Unsaid, life.line),
+        }
     }
 }

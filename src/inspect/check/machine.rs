@@ -419,7 +419,7 @@ impl MachineCheck {
             wrong(format!("goodbye= names machine {other}, which is no peer"));
         }
         let (links, files, violations) = (&shared.links, &shared.files, &mut shared.violations);
-        links.end(self.me, footer, files, violations);
+        links.end(self.me, (line, footer), files, violations);
         self.footer = Some((line, footer.clone()));
     }
 }

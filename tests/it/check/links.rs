@@ -96,6 +96,53 @@ fn a_life_is_heard_of_before_its_messages() {
 }
 
 #[test]
+fn a_goodbye_is_heard_by_the_life_that_its_sender_had_a_link_to() {
+    let whole = receiver(&[1], &[4, 5, 6]);
+    assert_eq!(judged(SENDER, &whole), [""; 0]);
+    // The wrong life, however many of its messages are missing.
+    let first = SENDER.replace(" incarnation=2", "");
+    assert_eq!(judged(&first, &receiver(&[1], &[])), ["incarnation"]);
+    // No life at all.
+    let (before, behind) = SENDER
+        .split_once("# link-up=01.500000 peer=1 incarnation=2\n")
+        .unwrap();
+    let behind = behind.replace(" to=1", " to=1 dropped=1");
+    let never = format!(
+        "{before}{}",
+        behind.replace("goodbye=1 frames_sent=5 bytes_sent=70", "")
+    );
+    assert_eq!(judged(&never, &receiver(&[], &[])), ["incarnation"]);
+    // Where the goodbye was not heard, nothing says that the link was there.
+    let silent = receiver(&[1], &[]).replace(" goodbye=0", "");
+    assert_eq!(judged(&first, &silent), [""; 0]);
+}
+
+#[test]
+fn a_goodbye_comes_over_a_link_that_is_up() {
+    let sender = "
+        01.100000 internal tick=1 clock=1
+        # restarted=01.200000 incarnation=2
+        # link-up=01.200000 peer=1
+        01.300000 send tick=2 clock=2 to=1
+        # ended=02.000000 reason=duration ticks=2 queued=0 waiting=0,0 goodbye=1";
+    let receiver = |remarks: &str, end: &str| {
+        format!("{remarks}\n# ended=03.000000 reason=duration ticks=0 {end} goodbye=0")
+    };
+    let up = "# link-lost=01.150000 peer=0\n# link-up=01.250000 peer=0 incarnation=2";
+    let (none, one) = ("queued=0 waiting=0,0", "queued=1 waiting=1,0");
+    assert_eq!(judged(sender, &receiver(up, one)), [""; 0]);
+    assert_eq!(judged(sender, &receiver(up, none)), ["conservation"]);
+    let lost = up.lines().next().unwrap();
+    assert_eq!(judged(sender, &receiver(lost, none)), ["incarnation", "links"]);
+    let unanswered = sender.replace(" goodbye=1", "");
+    assert_eq!(judged(&unanswered, &receiver(lost, none)), ["links"]);
+    // A further life says of each link that it is up.
+    let reborn = sender.replace("# link-up=01.200000 peer=1\n", "");
+    let dropped = reborn.replace(" to=1", " to=1 dropped=1");
+    assert_eq!(judged(&dropped, &receiver(up, none)), ["links"]);
+}
+
+#[test]
 fn links_go_down_when_they_are_up_and_up_when_they_are_down() {
     let whole = receiver(&[1], &[4, 5, 6]);
     let without = |word: &str| {
