@@ -195,6 +195,41 @@ fn a_loss_that_nothing_follows_from_is_found() {
 }
 
 #[test]
+fn a_link_that_comes_up_again_was_lost_at_both_ends() {
+    let sender = |remarks: &str| {
+        format!(
+            "01.100000 send tick=1 clock=1 to=1
+             01.200000 send tick=2 clock=2 to=1
+             {remarks}
+             01.600000 send tick=3 clock=3 to=1
+             # ended=02.000000 reason=duration ticks=3 queued=0 waiting=0,0 goodbye=1"
+        )
+    };
+    let receiver = |remarks: &str| {
+        format!(
+            "{remarks}
+             01.650000 receive tick=1 clock=4 from=0 sent=3 queue=0
+             # ended=03.000000 reason=duration ticks=1 queued=0 waiting=0,0 goodbye=0"
+        )
+    };
+    let (lost, up) = ("# link-lost=01.300000 peer=1", "# link-up=01.300000 peer=1");
+    let again = format!("{lost}\n{up}");
+    let other = again.replace("peer=1", "peer=0");
+    assert_eq!(judged(&sender(&again), &receiver(&other)), [""; 0]);
+    assert_eq!(judged(&sender(&again), &receiver("")), ["links"]);
+    // One end may lose a link while the other drains; and a log that is cut may have lost the line that says so.
+    let drained = sender(lost).replace(
+        " to=1\n             # ended",
+        " to=1 dropped=1\n             # ended",
+    );
+    let whole = "01.650000 receive tick=1 clock=2 from=0 sent=1 queue=0
+        # ended=03.000000 reason=duration ticks=1 queued=0 waiting=0,0";
+    assert_eq!(judged(&drained.replace(" goodbye=1", ""), whole), [""; 0]);
+    let cut = receiver("").lines().take(2).collect::<Vec<_>>().join("\n");
+    assert_eq!(judged(&sender(&again), &cut), [""; 0]);
+}
+
+#[test]
 fn footers_count_the_frames_of_the_last_life() {
     let whole = receiver(&[1], &[4, 5, 6]);
     // A loss may take frames that faults held back, and never adds one.
