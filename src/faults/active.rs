@@ -198,9 +198,13 @@ impl On {
 const FOR: &str = "for:";
 const MICROSECONDS: &str = "us";
 
-/// How long a fault of a process lasts, by its line in the log; `None` if it has no end.
+/// How long a fault of a process lasts, by its line in the log: of one that kills it, until it is started again. `None` if
+/// it has no end.
 #[must_use]
 pub fn lasts_in(note: &FaultNote) -> Option<Duration> {
+    if note.kind == "restart" {
+        return Some(Duration::ZERO);
+    }
     let number = note.detail.strip_prefix(FOR)?.strip_suffix(MICROSECONDS)?;
     number.parse().ok().map(Duration::from_micros)
 }

@@ -93,6 +93,10 @@ impl MachineCheck {
                 (places.to_vec(), text)
             });
         }
+        if self.faults.is_killed && !matches!(record, Record::Restarted { .. }) {
+            let wrong = self.faults.behind_kill();
+            self.report(line, [wrong], shared);
+        }
         match record {
             Record::Event(event) => self.event(line, at, event, shared),
             Record::LinkLost { peer } | Record::LinkUp { peer, .. } if !self.is_peer(*peer) => {

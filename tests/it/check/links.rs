@@ -274,4 +274,23 @@ fn remarks_name_machines_and_faults_that_are_there() {
     }
     let mended = "# fault=01.100000 id=3 kind=rate detail=4\n# mended=01.100000 id=3";
     assert_eq!(judged(mended, ""), [""; 0]);
+    // A number names one fault of a life; what is still on in the next begins there again.
+    let twice = |between: &str| judged(&format!("{mended}\n{between}\n{mended}"), "");
+    assert_eq!(twice(""), ["faults"]);
+    assert_eq!(twice("# restarted=01.100000 incarnation=2"), [""; 0]);
+}
+
+#[test]
+fn nothing_follows_a_kill_but_a_further_life() {
+    let kill = "# fault=01.100000 id=1 kind=kill";
+    let event = " 01.200000 internal tick=1 clock=1";
+    let end = "# ended=02.000000 reason=duration ticks=0 queued=0 waiting=0,0";
+    let reborn = format!("{kill}\n# restarted=01.150000 incarnation=2\n{event}");
+    assert_eq!(judged(kill, ""), [""; 0]);
+    assert_eq!(judged(&reborn, ""), [""; 0]);
+    for line in [event, end, "# link-lost=01.200000 peer=1"] {
+        assert_eq!(judged(&format!("{kill}\n{line}"), ""), ["faults"], "{line}");
+        let restart = kill.replace("kind=kill", "kind=restart");
+        assert_eq!(judged(&format!("{restart}\n{line}"), ""), ["faults"], "{line}");
+    }
 }
