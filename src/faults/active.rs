@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refused {
     /// Its number names another one.
-    #[error("fault {id} is on already, or is planned: give another number, or mend it first")]
+    #[error("number {id} names another fault, which is planned or has begun: give another number")]
     NumberTaken {
         /// The number.
         id: u32,
@@ -30,6 +30,8 @@ pub(super) struct Faults {
     /// Not begun, earliest first.
     planned: VecDeque<(Time, Timed)>,
     on: BTreeMap<u32, On>,
+    /// The numbers of all that began: none names two.
+    begun: BTreeSet<u32>,
     /// When those that are on and have an end are over.
     ends: BTreeSet<(Time, u32)>,
 }
@@ -124,7 +126,7 @@ impl Faults {
     /// Whether a fault may have this number.
     pub(super) fn admit(&self, id: u32) -> Result<(), Refused> {
         let is_planned = self.planned.iter().any(|(_, timed)| timed.id == id);
-        match is_planned || self.on.contains_key(&id) {
+        match is_planned || self.begun.contains(&id) {
             true => Err(Refused::NumberTaken { id }),
             false => Ok(()),
         }
@@ -138,6 +140,7 @@ impl Faults {
             to,
             lasts: timed.lasts,
         };
+        self.begun.insert(timed.id);
         if !is_instant(&timed.fault) {
             self.on.insert(timed.id, on.clone());
             if let Some(lasts) = timed.lasts {
@@ -198,9 +201,13 @@ impl On {
 const FOR: &str = "for:";
 const MICROSECONDS: &str = "us";
 
-/// How long a fault of a process lasts, by its line in the log; `None` if it has no end.
+/// How long a fault of a process lasts, by its line in the log: of one that kills it, until it is started again. `None` if
+/// it has no end.
 #[must_use]
 pub fn lasts_in(note: &FaultNote) -> Option<Duration> {
+    if note.kind == "restart" {
+        return Some(Duration::ZERO);
+    }
     let number = note.detail.strip_prefix(FOR)?.strip_suffix(MICROSECONDS)?;
     number.parse().ok().map(Duration::from_micros)
 }

@@ -47,6 +47,15 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether it is the line of a fault that kills the process.
+    #[must_use]
+    pub fn kills(&self) -> bool {
+        match self {
+            Change::Record(Record::Fault(note)) => note.kills(),
+            Change::Record(_) | Change::Unreliable(_) | Change::Order(_) | Change::Process { .. } => false,
+        }
+    }
+
     fn is_about_links(&self) -> bool {
         match self {
             Change::Record(Record::Fault(note)) => !note.to.is_empty(),

@@ -39,7 +39,7 @@ impl Fate {
         let mut fate = Self::Unsaid;
         let end = end_of(&folder.join(format!("machine-{machine}.log")));
         LogTail::default().take(&end.unwrap_or_default(), |_, _, record| match record {
-            Record::Fault(note) if matches!(note.kind.as_str(), "kill" | "restart") => fate = Self::Killed,
+            Record::Fault(note) if note.kills() => fate = Self::Killed,
             Record::Ended(footer) => {
                 fate = Self::Ended {
                     reason: footer.reason.unwrap_or(Reason::Duration),

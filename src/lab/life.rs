@@ -161,18 +161,16 @@ impl Life {
     #[must_use]
     pub fn death(folder: &Path, me: MachineId) -> Death {
         let life = Self::read(folder, me).ok();
-        let Some((at, note)) = life.and_then(|life| life.fault) else {
+        let Some((at, note)) = life.and_then(|life| life.fault).filter(|(_, note)| note.kills()) else {
             return Death::Unforeseen;
         };
-        match (note.kind.as_str(), lasts_in(&note)) {
-            ("restart", _) => Death::Until(Duration::ZERO),
-            ("kill", Some(lasts)) => {
+        match lasts_in(&note) {
+            Some(lasts) => {
                 // The time since the kill is gone already.
                 let gone = u64::try_from(now().us_since(at)).unwrap_or(0);
                 Death::Until(lasts.saturating_sub(Duration::from_micros(gone)))
             }
-            ("kill", None) => Death::Final,
-            _ => Death::Unforeseen,
+            None => Death::Final,
         }
     }
 

@@ -173,6 +173,10 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     /// Does what the gate asks for.
     fn change(&mut self, changes: Vec<Change>, now: Time) -> Result<(), MeshError> {
         for change in changes {
+            if change.kills() {
+                // Nothing follows its line.
+                self.apply_effects(now)?;
+            }
             match change {
                 Change::Record(mut record) => self.record(now, &mut record),
                 Change::Unreliable(peer) => self.input(now, Input::Unreliable { peer }),

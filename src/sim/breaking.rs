@@ -108,6 +108,10 @@ impl<N: Node> Simulation<N> {
             breaking.gate.at(now, &mut changes);
         }
         for change in changes {
+            if change.kills() {
+                // Nothing follows its line.
+                self.apply(me, now, observer)?;
+            }
             match change {
                 Change::Record(record) => observer.record(me, now, &record),
                 Change::Unreliable(peer) => self.input(me, now, Input::Unreliable { peer }),

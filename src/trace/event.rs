@@ -188,7 +188,13 @@ impl FaultNote {
     /// by the life that follows, if one does.
     #[must_use]
     pub fn is_instant(&self) -> bool {
-        matches!(self.kind.as_str(), "kill" | "restart" | "jump")
+        self.kills() || self.kind == "jump"
+    }
+
+    /// Whether it kills the process: nothing follows in this life.
+    #[must_use]
+    pub fn kills(&self) -> bool {
+        matches!(self.kind.as_str(), "kill" | "restart")
     }
 }
 

@@ -131,6 +131,33 @@ fn what_begins_while_a_machine_stands_still_leaves_every_clock_right() {
     }
 }
 
+#[test]
+fn what_is_done_to_a_machine_at_the_moment_of_its_death_is_logged_before() {
+    for seed in 0..60 {
+        let faults = [
+            (1000, "for = \"950ms\"", "pause 1"),
+            (1200, "", "jump 1 10"),
+            (
+                1300,
+                "for = \"1s\"",
+                if seed % 2 == 0 { "kill 1" } else { "restart 1" },
+            ),
+        ];
+        let text = faults.map(|(at_ms, lasts, fault)| {
+            let lasts = if fault.starts_with("restart") { "" } else { lasts };
+            format!("[[fault]]\nat = \"{at_ms}ms\"\n{lasts}\ndo = \"{fault}\"\n")
+        });
+        let plan = Plan::parse("death", &text.concat()).unwrap();
+        valid(&simulated(
+            seed,
+            &[100, 80],
+            4_000_000,
+            "uniform:50us-150us",
+            plan,
+        ));
+    }
+}
+
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/{name}.toml"))
 }

@@ -218,6 +218,11 @@ fn a_node_hears_once_a_link_that_it_cannot_rely_on() {
     assert_eq!(gate.mend(Some(77), Time(300), &mut changes), 0);
     assert_eq!(gate.mend(None, Time(300), &mut changes), 3);
     assert!(gate.on().is_empty());
+    assert_eq!(
+        gate.begin(&loss, Time(400), &mut changes),
+        Err(Refused::NumberTaken { id: 9 }),
+        "a number is never given out again"
+    );
 }
 
 #[test]

@@ -6,11 +6,14 @@ use super::{
     links::Links,
     loose::Broken,
     machine::{MachineCheck, Shared},
-    rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, STAMP},
+    rules::{CLOCK, COMPLETE, CONDITION, CONSERVATION, FOOTER, INCARNATION, STAMP},
     vector,
     wrong_rule::RIGHT_RULE,
 };
-use crate::{trace::Violation, units::MachineId};
+use crate::{
+    trace::{Footer, Violation},
+    units::MachineId,
+};
 
 /// A frame without a body: its length and its kind.
 const FRAME_BYTES_MIN: u64 = 5;
@@ -129,6 +132,7 @@ fn judge_conservation(
         let Some((sender_end, _)) = sender.and_then(|sender| sender.footer.as_ref()) else {
             continue;
         };
+        judge_goodbye(me, (*line, footer), peer, shared);
         let channel = shared.channels.get(peer, me);
         let (sent, received) = channel.map_or((0, 0), |channel| (channel.sent, channel.received));
         let waiting = footer.waiting.get(peer.index()).copied();
@@ -189,6 +193,32 @@ fn judge_conservation(
             (vec![here, there], text)
         });
     }
+}
+
+/// A goodbye of a peer's last life, whose log is at its end, was heard by a life that this one had a link to.
+fn judge_goodbye(me: MachineId, (line, footer): (u64, &Footer), peer: MachineId, shared: &mut Shared) {
+    let Shared {
+        links,
+        files,
+        violations,
+        ..
+    } = shared;
+    let (up, heard) = (
+        links.up_before(peer, me, u64::MAX),
+        links.up_before(me, peer, u64::MAX),
+    );
+    let life = links.life(me);
+    if up.life == life || heard.seen != links.life(peer) || !footer.goodbye.contains(&peer) {
+        return;
+    }
+    violations.add(INCARNATION, me, || {
+        let there = files.place(peer, up.line);
+        let text = format!(
+            "machine {peer} said goodbye to life {life} of this machine, but its last link here led to life {} ({there})",
+            up.life
+        );
+        (vec![files.place(me, line), there], text)
+    });
 }
 
 /// Messages that are missing with good reason.

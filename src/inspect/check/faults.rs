@@ -3,16 +3,13 @@
 //! Whatever befalls a message is the work of a fault on its link, which the log names before: its begin, the links that it
 //! is on, and its end. A fault of a kind that this version does not know may do anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rules::{FAULTS, FORMAT};
 use crate::{
     trace::{FaultNote, Mishaps, Recipients},
     units::MachineId,
 };
-
-/// The faults of a process and of its time that are over as soon as they are done.
-const INSTANT: [&str; 3] = ["kill", "restart", "jump"];
 
 /// What a fault may do to messages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,6 +23,8 @@ struct Effect {
 #[derive(Debug, Default)]
 pub(super) struct FaultsOn {
     on: BTreeMap<u32, (Effect, Recipients)>,
+    /// The numbers of all that began in this life.
+    begun: BTreeSet<u32>,
     /// One has killed the process.
     pub(super) is_killed: bool,
     /// How often the rule was judged.
@@ -61,12 +60,17 @@ impl FaultsOn {
     /// A fault begins.
     pub(super) fn begin(&mut self, note: &FaultNote) -> Option<Wrong> {
         self.judged += 1;
-        self.is_killed |= matches!(note.kind.as_str(), "kill" | "restart");
-        if INSTANT.contains(&note.kind.as_str()) {
-            return None;
+        self.is_killed |= note.kills();
+        if !note.is_instant() {
+            self.on.insert(note.id, (Effect::of(note), note.to.clone()));
         }
-        let before = self.on.insert(note.id, (Effect::of(note), note.to.clone()));
-        before.map(|_| (FAULTS, format!("fault {} begins, but it is on already", note.id)))
+        let text = || {
+            format!(
+                "fault {} begins, but one of that number began in this life already",
+                note.id
+            )
+        };
+        (!self.begun.insert(note.id)).then(|| (FAULTS, text()))
     }
 
     /// A fault is over.
@@ -79,7 +83,15 @@ impl FaultsOn {
     /// The process was started again: what is on, begins again. Returns whether a fault ended the life before.
     pub(super) fn restart(&mut self) -> bool {
         self.on.clear();
+        self.begun.clear();
         std::mem::take(&mut self.is_killed)
+    }
+
+    /// A line of a life that a fault has killed.
+    pub(super) fn behind_kill(&mut self) -> Wrong {
+        self.judged += 1;
+        let text = "a fault has killed the process, so that nothing follows but `restarted`";
+        (FAULTS, text.to_owned())
     }
 
     /// Judges what a send line says of its messages.

@@ -11,7 +11,10 @@
 //!
 //! A loss takes some tail of the epoch that it ends, and nothing else. What is sent to one life of a machine is received
 //! by that life or never, and only if its log knows of the life that sent it. A link that ends with goodbye while its
-//! machine goes on leaves no remark: that shows as the first dropped message, and in the footer.
+//! machine goes on leaves no remark: that shows as the first dropped message, and in the footer. Where two first lives
+//! have a link again, both had lost it; of a loss alone one end may know nothing, if it ends before it sees that.
+
+mod ends;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +23,7 @@ use super::{
     rules::{INCARNATION, LINKS},
 };
 use crate::{
-    trace::{Footer, Mishaps, Place, Violations},
+    trace::{Footer, Mishaps, Violations},
     units::MachineId,
 };
 
@@ -280,10 +283,34 @@ impl Links {
         }
     }
 
-    /// The footer of `me`: messages that were dropped without a loss were dropped behind a goodbye.
-    pub(super) fn end(&self, me: MachineId, footer: &Footer, files: &Files, violations: &mut Violations) {
-        let links = self.stories.get(me.index()).into_iter().flat_map(|it| &it.links);
-        for (peer, link) in links.filter(|(_, link)| link.state == State::Ended) {
+    /// The footer of `me`: messages that were dropped without a loss were dropped behind a goodbye, and a goodbye comes
+    /// over a link that is up.
+    pub(super) fn end(
+        &self,
+        me: MachineId,
+        (line, footer): (u64, &Footer),
+        files: &Files,
+        violations: &mut Violations,
+    ) {
+        let Some(story) = self.stories.get(me.index()) else {
+            return;
+        };
+        let is_peer = |peer: &&MachineId| **peer != me && peer.index() < self.stories.len();
+        for peer in footer.goodbye.iter().filter(is_peer) {
+            let link = story.links.get(peer);
+            let (state, known) = link.map_or_else(|| story.unsaid(), |link| (link.state, link.line));
+            if matches!(state, State::Down | State::Unsaid) {
+                violations.add(LINKS, me, || {
+                    let places = vec![files.place(me, line), files.place(me, known)];
+                    let text = format!(
+                        "machine {peer} said goodbye, but the link to it is down ({}): nothing comes over it",
+                        files.place(me, known)
+                    );
+                    (places, text)
+                });
+            }
+        }
+        for (peer, link) in story.links.iter().filter(|(_, link)| link.state == State::Ended) {
             if !footer.goodbye.contains(peer) {
                 violations.add(LINKS, me, || {
                     let text = format!(
@@ -293,59 +320,6 @@ impl Links {
                     (vec![files.place(me, link.line)], text)
                 });
             }
-        }
-    }
-
-    /// All logs are at their end; `unsaid` says how many lives may have begun behind the end of a machine's log: none
-    /// behind a footer, one that died before it could say so elsewhere; `None` if there is no log.
-    pub(super) fn finish(
-        &self,
-        unsaid: impl Fn(MachineId) -> Option<u32>,
-        files: &Files,
-        violations: &mut Violations,
-    ) {
-        for (me, story) in (0..).map(MachineId).zip(&self.stories) {
-            for (peer, link) in &story.links {
-                let Some(up) = link.ups.last() else { continue };
-                let lives = self.stories.get(peer.index()).map(|story| &story.lives);
-                let last = lives.and_then(|lives| lives.last());
-                let last = last.map_or(1, |life| life.incarnation);
-                if unsaid(*peer).is_some_and(|unsaid| up.seen > last.saturating_add(unsaid)) {
-                    violations.add(INCARNATION, me, || {
-                        let places: Vec<Place> = vec![files.place(me, up.line), files.place(*peer, 0)];
-                        let text = format!(
-                            "a link to life {} of machine {peer}, whose log knows of {last} only ({})",
-                            up.seen,
-                            files.place(*peer, 0)
-                        );
-                        (places, text)
-                    });
-                }
-            }
-        }
-        for silent in &self.silent {
-            self.judge_silent(silent, files, violations);
-        }
-    }
-
-    /// Without a loss, a life that a link leads on from has ended with goodbye: no fault killed it.
-    fn judge_silent(&self, silent: &Silent, files: &Files, violations: &mut Violations) {
-        let Silent { me, peer, life, line } = *silent;
-        let lives = self.stories.get(peer.index()).map(|story| &story.lives);
-        let next = lives.and_then(|lives| {
-            lives
-                .iter()
-                .find(|next| next.incarnation == life.saturating_add(1))
-        });
-        if let Some(next) = next.filter(|next| next.is_killed) {
-            violations.add(LINKS, me, || {
-                let there = files.place(peer, next.line);
-                let text = format!(
-                    "the link to machine {peer} leads to a further life, but that to life {life}, which a fault killed ({there}), \
-                     was never lost"
-                );
-                (vec![files.place(me, line), there], text)
-            });
         }
     }
 
@@ -421,8 +395,7 @@ impl Links {
         let is_lossy = |me: MachineId, peer: MachineId| {
             let story = self.stories.get(me.index());
             let link = story.and_then(|story| story.links.get(&peer));
-            let was_down = |link: &Link| link.state == State::Down || !link.ups.is_empty();
-            self.has_restarted(me) || link.is_some_and(was_down)
+            self.has_restarted(me) || link.is_some_and(Link::was_down)
         };
         is_lossy(one, other) || is_lossy(other, one)
     }
@@ -430,10 +403,7 @@ impl Links {
     fn link(&mut self, me: MachineId, peer: MachineId) -> Option<&mut Link> {
         self.has_stories = true;
         let story = self.stories.get_mut(me.index())?;
-        let (state, line) = match story.lives.last() {
-            None => (State::Up, HEADER_LINE),
-            Some(life) => (State::Unsaid, life.line),
-        };
+        let (state, line) = story.unsaid();
         let link = story.links.entry(peer);
         Some(link.or_insert(Link {
             state,
@@ -443,9 +413,24 @@ impl Links {
     }
 }
 
+impl Link {
+    /// Whether it was ever lost.
+    fn was_down(&self) -> bool {
+        self.state == State::Down || !self.ups.is_empty()
+    }
+}
+
 impl Story {
     /// Whether nothing was ever said of the link to this peer.
     fn is_quiet(&self, peer: MachineId) -> bool {
         self.lives.is_empty() && !self.links.contains_key(&peer)
+    }
+
+    /// The state of a link of which nothing is said, and the line that it is in since.
+    fn unsaid(&self) -> (State, u64) {
+        match self.lives.last() {
+            None => (State::Up, HEADER_LINE),
+            Some(life) => (State::Unsaid, life.line),
+        }
     }
 }

@@ -93,6 +93,10 @@ impl MachineCheck {
                 (places.to_vec(), text)
             });
         }
+        if self.faults.is_killed && !matches!(record, Record::Restarted { .. }) {
+            let wrong = self.faults.behind_kill();
+            self.report(line, [wrong], shared);
+        }
         match record {
             Record::Event(event) => self.event(line, at, event, shared),
             Record::LinkLost { peer } | Record::LinkUp { peer, .. } if !self.is_peer(*peer) => {
@@ -419,7 +423,7 @@ impl MachineCheck {
             wrong(format!("goodbye= names machine {other}, which is no peer"));
         }
         let (links, files, violations) = (&shared.links, &shared.files, &mut shared.violations);
-        links.end(self.me, footer, files, violations);
+        links.end(self.me, (line, footer), files, violations);
         self.footer = Some((line, footer.clone()));
     }
 }

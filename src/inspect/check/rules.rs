@@ -24,9 +24,11 @@ pub(super) const FOOTER: &str = "footer";
 /// Lives of a machine count 2, 3, …, nobody's link leads back to an earlier one, or to one that never was, and what is sent
 /// to one life is received by no other.
 pub(super) const INCARNATION: &str = "incarnation";
-/// Links go down when they are up, and up when they are down; messages are dropped where they are down, and only there.
+/// Links go down when they are up, and up when they are down; messages are dropped where they are down, and only there;
+/// goodbye is heard where they are up.
 pub(super) const LINKS: &str = "links";
-/// Faults end that began, and what befalls a message is the work of one that is on its link.
+/// Faults begin once in a life, those end that began, a killed process says nothing more, and what befalls a message is the
+/// work of one that is on its link.
 pub(super) const FAULTS: &str = "faults";
 /// Own entry by 1, receives by entrywise maximum, nobody ahead of the owner.
 pub(super) const VECTOR: &str = "vector clock";

@@ -121,15 +121,13 @@ impl Standing {
 impl Killed {
     /// What a fault that begins makes of the process; `None` if that lives on.
     fn by(note: &FaultNote, at: WallTime) -> Option<Self> {
-        match (note.kind.as_str(), lasts_in(note)) {
-            ("restart", _) => Some(Self::Until(at)),
-            ("kill", Some(lasts)) => {
+        note.kills().then(|| match lasts_in(note) {
+            Some(lasts) => {
                 let us = i64::try_from(lasts.as_micros()).unwrap_or(i64::MAX);
-                Some(Self::Until(WallTime(at.0.saturating_add(us))))
+                Self::Until(WallTime(at.0.saturating_add(us)))
             }
-            ("kill", None) => Some(Self::ForGood),
-            _ => None,
-        }
+            None => Self::ForGood,
+        })
     }
 }
 

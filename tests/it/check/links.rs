@@ -96,6 +96,53 @@ fn a_life_is_heard_of_before_its_messages() {
 }
 
 #[test]
+fn a_goodbye_is_heard_by_the_life_that_its_sender_had_a_link_to() {
+    let whole = receiver(&[1], &[4, 5, 6]);
+    assert_eq!(judged(SENDER, &whole), [""; 0]);
+    // The wrong life, however many of its messages are missing.
+    let first = SENDER.replace(" incarnation=2", "");
+    assert_eq!(judged(&first, &receiver(&[1], &[])), ["incarnation"]);
+    // No life at all.
+    let (before, behind) = SENDER
+        .split_once("# link-up=01.500000 peer=1 incarnation=2\n")
+        .unwrap();
+    let behind = behind.replace(" to=1", " to=1 dropped=1");
+    let never = format!(
+        "{before}{}",
+        behind.replace("goodbye=1 frames_sent=5 bytes_sent=70", "")
+    );
+    assert_eq!(judged(&never, &receiver(&[], &[])), ["incarnation"]);
+    // Where the goodbye was not heard, nothing says that the link was there.
+    let silent = receiver(&[1], &[]).replace(" goodbye=0", "");
+    assert_eq!(judged(&first, &silent), [""; 0]);
+}
+
+#[test]
+fn a_goodbye_comes_over_a_link_that_is_up() {
+    let sender = "
+        01.100000 internal tick=1 clock=1
+        # restarted=01.200000 incarnation=2
+        # link-up=01.200000 peer=1
+        01.300000 send tick=2 clock=2 to=1
+        # ended=02.000000 reason=duration ticks=2 queued=0 waiting=0,0 goodbye=1";
+    let receiver = |remarks: &str, end: &str| {
+        format!("{remarks}\n# ended=03.000000 reason=duration ticks=0 {end} goodbye=0")
+    };
+    let up = "# link-lost=01.150000 peer=0\n# link-up=01.250000 peer=0 incarnation=2";
+    let (none, one) = ("queued=0 waiting=0,0", "queued=1 waiting=1,0");
+    assert_eq!(judged(sender, &receiver(up, one)), [""; 0]);
+    assert_eq!(judged(sender, &receiver(up, none)), ["conservation"]);
+    let lost = up.lines().next().unwrap();
+    assert_eq!(judged(sender, &receiver(lost, none)), ["incarnation", "links"]);
+    let unanswered = sender.replace(" goodbye=1", "");
+    assert_eq!(judged(&unanswered, &receiver(lost, none)), ["links"]);
+    // A further life says of each link that it is up.
+    let reborn = sender.replace("# link-up=01.200000 peer=1\n", "");
+    let dropped = reborn.replace(" to=1", " to=1 dropped=1");
+    assert_eq!(judged(&dropped, &receiver(up, none)), ["links"]);
+}
+
+#[test]
 fn links_go_down_when_they_are_up_and_up_when_they_are_down() {
     let whole = receiver(&[1], &[4, 5, 6]);
     let without = |word: &str| {
@@ -148,6 +195,41 @@ fn a_loss_that_nothing_follows_from_is_found() {
 }
 
 #[test]
+fn a_link_that_comes_up_again_was_lost_at_both_ends() {
+    let sender = |remarks: &str| {
+        format!(
+            "01.100000 send tick=1 clock=1 to=1
+             01.200000 send tick=2 clock=2 to=1
+             {remarks}
+             01.600000 send tick=3 clock=3 to=1
+             # ended=02.000000 reason=duration ticks=3 queued=0 waiting=0,0 goodbye=1"
+        )
+    };
+    let receiver = |remarks: &str| {
+        format!(
+            "{remarks}
+             01.650000 receive tick=1 clock=4 from=0 sent=3 queue=0
+             # ended=03.000000 reason=duration ticks=1 queued=0 waiting=0,0 goodbye=0"
+        )
+    };
+    let (lost, up) = ("# link-lost=01.300000 peer=1", "# link-up=01.300000 peer=1");
+    let again = format!("{lost}\n{up}");
+    let other = again.replace("peer=1", "peer=0");
+    assert_eq!(judged(&sender(&again), &receiver(&other)), [""; 0]);
+    assert_eq!(judged(&sender(&again), &receiver("")), ["links"]);
+    // One end may lose a link while the other drains; and a log that is cut may have lost the line that says so.
+    let drained = sender(lost).replace(
+        " to=1\n             # ended",
+        " to=1 dropped=1\n             # ended",
+    );
+    let whole = "01.650000 receive tick=1 clock=2 from=0 sent=1 queue=0
+        # ended=03.000000 reason=duration ticks=1 queued=0 waiting=0,0";
+    assert_eq!(judged(&drained.replace(" goodbye=1", ""), whole), [""; 0]);
+    let cut = receiver("").lines().take(2).collect::<Vec<_>>().join("\n");
+    assert_eq!(judged(&sender(&again), &cut), [""; 0]);
+}
+
+#[test]
 fn footers_count_the_frames_of_the_last_life() {
     let whole = receiver(&[1], &[4, 5, 6]);
     // A loss may take frames that faults held back, and never adds one.
@@ -192,4 +274,23 @@ fn remarks_name_machines_and_faults_that_are_there() {
     }
     let mended = "# fault=01.100000 id=3 kind=rate detail=4\n# mended=01.100000 id=3";
     assert_eq!(judged(mended, ""), [""; 0]);
+    // A number names one fault of a life; what is still on in the next begins there again.
+    let twice = |between: &str| judged(&format!("{mended}\n{between}\n{mended}"), "");
+    assert_eq!(twice(""), ["faults"]);
+    assert_eq!(twice("# restarted=01.100000 incarnation=2"), [""; 0]);
+}
+
+#[test]
+fn nothing_follows_a_kill_but_a_further_life() {
+    let kill = "# fault=01.100000 id=1 kind=kill";
+    let event = " 01.200000 internal tick=1 clock=1";
+    let end = "# ended=02.000000 reason=duration ticks=0 queued=0 waiting=0,0";
+    let reborn = format!("{kill}\n# restarted=01.150000 incarnation=2\n{event}");
+    assert_eq!(judged(kill, ""), [""; 0]);
+    assert_eq!(judged(&reborn, ""), [""; 0]);
+    for line in [event, end, "# link-lost=01.200000 peer=1"] {
+        assert_eq!(judged(&format!("{kill}\n{line}"), ""), ["faults"], "{line}");
+        let restart = kill.replace("kind=kill", "kind=restart");
+        assert_eq!(judged(&format!("{restart}\n{line}"), ""), ["faults"], "{line}");
+    }
 }
