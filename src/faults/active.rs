@@ -212,9 +212,40 @@ pub fn lasts_in(note: &FaultNote) -> Option<Duration> {
     number.parse().ok().map(Duration::from_micros)
 }
 
+/// The parameters of a fault as a person reads them, by its line in the log: `uniform:5ms-50ms reorder`, `for 3s`; may be
+/// empty.
+#[must_use]
+pub fn detail_in_words(note: &FaultNote) -> String {
+    match lasts_in(note) {
+        Some(lasts) => format!("for {}", humantime::format_duration(lasts)),
+        None => note.detail.replace(',', " "),
+    }
+}
+
 fn is_instant(fault: &Fault) -> bool {
     match fault {
         Fault::Machine { effect, .. } => effect.is_instant(),
         Fault::Link { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameters_of_a_fault_are_told_in_words() {
+        let told = |kind: &str, detail: &str| {
+            detail_in_words(&FaultNote {
+                id: 1,
+                kind: kind.to_owned(),
+                to: Recipients::new(),
+                detail: detail.to_owned(),
+            })
+        };
+        assert_eq!(told("kill", "for:3000000us"), "for 3s");
+        assert_eq!(told("pause", "for:61500000us"), "for 1m 1s 500ms");
+        assert_eq!(told("delay", "constant:200ms,reorder"), "constant:200ms reorder");
+        assert_eq!(told("kill", ""), "");
     }
 }

@@ -37,7 +37,7 @@ use crate::{
     units::{MachineId, Time},
 };
 
-pub use active::{Refused, lasts_in};
+pub use active::{Refused, detail_in_words, lasts_in};
 pub use gate::{Change, Fate, Gate};
 pub use held::HELD_BYTES_MAX;
 pub use plan::{Plan, PlanError};

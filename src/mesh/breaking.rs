@@ -181,11 +181,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 Change::Record(mut record) => self.record(now, &mut record),
                 Change::Unreliable(peer) => self.input(now, Input::Unreliable { peer }),
                 Change::Order(order) => self.input(now, Input::Order(order)),
-                Change::Process { effect, lasts } => {
-                    // What orders before it brought about is in the log of a process that dies.
-                    self.apply_effects(now)?;
-                    self.machine_fault(effect, lasts)?;
-                }
+                Change::Process { effect, lasts } => self.machine_fault(effect, lasts)?,
             }
         }
         self.apply_effects(now)

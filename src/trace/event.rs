@@ -96,6 +96,17 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    /// Messages that wait behind the event: a machine does something else only while none does.
+    #[must_use]
+    pub fn queue(&self) -> u64 {
+        match self {
+            Self::Receive { queue, .. } => *queue,
+            Self::Internal | Self::Send { .. } | Self::Other => 0,
+        }
+    }
+}
+
 /// What did not go the ordinary way with a send's messages: recipients, smallest id first, each list a part of `to`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mishaps {

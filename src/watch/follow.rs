@@ -88,7 +88,7 @@ impl Follower {
 
     /// Follows the run of so many `machines` (0: not known yet) in `folder` from `positions` on, and logs that are not
     /// among them from their start; reads at most `look_bytes` of each log in one look. A header before its position is
-    /// no news. Looks into the folder until it has as many logs.
+    /// no news. Looks into the folder until it has the log of each of them.
     #[must_use]
     pub fn from(folder: &Path, positions: Positions, machines: u16, look_bytes: u64) -> Self {
         Self {
@@ -120,7 +120,9 @@ impl Follower {
     /// # Errors
     /// What the system says of the folder or a log; a folder that is not there yet is no error.
     pub fn look(&mut self, news: &mut Vec<News>) -> io::Result<bool> {
-        if self.machines == 0 || self.logs.len() < usize::from(self.machines) {
+        // A log of a machine that the run does not have stands for none of it.
+        let of_run = self.logs.range(..MachineId(self.machines)).count();
+        if self.machines == 0 || of_run < usize::from(self.machines) {
             self.find_logs()?;
         }
         let mut more = false;
@@ -128,7 +130,7 @@ impl Follower {
             let first = news.len();
             more |= log.look(*machine, self.look_bytes, news)?;
             if let Some(What::Header(header)) = news.get(first).map(|news| &news.what) {
-                self.machines = header.machines;
+                self.machines = self.machines.max(header.machines);
             }
         }
         Ok(more)
@@ -293,8 +295,8 @@ mod tests {
         let positions = Positions::from([(MachineId(0), Position { line, byte })]);
         let mut within = Follower::from(folder.path(), positions, 2, 0);
         let mut whole = Follower::new(folder.path());
-        // Nobody has a third log; who looked for one would find it.
-        for (id, news_within, news_whole) in [(0, 0, 1), (1, 1, 1), (2, 0, 0)] {
+        // A log that is none of the run stands for none of it. Nobody looks for a third one, who would find it.
+        for (id, news_within, news_whole) in [(0, 0, 1), (9, 0, 0), (1, 1, 1), (2, 0, 0)] {
             log(id);
             let (mut of_within, mut of_whole) = (Vec::new(), Vec::new());
             within.look(&mut of_within).unwrap();
@@ -305,6 +307,7 @@ mod tests {
                 "{id}"
             );
         }
+        assert!(!whole.positions().contains_key(&MachineId(2)));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::scene::Kept;
 use crate::{
+    faults::detail_in_words,
     trace::{Kind, Mishaps, Recipients, Record},
     units::MachineId,
 };
@@ -69,7 +70,7 @@ fn describe_remark(record: &Record) -> String {
                 let _ = write!(text, " to {}", machines(&note.to));
             }
             if !note.detail.is_empty() {
-                let _ = write!(text, " {}", detail(&note.detail));
+                let _ = write!(text, " {}", detail_in_words(note));
             }
             text
         }
@@ -111,18 +112,6 @@ fn machines(list: &Recipients) -> String {
         named.push(format!("… ({} in all)", list.len()));
     }
     named.join(",")
-}
-
-/// A fault's parameters, with its end as people write it: `for 3.00 s` instead of `for:3000000us`.
-pub(super) fn detail(text: &str) -> String {
-    let parts = text.split(',').map(|part| {
-        let us = part.strip_prefix("for:").and_then(|end| end.strip_suffix("us"));
-        match us.and_then(|us| us.parse().ok()) {
-            Some(us) => format!("for {}", time(us)),
-            None => part.to_owned(),
-        }
-    });
-    parts.collect::<Vec<_>>().join(",")
 }
 
 /// A duration in the unit that suits it.
@@ -215,13 +204,6 @@ mod tests {
         ] {
             assert_eq!(describe(MachineId(0), &kept), text);
         }
-    }
-
-    #[test]
-    fn the_end_of_a_fault_is_told_in_words() {
-        assert_eq!(detail("for:3000000us"), "for 3.00 s");
-        assert_eq!(detail("constant:200ms"), "constant:200ms");
-        assert_eq!(detail(""), "");
     }
 
     #[test]

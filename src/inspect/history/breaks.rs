@@ -1,7 +1,10 @@
 //! Injected faults as a run's logs tell them, on which machine, from when to when, in words; and when processes died.
 
 use super::{History, HistoryBuilder};
-use crate::trace::{FaultNote, WallTime};
+use crate::{
+    faults::detail_in_words,
+    trace::{FaultNote, WallTime},
+};
 
 /// One fault on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +13,7 @@ pub struct Break {
     pub process: u32,
     /// The fault's number in the run.
     pub id: u32,
-    /// What it is: `loss to 1,2 30%`, or `rate 3`.
+    /// What it is: `loss to 1,2 30%`, or `kill for 3s`.
     pub text: String,
     /// Since when.
     pub from: WallTime,
@@ -27,7 +30,7 @@ impl HistoryBuilder {
             text += &format!(" to {}", to.join(","));
         }
         if !note.detail.is_empty() {
-            text += &format!(" {}", note.detail.replace(',', " "));
+            text += &format!(" {}", detail_in_words(note));
         }
         self.breaks.push(Break {
             process,

@@ -3,6 +3,9 @@
 //! A message is named by its sender and the clock of its send event. Logs are read one after the other, so a receive
 //! may be read before its send. What is listed is bounded; what is only counted is exact as long as channels keep
 //! their order.
+//!
+//! What a machine sent before it died lies at its recipient, or never will: the first recipient's event behind the death
+//! that shows an empty queue shows that nothing of it is to come.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -32,21 +35,33 @@ pub struct UnderWay {
 
 /// All channels of a run.
 #[derive(Debug, Default)]
-pub(super) struct Channels {
+pub(in crate::watch) struct Channels {
+    /// By sender and recipient.
     channels: BTreeMap<(MachineId, MachineId), Channel>,
     recipients: BTreeMap<MachineId, Recipient>,
+    /// By recipient and sender: what that sent in a life that is over, and may not have arrived.
+    left: BTreeMap<(MachineId, MachineId), Left>,
     /// Messages that are listed, of all channels.
     listed: usize,
 }
 
 /// What a send line says of one message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    pub(super) message: UnderWay,
+pub(in crate::watch) struct Sent {
+    pub(in crate::watch) message: UnderWay,
     /// How many copies went out: 0 if it was lost.
-    pub(super) copies: u64,
+    pub(in crate::watch) copies: u64,
     /// A fault took it out of its channel's order.
-    pub(super) unordered: bool,
+    pub(in crate::watch) unordered: bool,
+}
+
+/// What a dead sender left in a channel.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    /// Clock of the newest send of the life that is over.
+    clock: u64,
+    /// When that was over.
+    at: WallTime,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +70,8 @@ struct Recipient {
     waiting: u64,
     /// What was sent before is void: the machine began a new life then.
     void_before: Option<WallTime>,
+    /// When its queue was empty last.
+    empty: Option<WallTime>,
 }
 
 #[derive(Debug, Default)]
@@ -82,8 +99,8 @@ struct Listed {
 }
 
 impl Channels {
-    /// Takes one message of a send line.
-    pub(super) fn sent(&mut self, sent: &Sent) {
+    /// Takes one message of a send line. Returns how many copies of it are under way.
+    pub(in crate::watch) fn sent(&mut self, sent: &Sent) -> u64 {
         let UnderWay { from, to, clock, at } = sent.message;
         let channel = self.channels.entry((from, to)).or_default();
         let recipient = self.recipients.entry(to).or_default();
@@ -97,7 +114,7 @@ impl Channels {
         let is_void = recipient.void_before.is_some_and(|void| at < void);
         let copies = sent.copies.saturating_sub(early);
         if is_void || copies == 0 || (clock <= channel.floor && !sent.unordered) {
-            return;
+            return 0;
         }
         recipient.waiting += copies;
         if channel.listed.len() < LISTED_MAX && self.listed < ALL_LISTED_MAX {
@@ -112,10 +129,11 @@ impl Channels {
             channel.unlisted += copies;
             channel.unlisted_last = clock;
         }
+        copies
     }
 
     /// Takes a receive line of `to`.
-    pub(super) fn taken(&mut self, from: MachineId, to: MachineId, clock: u64) {
+    pub(in crate::watch) fn taken(&mut self, from: MachineId, to: MachineId, clock: u64) {
         let channel = self.channels.entry((from, to)).or_default();
         let recipient = self.recipients.entry(to).or_default();
         let listed_before = channel.listed.len();
@@ -125,7 +143,7 @@ impl Channels {
     }
 
     /// What was sent to `to` before `at` will never be taken.
-    pub(super) fn void(&mut self, to: MachineId, at: WallTime) {
+    pub(in crate::watch) fn void(&mut self, to: MachineId, at: WallTime) {
         let recipient = self.recipients.entry(to).or_default();
         recipient.void_before = recipient.void_before.max(Some(at));
         for (_, channel) in self.channels.iter_mut().filter(|((_, other), _)| *other == to) {
@@ -144,8 +162,77 @@ impl Channels {
         }
     }
 
+    /// `from` is dead at `at`: what it sent and does not lie at its recipient is lost.
+    pub(in crate::watch) fn died(&mut self, from: MachineId, at: WallTime) {
+        let of_sender = (from, MachineId(0))..=(from, MachineId(u16::MAX));
+        for (&(_, to), channel) in self.channels.range(of_sender) {
+            let clock = channel.sent_last;
+            // A death is told by the fault and by the next life: nothing was sent in between.
+            let left = self.left.entry((to, from)).or_insert(Left { clock, at });
+            if left.clock < clock {
+                *left = Left { clock, at };
+            }
+        }
+        let recipients: Vec<(MachineId, WallTime)> = self
+            .recipients
+            .iter()
+            .filter_map(|(to, recipient)| Some((*to, recipient.empty?)))
+            .collect();
+        for (to, empty) in recipients {
+            self.empty(to, empty);
+        }
+    }
+
+    /// The queue of `to` was empty at `at`.
+    pub(in crate::watch) fn empty(&mut self, to: MachineId, at: WallTime) {
+        let recipient = self.recipients.entry(to).or_default();
+        recipient.empty = recipient.empty.max(Some(at));
+        let of_recipient = (to, MachineId(0))..=(to, MachineId(u16::MAX));
+        let lost: Vec<(MachineId, u64)> = self
+            .left
+            .range(of_recipient)
+            .filter(|(_, left)| left.at < at)
+            .map(|((_, from), left)| (*from, left.clock))
+            .collect();
+        for (from, clock) in lost {
+            self.left.remove(&(to, from));
+            if let Some(channel) = self.channels.get_mut(&(from, to)) {
+                let listed_before = channel.listed.len();
+                let gone = channel.lose_until(clock);
+                self.listed -= listed_before - channel.listed.len();
+                recipient.waiting = recipient.waiting.saturating_sub(gone);
+            }
+        }
+    }
+
+    /// The newest copies of a channel will never be taken: so many.
+    pub(in crate::watch) fn lose_newest(&mut self, from: MachineId, to: MachineId, copies: u64) {
+        let (Some(channel), Some(recipient)) =
+            (self.channels.get_mut(&(from, to)), self.recipients.get_mut(&to))
+        else {
+            return;
+        };
+        let listed_before = channel.listed.len();
+        let gone = channel.lose_newest(copies);
+        self.listed -= listed_before - channel.listed.len();
+        recipient.waiting = recipient.waiting.saturating_sub(gone);
+    }
+
+    /// Copies of one channel that are under way.
+    pub(in crate::watch) fn between(&self, from: MachineId, to: MachineId) -> u64 {
+        self.channels.get(&(from, to)).map_or(0, Channel::waiting)
+    }
+
+    /// Of these: sent in a life of `from` that is over, and not known to be lost.
+    pub(in crate::watch) fn left_between(&self, from: MachineId, to: MachineId) -> u64 {
+        let (channel, left) = (self.channels.get(&(from, to)), self.left.get(&(to, from)));
+        channel
+            .zip(left)
+            .map_or(0, |(channel, left)| channel.waiting_until(left.clock))
+    }
+
     /// Copies sent to `to` and not taken.
-    pub(super) fn waiting(&self, to: MachineId) -> u64 {
+    pub(in crate::watch) fn waiting(&self, to: MachineId) -> u64 {
         self.recipients.get(&to).map_or(0, |recipient| recipient.waiting)
     }
 
@@ -212,140 +299,50 @@ impl Channel {
         }
         gone
     }
+
+    /// No message up to `clock` will arrive any more. Returns how many copies that were.
+    fn lose_until(&mut self, clock: u64) -> u64 {
+        let gone = self.waiting_until(clock);
+        self.listed.retain(|message| message.clock > clock);
+        if self.unlisted_last <= clock {
+            self.unlisted = 0;
+        }
+        gone
+    }
+
+    /// The newest copies will not arrive any more. Returns how many of them were under way.
+    fn lose_newest(&mut self, copies: u64) -> u64 {
+        let before = self.waiting();
+        let left = before.saturating_sub(copies);
+        self.unlisted = self.unlisted.saturating_sub(copies);
+        while self.waiting() > left
+            && let Some(newest) = self.listed.back_mut()
+        {
+            newest.copies -= 1;
+            if newest.copies == 0 {
+                self.listed.pop_back();
+            }
+        }
+        before - self.waiting()
+    }
+
+    /// Copies under way.
+    fn waiting(&self) -> u64 {
+        self.waiting_until(u64::MAX)
+    }
+
+    /// Copies under way of messages up to `clock`; of unlisted ones only if all are.
+    fn waiting_until(&self, clock: u64) -> u64 {
+        let listed = self.listed.iter().take_while(|message| message.clock <= clock);
+        let listed: u64 = listed.map(|message| message.copies).sum();
+        listed
+            + if self.unlisted_last <= clock {
+                self.unlisted
+            } else {
+                0
+            }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: MachineId = MachineId(0);
-    const B: MachineId = MachineId(1);
-
-    fn sent(clock: u64) -> Sent {
-        Sent {
-            message: UnderWay {
-                from: A,
-                to: B,
-                clock,
-                at: WallTime(i64::try_from(clock).unwrap()),
-            },
-            copies: 1,
-            unordered: false,
-        }
-    }
-
-    #[test]
-    fn a_receive_may_be_read_before_its_send() {
-        let mut channels = Channels::default();
-        channels.taken(A, B, 5);
-        assert_eq!(channels.waiting(B), 0);
-        channels.sent(&sent(5));
-        assert_eq!(channels.waiting(B), 0);
-        channels.sent(&sent(9));
-        assert_eq!((channels.waiting(B), channels.under_way().count()), (1, 1));
-        channels.taken(A, B, 9);
-        assert_eq!((channels.waiting(B), channels.under_way().count()), (0, 0));
-    }
-
-    #[test]
-    fn more_messages_than_are_listed_are_counted() {
-        let mut channels = Channels::default();
-        let many = 3 * LISTED_MAX as u64;
-        for clock in 1..=many {
-            channels.sent(&sent(clock));
-        }
-        assert_eq!(
-            (channels.waiting(B), channels.under_way().count()),
-            (many, LISTED_MAX)
-        );
-        // While it is taken from, more is sent.
-        for clock in 1..=many {
-            channels.taken(A, B, clock);
-            channels.sent(&sent(many + clock));
-            assert_eq!(channels.waiting(B), many, "after {clock}");
-        }
-        for clock in 1..=many {
-            channels.taken(A, B, many + clock);
-            assert_eq!(channels.waiting(B), many - clock);
-            assert_eq!(channels.listed, channels.under_way().count());
-        }
-    }
-
-    #[test]
-    fn all_channels_together_list_a_bounded_number() {
-        let mut channels = Channels::default();
-        let senders = 2 * ALL_LISTED_MAX / LISTED_MAX;
-        for clock in 1..=LISTED_MAX as u64 {
-            for from in 2..2 + u16::try_from(senders).unwrap() {
-                channels.sent(&Sent {
-                    message: UnderWay {
-                        from: MachineId(from),
-                        ..sent(clock).message
-                    },
-                    ..sent(clock)
-                });
-            }
-        }
-        assert_eq!(channels.under_way().count(), ALL_LISTED_MAX);
-        assert_eq!(channels.waiting(B), (senders * LISTED_MAX) as u64);
-        channels.void(B, WallTime(i64::MAX));
-        assert_eq!((channels.waiting(B), channels.listed), (0, 0));
-    }
-
-    #[test]
-    fn more_early_receives_than_are_kept_leave_nothing_under_way() {
-        let mut channels = Channels::default();
-        let many = 2 * EARLY_MAX as u64;
-        for clock in 1..=many {
-            channels.taken(A, B, clock);
-        }
-        for clock in 1..=many {
-            channels.sent(&sent(clock));
-        }
-        assert_eq!(channels.waiting(B), 0);
-    }
-
-    #[test]
-    fn an_ordered_message_that_arrives_shows_what_was_lost_before_it() {
-        let mut channels = Channels::default();
-        for clock in 1..=4 {
-            channels.sent(&Sent {
-                unordered: clock == 2,
-                ..sent(clock)
-            });
-        }
-        channels.taken(A, B, 3);
-        let left: Vec<u64> = channels.under_way().map(|message| message.clock).collect();
-        assert_eq!((left, channels.waiting(B)), (vec![2, 4], 2));
-    }
-
-    #[test]
-    fn copies_are_counted() {
-        let mut channels = Channels::default();
-        channels.sent(&Sent { copies: 2, ..sent(1) });
-        channels.sent(&Sent { copies: 0, ..sent(2) });
-        assert_eq!(channels.waiting(B), 2);
-        channels.taken(A, B, 1);
-        assert_eq!(channels.waiting(B), 1);
-        channels.taken(A, B, 1);
-        assert_eq!(channels.waiting(B), 0);
-    }
-
-    #[test]
-    fn a_new_life_begins_with_an_empty_queue() {
-        let mut channels = Channels::default();
-        for clock in [1, 2, 30] {
-            channels.sent(&sent(clock));
-        }
-        channels.void(B, WallTime(10));
-        assert_eq!(channels.waiting(B), 1);
-        channels.sent(&Sent {
-            message: UnderWay {
-                from: MachineId(2),
-                ..sent(4).message
-            },
-            ..sent(4)
-        });
-        assert_eq!(channels.waiting(B), 1, "sent before, read later");
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::standing::Standing;
-use crate::trace::{Header, Kind, Record, WallTime};
+use crate::trace::{Header, Record, WallTime};
 
 /// A machine, as its log shows it.
 #[derive(Clone, Debug)]
@@ -68,11 +68,7 @@ impl Machine {
                 (self.tick, self.clock) = (event.tick, event.clock);
                 self.events += 1;
                 event.vector = None;
-                // Whoever does something else has an empty queue.
-                self.queue = match event.kind {
-                    Kind::Receive { queue, .. } => queue,
-                    Kind::Internal | Kind::Send { .. } | Kind::Other => 0,
-                };
+                self.queue = event.kind.queue();
             }
             Record::Pace { rate, .. } => self.rate = Some(*rate),
             Record::Jumped { ticks, .. } => self.clock = self.clock.saturating_add(*ticks),

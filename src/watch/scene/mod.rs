@@ -11,7 +11,7 @@ mod standing;
 use std::collections::BTreeMap;
 
 pub use channel::UnderWay;
-use channel::{Channels, Sent};
+pub(super) use channel::{Channels, Sent};
 pub use machine::{Kept, Machine};
 use pulse::Pulse;
 pub(super) use standing::is_over;
@@ -78,8 +78,15 @@ impl Scene {
                     Kind::Receive { from, sent, .. } => self.channels.taken(*from, me, *sent),
                     Kind::Internal | Kind::Other => {}
                 }
+                if event.kind.queue() == 0 {
+                    self.channels.empty(me, at);
+                }
             }
-            Record::Restarted { .. } => self.channels.void(me, at),
+            Record::Restarted { .. } => {
+                self.channels.void(me, at);
+                self.channels.died(me, at);
+            }
+            Record::Fault(note) if note.kills() => self.channels.died(me, at),
             Record::LinkUp { .. }
             | Record::LinkLost { .. }
             | Record::Stall { .. }

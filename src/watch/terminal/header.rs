@@ -9,10 +9,11 @@ use super::{
     view::View,
 };
 use crate::{
+    faults::detail_in_words,
     trace::WallTime,
     watch::{
         scene::Scene,
-        words::{clock_face, detail, grouped, time},
+        words::{clock_face, grouped, time},
     },
 };
 
@@ -113,7 +114,7 @@ fn faults(scene: &Scene, view: &View, look: Look) -> Vec<String> {
     for (id, machine) in scene.machines() {
         for note in view.standing(machine).faults.values() {
             let text = faults.entry(note.id).or_insert_with(|| {
-                format!("{} {} {}", note.id, note.kind, detail(&note.detail))
+                format!("{} {} {}", note.id, note.kind, detail_in_words(note))
                     .trim_end()
                     .to_owned()
             });

@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use super::{EventWord, Goal};
 use crate::{
-    trace::{Event, FaultNote, Kind, Record, copies},
+    trace::{Event, FaultNote, Kind, Record, WallTime, copies},
     units::MachineId,
-    watch::{Follower, News, Standing, What, scene::is_over},
+    watch::{
+        Follower, News, Standing, What,
+        scene::{Channels, Sent, UnderWay, is_over},
+    },
 };
 
 /// Machines that a line names.
@@ -20,21 +23,21 @@ pub(super) struct Sight {
     /// How many machines the run has; 0 until a log says.
     expected: u16,
     machines: BTreeMap<MachineId, Seen>,
+    channels: Channels,
     /// By sender and recipient.
-    channels: BTreeMap<(MachineId, MachineId), Channel>,
+    delayed: BTreeMap<(MachineId, MachineId), Delayed>,
 }
 
-/// What is known of the messages from one machine to another. When one arrived, no log says before it is taken.
+/// Of the messages from one machine to another that were not taken: which a fault keeps from their recipient. At most
+/// all: what was counted and is lost or taken counts no more.
 #[derive(Clone, Copy, Debug, Default)]
-struct Channel {
-    /// Copies that were sent.
-    sent: u64,
-    /// Copies that were taken.
-    received: u64,
-    /// Of these not taken: how many wait for a partition to be over.
+struct Delayed {
+    /// Copies that wait for a partition to be over; the newest.
     held: u64,
-    /// And how many may still be under way, since a fault made them slow, or those before them.
+    /// Copies that may still be under way, since a fault made them slow, or those before them.
     slow: u64,
+    /// The same of lives of the sender that are over: they are there, or lost.
+    left: u64,
 }
 
 /// What a fault does to messages that it does not lose.
@@ -62,7 +65,8 @@ impl Sight {
             news: Vec::new(),
             expected: 0,
             machines: BTreeMap::new(),
-            channels: BTreeMap::new(),
+            channels: Channels::default(),
+            delayed: BTreeMap::new(),
         }
     }
 
@@ -92,10 +96,14 @@ impl Sight {
                 match record {
                     Record::Event(event) => {
                         seen.event(&event);
-                        self.event(me, &event.kind);
+                        self.event(me, at, &event);
                     }
                     Record::Mended { .. } | Record::Ended(_) => self.release(me),
-                    Record::Restarted { .. } => self.restart(me),
+                    Record::Restarted { .. } => {
+                        self.channels.void(me, at);
+                        self.died(me, at);
+                    }
+                    Record::Fault(note) if note.kills() => self.died(me, at),
                     Record::Fault(_)
                     | Record::LinkUp { .. }
                     | Record::LinkLost { .. }
@@ -109,32 +117,59 @@ impl Sight {
         }
     }
 
-    fn event(&mut self, me: MachineId, kind: &Kind) {
-        match kind {
+    fn event(&mut self, me: MachineId, at: WallTime, event: &Event) {
+        match &event.kind {
             Kind::Send { to, mishaps } => {
                 for peer in to {
-                    self.send(me, *peer, copies(mishaps.as_deref(), *peer));
+                    self.send(&Sent {
+                        message: UnderWay {
+                            from: me,
+                            to: *peer,
+                            clock: event.clock,
+                            at,
+                        },
+                        copies: copies(mishaps.as_deref(), *peer),
+                        unordered: mishaps
+                            .as_ref()
+                            .is_some_and(|mishaps| mishaps.unordered.contains(peer)),
+                    });
                 }
             }
-            Kind::Receive { from, .. } => self.channels.entry((*from, me)).or_default().received += 1,
+            Kind::Receive { from, sent, .. } => self.channels.taken(*from, me, *sent),
             Kind::Internal | Kind::Other => {}
+        }
+        if event.kind.queue() == 0 {
+            self.channels.empty(me, at);
         }
     }
 
-    fn send(&mut self, from: MachineId, to: MachineId, copies: u64) {
+    fn send(&mut self, sent: &Sent) {
+        let UnderWay { from, to, .. } = sent.message;
         let (holds, slows) = (
             self.delays(from, to, Delaying::Holds),
             self.delays(from, to, Delaying::Slows),
         );
-        let channel = self.channels.entry((from, to)).or_default();
-        // Messages of a channel keep their order, so one behind a slow one is slow.
-        let is_behind = channel.waiting().slow > 0;
-        channel.slow = channel.waiting().slow;
-        channel.sent += copies;
+        let mut delayed = self.delayed(from, to);
+        let copies = self.channels.sent(sent);
         if holds {
-            channel.held += copies;
-        } else if slows || is_behind {
-            channel.slow += copies;
+            delayed.held += copies;
+        } else if slows || delayed.slow > 0 {
+            // Messages of a channel keep their order, so one behind a slow one is slow.
+            delayed.slow += copies;
+        }
+        self.delayed.insert((from, to), delayed);
+    }
+
+    /// What of the messages from one machine to another a fault keeps from it.
+    fn delayed(&self, from: MachineId, to: MachineId) -> Delayed {
+        let counted = self.delayed.get(&(from, to)).copied().unwrap_or_default();
+        let old = self.channels.left_between(from, to);
+        let new = self.channels.between(from, to) - old;
+        let held = counted.held.min(new);
+        Delayed {
+            held,
+            slow: counted.slow.min(new - held),
+            left: counted.left.min(old),
         }
     }
 
@@ -147,32 +182,40 @@ impl Sight {
 
     /// A fault of `me` is over, or all are: what is held back no more goes on its way.
     fn release(&mut self, me: MachineId) {
-        for to in self.machines.keys().copied().collect::<Vec<_>>() {
+        for to in self.recipients(me) {
             if self.delays(me, to, Delaying::Holds) {
                 continue;
             }
-            let slows = self.delays(me, to, Delaying::Slows);
-            if let Some(channel) = self.channels.get_mut(&(me, to)) {
-                let released = std::mem::take(&mut channel.held);
-                if slows || channel.waiting().slow > 0 {
-                    channel.slow += released;
-                }
+            let mut delayed = self.delayed(me, to);
+            let released = std::mem::take(&mut delayed.held);
+            if delayed.slow > 0 || self.delays(me, to, Delaying::Slows) {
+                delayed.slow += released;
             }
+            self.delayed.insert((me, to), delayed);
         }
     }
 
-    /// `me` began a further life: what waited at it, or was held back at it, is lost.
-    fn restart(&mut self, me: MachineId) {
-        for ((from, to), channel) in &mut self.channels {
-            if *to == me {
-                channel.received = channel.sent;
-            } else if *from == me {
-                channel.sent = channel.sent.saturating_sub(channel.held);
-            } else {
-                continue;
-            }
-            (channel.held, channel.slow) = (0, 0);
+    /// To whom a machine sent; their logs may not have been read yet.
+    fn recipients(&self, me: MachineId) -> Vec<MachineId> {
+        let sent = self.delayed.range((me, MachineId(0))..=(me, MachineId(u16::MAX)));
+        sent.map(|((_, to), _)| *to).collect()
+    }
+
+    /// `me` is dead: what it held back is lost. Which of the slow messages were there by then shows later.
+    fn died(&mut self, me: MachineId, at: WallTime) {
+        for to in self.recipients(me) {
+            let Delayed { held, slow, left } = self.delayed(me, to);
+            self.channels.lose_newest(me, to, held);
+            let left = left + slow;
+            self.delayed.insert(
+                (me, to),
+                Delayed {
+                    left,
+                    ..Delayed::default()
+                },
+            );
         }
+        self.channels.died(me, at);
     }
 
     /// How many machines have started.
@@ -224,42 +267,20 @@ impl Sight {
 
     /// What was sent to a machine and that it has not taken.
     fn coming(&self, to: MachineId) -> String {
-        let mut all = Waiting::default();
-        for (_, channel) in self.channels.iter().filter(|((_, other), _)| *other == to) {
-            let waiting = channel.waiting();
-            all.there += waiting.there;
-            all.slow += waiting.slow;
-            all.held += waiting.held;
+        let (mut all, mut slow, mut held) = (self.channels.waiting(to), 0, 0);
+        for from in self.machines.keys() {
+            let delayed = self.delayed(*from, to);
+            slow += delayed.slow + delayed.left;
+            held += delayed.held;
         }
+        all = all.saturating_sub(slow + held);
         let kinds = [
-            (all.there, "to take"),
-            (all.slow, "to take or under way"),
-            (all.held, "held back"),
+            (all, "to take"),
+            (slow, "to take or under way"),
+            (held, "held back"),
         ];
         let kinds = kinds.iter().filter(|(count, _)| *count > 0);
         kinds.map(|(count, what)| format!(", {count} {what}")).collect()
-    }
-}
-
-/// Copies that were not taken, by where they are.
-#[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
-    /// In the queue.
-    there: u64,
-    slow: u64,
-    held: u64,
-}
-
-impl Channel {
-    fn waiting(&self) -> Waiting {
-        let all = self.sent.saturating_sub(self.received);
-        let held = self.held.min(all);
-        let slow = self.slow.min(all - held);
-        Waiting {
-            there: all - held - slow,
-            slow,
-            held,
-        }
     }
 }
 

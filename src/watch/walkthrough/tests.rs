@@ -265,10 +265,11 @@ fn what_is_held_back_or_slow_is_told_apart_from_what_lies_in_the_queue() {
             "# clocklab-log 1\n# machine={id} machines=2 clock=lamport seed=1 run=demo started=2026-01-01T00:00:00.000000Z\n"
         )
     };
-    let (mut zero, mut one) = (header(0), header(1));
+    let (mut zero, mut one, mut second) = (header(0), header(1), 0);
     let mut sight = sight::Sight::new(folder.path());
     let mut words = |more_zero: &str, more_one: &str| {
-        let at = "2026-01-01T00:00:01.000000Z";
+        second += 1;
+        let at = format!("2026-01-01T00:00:{second:02}.000000Z");
         for (log, more) in [(&mut zero, more_zero), (&mut one, more_one)] {
             for line in more.lines() {
                 *log += &match line.split_once("=@") {
@@ -313,4 +314,104 @@ fn what_is_held_back_or_slow_is_told_apart_from_what_lies_in_the_queue() {
         lost, "1: tick 1, clock 2, took 0:1",
         "a further life begins without a queue"
     );
+}
+
+/// What is said of the machines, after each part of their logs: `machine second line`, in the order of the files or in
+/// that of time.
+fn told(parts: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sight = sight::Sight::new(folder.path());
+    let mut logs: Vec<String> = (0..2)
+        .map(|id| {
+            format!(
+                "# clocklab-log 1\n# machine={id} machines=2 clock=lamport seed=1 run=demo started=2026-01-01T00:00:00.000000Z\n"
+            )
+        })
+        .collect();
+    for part in parts {
+        for line in part.lines() {
+            let mut words = line.trim().splitn(3, ' ');
+            let log = &mut logs[words.next().unwrap().parse::<usize>().unwrap()];
+            let at = format!("2026-01-01T00:00:{:0>2}.000000Z", words.next().unwrap());
+            let rest = words.next().unwrap();
+            *log += &match rest.split_once("=@") {
+                Some((key, rest)) => format!("# {key}={at}{rest}\n"),
+                None => format!("{at} {rest}\n"),
+            };
+        }
+        for (id, log) in logs.iter().enumerate() {
+            std::fs::write(folder.path().join(format!("machine-{id}.log")), log).unwrap();
+        }
+        sight.look().unwrap();
+    }
+    sight.words()
+}
+
+/// What is said of the machines, whether their logs are read once or line by line.
+fn told_in_any_order(lines: &str) -> Vec<String> {
+    let lines: Vec<&str> = lines.trim().lines().collect();
+    let at_once = told(&[&lines.join("\n")]);
+    assert_eq!(told(&lines), at_once, "{lines:?}");
+    // All of a later log before the earlier one.
+    let (zero, one): (Vec<&str>, Vec<&str>) = lines.iter().partition(|line| line.trim().starts_with('0'));
+    assert_eq!(told(&[&one.join("\n"), &zero.join("\n")]), at_once, "{lines:?}");
+    at_once
+}
+
+#[test]
+fn what_is_sent_to_a_further_life_is_to_be_taken_whenever_its_start_is_read() {
+    let lines = "0 1 send tick=1 clock=1 to=1
+        0 2 send tick=2 clock=2 to=1
+        1 3 fault=@ id=1 kind=restart
+        1 4 restarted=@ incarnation=2
+        0 5 send tick=3 clock=3 to=1
+        1 6 receive tick=1 clock=4 from=0 sent=3 queue=0
+        0 7 send tick=4 clock=4 to=1";
+    let told = told_in_any_order(lines);
+    assert_eq!(told[1], "1: tick 1, clock 4, took 0:3, 1 to take");
+    let cut = "0 8 fault=@ id=2 kind=partition to=1 detail=hold
+        0 9 send tick=5 clock=5 to=1
+        1 10 restarted=@ incarnation=3
+        0 11 send tick=6 clock=6 to=1";
+    let told = told_in_any_order(&format!("{lines}\n{cut}"));
+    assert_eq!(told[1], "1: tick 1, clock 4, took 0:3, 1 held back");
+}
+
+#[test]
+fn what_a_dead_machine_held_back_is_no_more_to_come() {
+    for (fault, word) in [
+        ("kind=delay to=1 detail=constant:20s", "to take or under way"),
+        ("kind=bandwidth to=1 detail=100", "to take or under way"),
+        ("kind=partition to=1 detail=hold", ""),
+    ] {
+        let before = format!(
+            "0 1 send tick=1 clock=1 to=1
+            0 2 fault=@ id=1 {fault}
+            0 3 send tick=2 clock=2 to=1
+            0 4 send tick=3 clock=3 to=1"
+        );
+        for end in ["0 5 fault=@ id=2 kind=kill", "0 6 restarted=@ incarnation=2"] {
+            // Until it does something else than take, the slow ones may lie there.
+            let dead = format!("{before}\n{end}");
+            let slow = match word {
+                "" => String::new(),
+                word => format!(", 2 {word}"),
+            };
+            let told = told_in_any_order(&dead);
+            assert_eq!(told[1], format!("1: tick 0, clock 0, 1 to take{slow}"), "{dead}");
+            let taken = format!("{dead}\n1 7 receive tick=1 clock=2 from=0 sent=1 queue=0");
+            let told = told_in_any_order(&taken);
+            assert_eq!(told[1], "1: tick 1, clock 2, took 0:1", "{taken}");
+        }
+        let on = format!(
+            "{before}
+            0 5 fault=@ id=2 kind=restart
+            0 6 restarted=@ incarnation=2
+            0 7 send tick=4 clock=4 to=1
+            1 8 receive tick=1 clock=5 from=0 sent=4 queue=0
+            0 9 send tick=5 clock=5 to=1"
+        );
+        let told = told_in_any_order(&on);
+        assert_eq!(told[1], "1: tick 1, clock 5, took 0:4, 1 to take", "{on}");
+    }
 }

@@ -278,11 +278,7 @@ fn marks_max(machines: u16) -> usize {
 
 impl Machine {
     fn event(&mut self, at: WallTime, event: &Event) {
-        self.queue = match event.kind {
-            Kind::Receive { queue, .. } => queue,
-            // Machines do something else only while nothing waits.
-            Kind::Internal | Kind::Send { .. } | Kind::Other => 0,
-        };
+        self.queue = event.kind.queue();
         // The logs of senders may be read earlier or later than this one.
         self.sent.retain(|sent| *sent > at.0);
         self.now.event(at, event);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::{
+    faults::{detail_in_words, lasts_in},
     trace::{Event, FaultNote, Header, Record, WallTime},
     units::MachineId,
     watch::Standing,
@@ -144,14 +145,12 @@ pub(super) fn words_of(fault: &FaultNote) -> String {
         let to: Vec<String> = fault.to.iter().map(ToString::to_string).collect();
         text += &format!(" to {}", to.join(", "));
     }
-    // Times stand in microseconds in the log.
-    let lasts = fault.detail.strip_prefix("for:").map(humantime::parse_duration);
-    match lasts {
-        Some(Ok(lasts)) => text += &format!(" for {}", humantime::format_duration(lasts)),
-        Some(Err(_)) | None if fault.detail.is_empty() => {}
-        Some(Err(_)) | None => text += &format!(" ({})", fault.detail),
+    let detail = detail_in_words(fault);
+    match lasts_in(fault) {
+        Some(_) => text + " " + &detail,
+        None if detail.is_empty() => text,
+        None => format!("{text} ({detail})"),
     }
-    text
 }
 
 #[cfg(test)]
