@@ -123,6 +123,7 @@ fn header() -> Header {
         traffic: Traffic::Assignment,
         phase_us: Some(0),
         clock: ClockKind::Lamport,
+        incarnation: None,
         seed: 7,
         run: "unknown".parse().expect("a run id"),
         started: STARTED,
@@ -186,6 +187,7 @@ fn event(tick: u64) -> Event {
         clock,
         vector: None,
         hybrid: None,
+        store: None,
         kind,
     }
 }

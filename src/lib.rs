@@ -13,9 +13,11 @@
 //! | [`clock`] | logical clocks as plain values |
 //! | [`trace`] | the event log's line, both ways |
 //! | [`node`] | a system as a value: inputs in, effects out |
+//! | [`service`] | the same for systems that serve clients and keep things on disks |
 //! | [`faults`] | injected faults: what there is, how it is written, what it does to messages |
 //! | [`control`] | commands to a running machine, as text |
 //! | [`model`] | the scale model of machines that run at different speeds |
+//! | [`kv`] | the causally consistent replicated key-value store |
 //! | [`mesh`] | the mio driver: real TCP, real time |
 //! | [`sim`] | the virtual-time driver: one thread, everything from a seed |
 //! | [`lab`] | launches machines, watches over them, runs experiments |
@@ -32,11 +34,13 @@ pub mod control;
 pub mod dice;
 pub mod faults;
 pub mod inspect;
+pub mod kv;
 pub mod lab;
 pub mod latency;
 pub mod mesh;
 pub mod model;
 pub mod node;
+pub mod service;
 pub mod sim;
 pub mod trace;
 pub mod units;

@@ -8,6 +8,7 @@ mod lamport;
 mod timestamp;
 mod vector;
 mod vector_stamp;
+mod version;
 
 use std::{fmt, str::FromStr};
 
@@ -16,6 +17,7 @@ pub use lamport::Lamport;
 pub use timestamp::Timestamp;
 pub use vector::{VectorClock, VectorLinks, causal_order};
 pub use vector_stamp::VectorStamp;
+pub use version::{Dot, Origin, VersionError, VersionVector};
 
 /// Which logical clock a run uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

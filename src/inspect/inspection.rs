@@ -84,6 +84,7 @@ mod tests {
             clock,
             vector: None,
             hybrid: None,
+            store: None,
             kind,
         })
     }
@@ -98,6 +99,7 @@ mod tests {
             phase_us: None,
             speed: crate::units::Speed::NORMAL,
             clock: ClockKind::Lamport,
+            incarnation: None,
             seed: 1,
             run: "test".parse().unwrap(),
             started: WallTime(0),

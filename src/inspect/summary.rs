@@ -276,7 +276,7 @@ impl Tally {
             Record::Paused | Record::Stepped { .. } | Record::Pace { .. } | Record::Jumped { .. } => {
                 machine.orders += u64::from(!std::mem::take(&mut times.is_reborn));
             }
-            Record::LinkUp { .. } | Record::Fault(_) | Record::Mended { .. } => {}
+            Record::LinkUp { .. } | Record::Fault(_) | Record::Mended { .. } | Record::Data(_) => {}
             Record::Stall { skipped, .. } => {
                 machine.stalls += 1;
                 machine.skipped = machine.skipped.saturating_add(*skipped);

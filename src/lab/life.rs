@@ -153,7 +153,8 @@ impl Life {
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. }
-            | Record::Jumped { .. } => {}
+            | Record::Jumped { .. }
+            | Record::Data(_) => {}
         }
     }
 

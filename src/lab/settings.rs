@@ -221,6 +221,7 @@ pub(super) fn header(config: &model::Config, run: RunId) -> Header {
         phase_us: Some(config.phase_us()),
         speed: config.speed,
         clock: config.clock,
+        incarnation: None,
         seed: config.seed,
         run,
         started: crate::trace::WallTime(0),

@@ -97,6 +97,7 @@ impl Seen {
             | Record::Stepped { .. }
             | Record::Pace { .. }
             | Record::Restarted { .. }
+            | Record::Data(_)
             | Record::Ended(_) => {}
         }
     }

@@ -103,7 +103,8 @@ impl ModelCheck {
             | Record::LinkLost { .. }
             | Record::Fault(_)
             | Record::Mended { .. }
-            | Record::Jumped { .. } => {}
+            | Record::Jumped { .. }
+            | Record::Data(_) => {}
             Record::Ended(footer) => {
                 let done = self.receives + self.sends + self.internals;
                 if footer.ticks != done {

@@ -89,7 +89,8 @@ impl Memory {
             | Record::Stall { .. }
             | Record::Fault(_)
             | Record::Mended { .. }
-            | Record::Stepped { .. } => {}
+            | Record::Stepped { .. }
+            | Record::Data(_) => {}
         }
     }
 

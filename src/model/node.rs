@@ -319,6 +319,7 @@ impl Machine {
             clock: reading.lamport,
             vector: reading.vector,
             hybrid: reading.hybrid,
+            store: None,
             kind,
         })));
     }

@@ -132,6 +132,7 @@ fn header(config: &Config) -> Header {
         phase_us: Some(config.phase_us()),
         speed: config.speed,
         clock: config.clock,
+        incarnation: None,
         seed: config.seed,
         run: "orders".parse().unwrap(),
         started: WallTime(0),

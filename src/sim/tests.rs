@@ -79,6 +79,7 @@ impl Node for Talker {
                 clock: 0,
                 vector: None,
                 hybrid: None,
+                store: None,
                 kind: Kind::Internal,
             }))),
             _ => {}

@@ -94,6 +94,7 @@ mod tests {
         clock: 0,
         vector: None,
         hybrid: None,
+        store: None,
         kind: Kind::Other,
     };
 

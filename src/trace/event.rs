@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use smallvec::SmallVec;
 
-use super::wall_time::WallTime;
+use super::{
+    store::{DataNote, StoreChange},
+    wall_time::WallTime,
+};
 use crate::{
     clock::{ClockKind, HybridTime},
     units::{MachineId, Speed},
@@ -36,6 +39,8 @@ pub struct Header {
     pub speed: Speed,
     /// The logical clock in use.
     pub clock: ClockKind,
+    /// The life of the replica that began this log, if the system is a store; further lives say so in their remarks.
+    pub incarnation: Option<u32>,
     /// The seed of the run.
     pub seed: u64,
     /// The run's id.
@@ -65,6 +70,8 @@ pub struct Event {
     pub vector: Option<Vector>,
     /// The hybrid logical clock after the event, in hybrid runs.
     pub hybrid: Option<HybridTime>,
+    /// What it did to the data, if the system is a store. In a box: most events are none of a store.
+    pub store: Option<Box<StoreChange>>,
     /// What happened.
     pub kind: Kind,
 }
@@ -299,6 +306,8 @@ pub enum Record {
         /// Which life of the machine begins, from 2.
         incarnation: u32,
     },
+    /// What a replica holds at this moment.
+    Data(Box<DataNote>),
     /// The footer. In a box: it comes once, and events, which come by the million, stay small.
     Ended(Box<Footer>),
 }

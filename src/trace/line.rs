@@ -4,6 +4,7 @@ use super::{
     event::{Event, Header, Kind, Mishaps, Recipients, Record, Traffic},
     fields::{KeyValues, number, numbers, split_word},
     remark::write_remark,
+    store::{self, StoreChange},
     wall_time::{TimeText, WallTime},
 };
 use crate::{
@@ -16,8 +17,19 @@ use crate::{
 pub const FORMAT_LINE: &str = "# clocklab-log 1";
 
 /// The keys of a header that this version knows.
-const HEADER_KEYS: [&str; 11] = [
-    "machine", "machines", "rate", "draw", "traffic", "phase_us", "speed", "clock", "seed", "run", "started",
+const HEADER_KEYS: [&str; 12] = [
+    "machine",
+    "machines",
+    "rate",
+    "draw",
+    "traffic",
+    "phase_us",
+    "speed",
+    "clock",
+    "incarnation",
+    "seed",
+    "run",
+    "started",
 ];
 
 /// Appends lines to a buffer.
@@ -46,6 +58,7 @@ impl LineWriter {
         }
         output.extend_from_slice(b" clock=");
         output.extend_from_slice(header.clock.name().as_bytes());
+        optional(" incarnation=", header.incarnation.map(u64::from), output);
         pair(" seed=", header.seed, output);
         output.extend_from_slice(b" run=");
         output.extend_from_slice(header.run.as_str().as_bytes());
@@ -101,6 +114,9 @@ impl LineWriter {
             pair(" hybrid=", hybrid.physical_us, output);
             output.push(b'.');
             output.extend_from_slice(itoa::Buffer::new().format(hybrid.logical).as_bytes());
+        }
+        if let Some(change) = &event.store {
+            store::write_change(change, output);
         }
     }
 }
@@ -190,6 +206,7 @@ struct EventFields {
     unordered: Option<Recipients>,
     vector: Option<Box<[u64]>>,
     hybrid: Option<HybridTime>,
+    store: Option<Box<StoreChange>>,
 }
 
 impl EventFields {
@@ -209,7 +226,7 @@ impl EventFields {
             b"unordered" => put(&mut self.unordered, key, machines(value), value),
             b"vector" => put(&mut self.vector, key, numbers(value).collect(), value),
             b"hybrid" => put(&mut self.hybrid, key, hybrid(value), value),
-            _ => Ok(()),
+            _ => store::take(&mut self.store, key, value).unwrap_or(Ok(())),
         }
     }
 
@@ -246,6 +263,7 @@ impl EventFields {
                     clock,
                     vector: self.vector,
                     hybrid: self.hybrid,
+                    store: self.store,
                     kind: Kind::Other,
                 });
             }
@@ -255,6 +273,7 @@ impl EventFields {
             clock: need(self.clock, "clock")?,
             vector: self.vector,
             hybrid: self.hybrid,
+            store: self.store,
             kind,
         })
     }
@@ -274,6 +293,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
         phase_us: None,
         speed: Speed::NORMAL,
         clock: ClockKind::Lamport,
+        incarnation: None,
         seed: 0,
         run: "unknown".parse::<RunId>().map_err(|error| error.to_string())?,
         started: WallTime::default(),
@@ -301,6 +321,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, LineError> {
             "phase_us" => header.phase_us = Some(whole()?),
             "speed" => header.speed = String::from_utf8_lossy(value).parse()?,
             "clock" => header.clock = String::from_utf8_lossy(value).parse()?,
+            "incarnation" => header.incarnation = Some(small()?),
             "seed" => header.seed = whole()?,
             "run" => {
                 header.run = String::from_utf8_lossy(value)

@@ -9,6 +9,7 @@ mod fields;
 mod line;
 mod reader;
 mod remark;
+mod store;
 mod tail;
 mod verdict;
 mod wall_time;
@@ -18,6 +19,7 @@ pub use event::{
 };
 pub use line::{FORMAT_LINE, LineWriter};
 pub use reader::{Entry, Line, LogReader, ReadError};
+pub use store::{DataNote, StoreChange, Stretch};
 pub use tail::LogTail;
 pub use verdict::{Place, VIOLATIONS_KEPT_MAX, Violation, Violations};
 pub use wall_time::{TimeText, WallTime};

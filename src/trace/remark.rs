@@ -5,9 +5,10 @@ use super::{
     event::{FaultNote, Footer, Recipients, Record},
     fields::{KeyValues, number, numbers},
     line::{LineError, bad_value, list, machine_list, machines, need, no_time, optional, pair, put, shown},
+    store::DataNote,
     wall_time::{TimeText, WallTime},
 };
-use crate::{units::MachineId, wire::Reason};
+use crate::{clock::VersionVector, units::MachineId, wire::Reason};
 
 /// Appends a record that is no event, without its line feed.
 #[cold]
@@ -72,6 +73,11 @@ pub(super) fn write_remark(time: &mut TimeText, at: WallTime, record: &Record, o
             begin("# restarted=", output);
             pair(" incarnation=", u64::from(*incarnation), output);
         }
+        Record::Data(data) => {
+            begin("# data=", output);
+            output.extend_from_slice(format!(" known={}", data.known).as_bytes());
+            pair(" digest=", data.digest, output);
+        }
         Record::Ended(footer) => {
             begin("# ended=", output);
             write_footer(footer, output);
@@ -117,6 +123,8 @@ struct RemarkFields {
     rate: Option<u32>,
     next_us: Option<u64>,
     physical_us: Option<i64>,
+    known: Option<VersionVector>,
+    digest: Option<u64>,
     reason: Option<Reason>,
     queued: Option<u64>,
     waiting: Option<Vec<u64>>,
@@ -137,7 +145,7 @@ const FOOTER_NUMBERS: [&[u8]; 7] = [
 ];
 
 /// The remarks that this version knows.
-const KNOWN: [&[u8]; 11] = [
+const KNOWN: [&[u8]; 12] = [
     b"link-up",
     b"link-lost",
     b"stall",
@@ -148,6 +156,7 @@ const KNOWN: [&[u8]; 11] = [
     b"pace",
     b"jump",
     b"restarted",
+    b"data",
     b"ended",
 ];
 
@@ -200,6 +209,13 @@ impl RemarkFields {
                 let reason = std::str::from_utf8(value).ok().and_then(Reason::from_name);
                 put(&mut self.reason, key, reason, value)
             }
+            b"known" => put(
+                &mut self.known,
+                key,
+                text(value).and_then(|text| text.parse().ok()),
+                value,
+            ),
+            b"digest" => put(&mut self.digest, key, number(value), value),
             b"queued" => put(&mut self.queued, key, number(value), value),
             b"waiting" => put(&mut self.waiting, key, numbers(value).collect(), value),
             b"goodbye" => put(&mut self.goodbye, key, machines(value), value),
@@ -250,6 +266,10 @@ impl RemarkFields {
             b"restarted" => Record::Restarted {
                 incarnation: need(self.incarnation, "incarnation")?,
             },
+            b"data" => Record::Data(Box::new(DataNote {
+                known: need(self.known, "known")?,
+                digest: need(self.digest, "digest")?,
+            })),
             _ => Record::Ended(Box::new(self.footer(at)?)),
         })
     }

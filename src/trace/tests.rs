@@ -5,7 +5,7 @@ mod times;
 
 use super::*;
 use crate::{
-    clock::{ClockKind, HybridTime},
+    clock::{ClockKind, HybridTime, Origin, VersionVector},
     units::{MachineId, Speed},
     wire::{Reason, RunId},
 };
@@ -79,6 +79,7 @@ fn header() -> Header {
         traffic: Traffic::Assignment,
         phase_us: None,
         clock: ClockKind::Lamport,
+        incarnation: None,
         seed: 7,
         run: "20261120-231601".parse().unwrap(),
         started: WallTime(AT_US - 250_000),
@@ -475,6 +476,7 @@ fn a_send_to_many_keeps_its_recipients_in_order() {
         clock: 1,
         vector: None,
         hybrid: None,
+        store: None,
         kind: Kind::Send {
             to: machines(&ids),
             mishaps: Mishaps {

@@ -187,6 +187,7 @@ mod tests {
                 clock: 60,
                 vector: None,
                 hybrid: None,
+                store: None,
                 kind: Kind::Receive {
                     from: MachineId(1),
                     sent: 17,

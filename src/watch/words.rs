@@ -85,6 +85,7 @@ fn describe_remark(record: &Record) -> String {
             (ticks, us) => format!("clock jumps {ticks} ahead, physical clock by {us} us"),
         },
         Record::Restarted { incarnation } => format!("starts again: life {incarnation}"),
+        Record::Data(data) => format!("holds {} (digest {:016x})", data.known, data.digest),
         Record::Ended(footer) => match footer.reason {
             Some(reason) => format!("ended: {reason}, {} still waiting", footer.queued),
             None => "ended".to_owned(),
@@ -169,6 +170,7 @@ mod tests {
             clock: 60,
             vector: None,
             hybrid: None,
+            store: None,
             kind,
         }))
     }

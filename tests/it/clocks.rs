@@ -147,6 +147,7 @@ pub(crate) fn logs(plan: &Plan<'_>) -> Vec<String> {
             phase_us: Some(config.phase_us()),
             speed: Speed::NORMAL,
             clock: config.clock,
+            incarnation: None,
             seed: plan.seed,
             run: "generated".parse().unwrap(),
             started: epoch.carried(Time(0), *start),

@@ -55,6 +55,7 @@ impl Node for Obedient {
                         clock,
                         vector: None,
                         hybrid: None,
+                        store: None,
                         kind: Kind::Internal,
                     })));
                 }

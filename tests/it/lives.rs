@@ -757,6 +757,7 @@ fn no_message_leaves_before_its_event_is_in_the_log() {
         phase_us: Some(0),
         speed: config.speed,
         clock: config.clock,
+        incarnation: None,
         seed: config.seed,
         run: "ahead".parse().unwrap(),
         started: WallTime(0),

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use clocklab::{
-    clock::{ClockKind, HybridTime, Timestamp, VectorStamp},
+    clock::{ClockKind, HybridTime, Origin, Timestamp, VectorStamp, VersionVector},
     control::Command,
     mesh,
     model::{STAMP, Stamp},
     trace::{
-        Event, FORMAT_LINE, FaultNote, Footer, Header, Kind, Line, LineWriter, LogReader, Mishaps,
-        Recipients, Record, Traffic, WallTime,
+        DataNote, Event, FORMAT_LINE, FaultNote, Footer, Header, Kind, Line, LineWriter, LogReader, Mishaps,
+        Recipients, Record, StoreChange, Stretch, Traffic, WallTime,
     },
     units::{MachineId, Speed},
     wire::{
@@ -383,6 +383,7 @@ mod log {
                 physical_us: 1,
                 logical: 0,
             }),
+            store: None,
             kind,
         })
     }
@@ -439,7 +440,11 @@ mod log {
                 physical_us: -1,
             }),
             Some(Record::Jumped { .. }) => Some(Record::Restarted { incarnation: 2 }),
-            Some(Record::Restarted { .. }) => Some(Record::Ended(Box::new(footer()))),
+            Some(Record::Restarted { .. }) => Some(Record::Data(Box::new(DataNote {
+                known: VersionVector::new(),
+                digest: 1,
+            }))),
+            Some(Record::Data(_)) => Some(Record::Ended(Box::new(footer()))),
             Some(Record::Ended(_) | Record::Event(_)) => None,
         }
     }
@@ -486,6 +491,32 @@ mod log {
         });
         let optional: BTreeSet<String> = optional.into_iter().flatten().collect();
         assert_same(quoted_behind("Optional keys: "), optional);
+    }
+
+    #[test]
+    fn keys_of_a_store_are_those_of_the_writer() {
+        let origin = Origin {
+            machine: MachineId(1),
+            incarnation: 1,
+        };
+        let stretch = Stretch {
+            origin,
+            first: 1,
+            last: 2,
+        };
+        let mut record = event(Kind::Internal, false);
+        if let Record::Event(event) = &mut record {
+            event.store = Some(Box::new(StoreChange {
+                wrote: Some(stretch),
+                needs: vec![(1, [(origin, 1)].into_iter().collect())],
+                applied: vec![stretch],
+                adopted: Some(VersionVector::new()),
+            }));
+        }
+        let required = written(&event(Kind::Internal, false)).1;
+        let keys: Vec<String> = written(&record).1.difference(&required).cloned().collect();
+        let rows = table(&["key", "value", "meaning"]);
+        assert_same(rows.iter().map(|row| row[0].clone()), keys);
     }
 
     #[test]
@@ -554,6 +585,7 @@ mod log {
                 traffic: Traffic::Assignment,
                 phase_us: None,
                 clock: ClockKind::Lamport,
+                incarnation: None,
                 seed: 7,
                 run: "20261120-231601".parse().unwrap(),
                 started: WallTime(AT.0 - 250_000),

@@ -13,10 +13,10 @@ const LAYERS: &[&[&str]] = &[
     &["units", "dice", "latency", "wire"],
     &["clock", "trace"],
     &["node", "faults"],
-    &["control"],
-    &["model"],
-    &["mesh", "sim"],
-    &["lab", "inspect"],
+    &["control", "service"],
+    &["model", "kv"],
+    &["mesh", "sim", "disk"],
+    &["gateway", "lab", "inspect"],
     &["watch"],
     &["cli"],
 ];
@@ -25,6 +25,11 @@ const LAYERS: &[&[&str]] = &[
 const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("mesh", "model", "drivers know no system"),
     ("sim", "model", "drivers know no system"),
+    ("mesh", "kv", "drivers know no system"),
+    ("sim", "kv", "drivers know no system"),
+    ("disk", "kv", "drivers know no system"),
+    ("kv", "model", "systems do not know each other"),
+    ("model", "kv", "systems do not know each other"),
     ("sim", "mesh", "drivers do not know each other"),
     ("inspect", "mesh", "inspect reads logs only"),
     ("inspect", "lab", "inspect reads logs only"),
@@ -45,7 +50,7 @@ const WORLD: &[&str] = &[
 ];
 
 /// The modules that are drivers: sockets, threads, files, environment and clocks are their business.
-const DRIVERS: &[&str] = &["mesh", "lab", "watch", "cli", "main"];
+const DRIVERS: &[&str] = &["mesh", "disk", "gateway", "lab", "watch", "cli", "main"];
 
 /// The exceptions: a module and the one thing of the world that it needs.
 const WORLD_EXCEPTIONS: &[(&str, &str)] = &[

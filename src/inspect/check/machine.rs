@@ -129,7 +129,11 @@ impl MachineCheck {
                 self.clock = self.clock.saturating_add(*ticks);
                 self.hybrid.jump(*physical_us);
             }
-            Record::Stall { .. } | Record::Paused | Record::Stepped { .. } | Record::Pace { .. } => {}
+            Record::Stall { .. }
+            | Record::Paused
+            | Record::Stepped { .. }
+            | Record::Pace { .. }
+            | Record::Data(_) => {}
             Record::Ended(footer) => self.end(line, footer, shared),
         }
         (self.last_at, self.last_line) = (at, line);

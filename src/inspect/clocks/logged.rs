@@ -104,6 +104,7 @@ impl Logged {
                     }
                 }
                 Record::LinkUp { .. }
+                | Record::Data(_)
                 | Record::LinkLost { .. }
                 | Record::Stall { .. }
                 | Record::Fault(_)

@@ -124,7 +124,8 @@ impl Reading {
             | Record::Paused
             | Record::Stepped { .. }
             | Record::Pace { .. }
-            | Record::Jumped { .. } => {}
+            | Record::Jumped { .. }
+            | Record::Data(_) => {}
         }
     }
 

@@ -187,6 +187,7 @@ impl RunSeries {
             | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Stepped { .. }
+            | Record::Data(_)
             | Record::Jumped { .. } => {}
         }
     }

@@ -227,6 +227,7 @@ fn header() -> Header {
         speed: crate::units::Speed::NORMAL,
         traffic: crate::trace::Traffic::Assignment,
         clock: crate::clock::ClockKind::Lamport,
+        incarnation: None,
         seed: 1,
         run: "unknown".parse().unwrap(),
         started: WallTime(0),

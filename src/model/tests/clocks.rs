@@ -162,6 +162,7 @@ fn a_machine_started_again_goes_on_from_its_last_event() {
             physical_us: 2_000_000_000,
             logical: 4,
         }),
+        store: None,
         kind: Kind::Internal,
     };
     for (clock, vector, hybrid) in [

@@ -44,18 +44,63 @@ fn any_mishaps() -> impl Strategy<Value = Mishaps> {
     })
 }
 
+fn any_known() -> impl Strategy<Value = VersionVector> {
+    vec(((any::<u16>(), any::<u32>()), 1..=u64::MAX), 1..5).prop_map(|entries| {
+        let origin = |(machine, incarnation)| Origin {
+            machine: MachineId(machine),
+            incarnation,
+        };
+        entries
+            .into_iter()
+            .map(|(of, number)| (origin(of), number))
+            .collect()
+    })
+}
+
+fn any_stretch() -> impl Strategy<Value = Stretch> {
+    (any::<(u16, u32)>(), 1..=u64::MAX, any::<u64>()).prop_map(|((machine, incarnation), first, more)| {
+        Stretch {
+            origin: Origin {
+                machine: MachineId(machine),
+                incarnation,
+            },
+            first,
+            last: first.saturating_add(more),
+        }
+    })
+}
+
+/// At least one of its keys is there: without any the line says nothing of a change.
+fn any_change() -> impl Strategy<Value = StoreChange> {
+    let needs = proptest::collection::btree_map(any::<u64>(), any_known(), 0..4);
+    let parts = (
+        any_stretch(),
+        needs,
+        vec(any_stretch(), 0..4),
+        option::of(any_known()),
+    );
+    parts.prop_map(|(wrote, needs, applied, adopted)| StoreChange {
+        wrote: Some(wrote),
+        needs: needs.into_iter().collect(),
+        applied,
+        adopted,
+    })
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     (
         any::<(u64, u64)>(),
         option::of(vec(any::<u64>(), 0..5)),
         option::of(any::<(u64, u32)>()),
+        option::of(any_change().prop_map(Box::new)),
         any_kind(),
     )
-        .prop_map(|((tick, clock), vector, hybrid, kind)| Event {
+        .prop_map(|((tick, clock), vector, hybrid, store, kind)| Event {
             tick,
             clock,
             vector: vector.map(Vec::into_boxed_slice),
             hybrid: hybrid.map(|(physical_us, logical)| HybridTime { physical_us, logical }),
+            store,
             kind,
         })
 }
@@ -114,6 +159,7 @@ fn any_record() -> impl Strategy<Value = (WallTime, Record)> {
         1 => any::<(u32, u64)>().prop_map(|(rate, next_us)| Record::Pace { rate, next_us }),
         1 => any::<(u64, i64)>().prop_map(|(ticks, physical_us)| Record::Jumped { ticks, physical_us }),
         1 => any::<u32>().prop_map(|incarnation| Record::Restarted { incarnation }),
+        1 => (any_known(), any::<u64>()).prop_map(|(known, digest)| Record::Data(Box::new(DataNote { known, digest }))),
         1 => any::<u16>().prop_map(|peer| Record::LinkLost { peer: MachineId(peer) }),
         1 => any::<(u64, u64)>().prop_map(|(late_us, skipped)| Record::Stall { late_us, skipped }),
         1 => any_footer().prop_map(|footer| Record::Ended(Box::new(footer))),
@@ -131,20 +177,24 @@ fn any_header() -> impl Strategy<Value = Header> {
         (1_u32..=1_000_000).prop_map(|permille| format!("{}", f64::from(permille) / 1000.0)),
         "[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
         any_time(),
+        any::<Option<u32>>(),
     )
         .prop_map(
-            |((machine, more), (rate, draw, phase_us, seed, ring), speed, run, started)| Header {
-                machine: MachineId(machine),
-                machines: (machine + 1).saturating_add(more),
-                rate,
-                draw,
-                traffic: if ring { Traffic::Ring } else { Traffic::Assignment },
-                phase_us,
-                speed: speed.parse().unwrap(),
-                clock: ClockKind::Lamport,
-                seed,
-                run: run.parse::<RunId>().unwrap(),
-                started,
+            |((machine, more), (rate, draw, phase_us, seed, ring), speed, run, started, incarnation)| {
+                Header {
+                    machine: MachineId(machine),
+                    machines: (machine + 1).saturating_add(more),
+                    rate,
+                    draw,
+                    traffic: if ring { Traffic::Ring } else { Traffic::Assignment },
+                    phase_us,
+                    speed: speed.parse().unwrap(),
+                    clock: ClockKind::Lamport,
+                    incarnation,
+                    seed,
+                    run: run.parse::<RunId>().unwrap(),
+                    started,
+                }
             },
         )
 }

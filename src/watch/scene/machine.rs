@@ -80,7 +80,8 @@ impl Machine {
             | Record::Fault(_)
             | Record::Mended { .. }
             | Record::Paused
-            | Record::Stepped { .. } => {}
+            | Record::Stepped { .. }
+            | Record::Data(_) => {}
         }
         self.standing.take(at, &record);
         if self.history.len() >= history_max {

@@ -96,6 +96,7 @@ impl Scene {
             | Record::Stepped { .. }
             | Record::Pace { .. }
             | Record::Jumped { .. }
+            | Record::Data(_)
             | Record::Ended(_) => {}
         }
         let machines = usize::from(self.machines_expected()).max(1);

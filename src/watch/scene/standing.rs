@@ -113,7 +113,11 @@ impl Standing {
                 self.ended = Some(footer.clone());
                 self.faults.clear();
             }
-            Record::Event(_) | Record::Stall { .. } | Record::Stepped { .. } | Record::Jumped { .. } => {}
+            Record::Event(_)
+            | Record::Stall { .. }
+            | Record::Stepped { .. }
+            | Record::Jumped { .. }
+            | Record::Data(_) => {}
         }
     }
 }

@@ -84,6 +84,7 @@ fn generate(ticks: &[(u16, u8)]) -> Generated {
             clock: run.clocks[me],
             vector: None,
             hybrid: None,
+            store: None,
             kind,
         };
         let at = WallTime(START.0 + number * 1000);
@@ -274,6 +275,7 @@ fn memory_is_bounded() {
             clock: tick,
             vector: Some(vec![tick; 100].into()),
             hybrid: None,
+            store: None,
             kind: Kind::Internal,
         };
         let what = What::Record {

@@ -104,6 +104,7 @@ fn remark_glyph(record: &Record) -> &'static str {
         Record::Pace { .. } => "r",
         Record::Jumped { .. } => "J",
         Record::Restarted { .. } => "R",
+        Record::Data(_) => "D",
         Record::Ended(_) => "E",
     }
 }

@@ -111,7 +111,8 @@ impl Sight {
                     | Record::Paused
                     | Record::Stepped { .. }
                     | Record::Pace { .. }
-                    | Record::Jumped { .. } => {}
+                    | Record::Jumped { .. }
+                    | Record::Data(_) => {}
                 }
             }
         }

@@ -56,6 +56,10 @@ impl Remark {
             Record::Restarted { incarnation } => {
                 ("restarted", format!("started again: life {incarnation} begins"))
             }
+            Record::Data(data) => (
+                "data",
+                format!("holds {} (digest {:016x})", data.known, data.digest),
+            ),
             Record::Ended(footer) => {
                 let reason = footer.reason.map_or("unknown", |reason| reason.name());
                 let ticks = footer.ticks;

@@ -115,7 +115,8 @@ impl State {
             | Record::Stall { .. }
             | Record::Paused
             | Record::Stepped { .. }
-            | Record::Jumped { .. } => {}
+            | Record::Jumped { .. }
+            | Record::Data(_) => {}
         }
         self.paused = standing.paused;
         self.incarnation = standing.incarnation;

@@ -92,6 +92,7 @@ fn begin(plan: &Plan<'_>, me: MachineId) -> Text {
         traffic: config.traffic,
         phase_us: Some(config.phase_us()),
         clock: ClockKind::Lamport,
+        incarnation: None,
         seed: plan.seed,
         run: "generated".parse().unwrap(),
         started: WallTime(STARTED.0 + skew),
