@@ -33,19 +33,25 @@
 //!
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
+mod bytes;
 mod config;
+mod digest;
+mod entry;
 mod operation;
 mod request;
+mod store;
 
 pub use config::{Config, ConfigError};
 pub use operation::{
-    Applied, BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Format, KEY_BYTES_MAX, Key, Operation,
-    Stamp, VALUE_BYTES_MAX, Value, Write,
+    Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
+    KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, Stamp, VALUE_BYTES_MAX, Value, WRITE_BYTES_MAX, Write,
 };
 pub use request::{
     Action, Answer, Content, Copies, Deny, Done, Item, Lag, Member, MemberChange, Missing, Reply, Request,
     Standing, Status, Token, Watched, Why,
 };
+
+pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
 
 /// The store's number in the hello (protocol.md, section 1).
 pub const SYSTEM: u8 = 2;
