@@ -33,6 +33,7 @@
 //!
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
+mod batch;
 mod bytes;
 mod config;
 mod digest;
@@ -41,10 +42,12 @@ mod operation;
 mod request;
 mod store;
 
+pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
-    KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, Stamp, VALUE_BYTES_MAX, Value, WRITE_BYTES_MAX, Write,
+    KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX, Value, WRITE_BYTES_MAX,
+    Write,
 };
 pub use request::{
     Action, Answer, Content, Copies, Deny, Done, Item, Lag, Member, MemberChange, Missing, Reply, Request,
