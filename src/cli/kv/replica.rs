@@ -1,0 +1,178 @@
+//! `clocklab kv replica`: one replica of a store.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the watch over the launcher waits in real time"
+)]
+
+use std::{env, net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+use super::{common::StoreOptions, view};
+use crate::{
+    cli::Usage,
+    kv::{self, derived_id},
+    service::{Address, Peer},
+    units::MachineId,
+    wire::RunId,
+};
+
+pub(in crate::cli) const EXAMPLES: &str = "\
+Examples, in three terminals, in any order:
+  clocklab kv replica --listen 127.0.0.1:8090 --view 127.0.0.1:8090,127.0.0.1:8091,127.0.0.1:8092
+  clocklab kv replica --listen 127.0.0.1:8091 --view 127.0.0.1:8090,127.0.0.1:8091,127.0.0.1:8092
+  clocklab kv replica --listen 127.0.0.1:8092 --view 127.0.0.1:8090,127.0.0.1:8091,127.0.0.1:8092
+
+A replica that joins later names those that are there and itself. In a container it listens on every address and \
+advertises its own: --listen 0.0.0.0:8090 --advertise 10.10.0.2:8090.
+
+The environment of the course's assignments is understood, and options win over it: SOCKET_ADDRESS (advertised address; it \
+listens on every address of the port) and VIEW; or NODE_IDENTIFIER alone (it listens on port 8081 and waits for PUT /view).
+
+Exit codes: 0 it ended in order, 2 usage, 3 it failed.";
+
+/// Where a replica with nothing but NODE_IDENTIFIER listens.
+const IDENTIFIED_LISTEN: &str = "0.0.0.0:8081";
+
+/// Where a replica that is told nothing listens.
+const LISTEN: &str = "127.0.0.1:8090";
+
+/// The name of the cluster that replicas are in unless told otherwise.
+const CLUSTER: &str = "store";
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ReplicaArguments {
+    /// Its id: 0 to 64999, unique among all that ever were members [default: as the view has it, else made from the address]
+    #[arg(long)]
+    id: Option<u16>,
+    /// Where it listens, for replicas and clients alike [default: the advertised address if that is of this computer alone, else
+    /// every address of its port]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Where others reach it [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<Address>,
+    /// The members of the beginning, separated by commas: [ID=]HOST:PORT, this one among them
+    #[arg(long, value_name = "MEMBERS")]
+    view: Option<String>,
+    /// Folder of its data [default: kv-data/replica-<id>]
+    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
+    data: Option<PathBuf>,
+    /// Keep the data in memory alone
+    #[arg(long)]
+    memory: bool,
+    /// Folder of run folders: write an event log
+    #[arg(long, value_name = "DIR")]
+    logs: Option<PathBuf>,
+    /// The run's name, and its folder's [default: made from the time]
+    #[arg(long, requires = "logs")]
+    run: Option<RunId>,
+    /// The cluster's name: replicas of another are refused
+    #[arg(long, value_name = "NAME", default_value = CLUSTER)]
+    cluster: RunId,
+    /// Let everybody who reaches the port read, write and join. Without it, a replica that other computers can reach needs a
+    /// secret
+    #[arg(long)]
+    insecure: bool,
+    /// Standard input is a launcher's pipe
+    #[arg(long, hide = true)]
+    launched: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+/// Who a replica is, where, and with whom.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    listen: SocketAddr,
+    id: MachineId,
+    address: Address,
+    members: Option<Vec<Peer>>,
+}
+
+/// What the environment of the course's assignments says.
+#[derive(Debug, Default)]
+struct Environment {
+    socket_address: Option<String>,
+    view: Option<String>,
+    node_identifier: Option<String>,
+}
+
+impl Environment {
+    fn read() -> Self {
+        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        Self {
+            socket_address: variable("SOCKET_ADDRESS"),
+            view: variable("VIEW"),
+            node_identifier: variable("NODE_IDENTIFIER"),
+        }
+    }
+}
+
+impl ReplicaArguments {
+    /// Joins options and environment; options win.
+    fn place(&self, environment: &Environment) -> anyhow::Result<Place> {
+        let usage = |name: &str, what: String| Usage(format!("{name}: {what}"));
+        let advertised = match (&self.advertise, &environment.socket_address) {
+            (Some(address), _) => Some(address.clone()),
+            (None, Some(text)) => {
+                let address = text.parse::<Address>();
+                Some(address.map_err(|error| usage("SOCKET_ADDRESS", error.to_string()))?)
+            }
+            (None, None) => None,
+        };
+        let members = match (&self.view, &environment.view) {
+            (Some(text), _) => Some(view::parse(text).map_err(|what| usage("--view", what))?),
+            (None, Some(text)) => Some(view::parse(text).map_err(|what| usage("VIEW", what))?),
+            (None, None) => None,
+        };
+        let identified = match &environment.node_identifier {
+            Some(text) => Some(MachineId(text.trim().parse().map_err(|_| {
+                usage("NODE_IDENTIFIER", format!("`{text}` is no id: write a number from 0 to 64999"))
+            })?)),
+            None => None,
+        };
+        let listen = match (&self.listen, &advertised) {
+            (Some(text), _) => view::listen_address(text)?,
+            (None, Some(address)) if view::is_loopback(address) => view::listen_address(address.as_str())?,
+            (None, Some(address)) => SocketAddr::from(([0, 0, 0, 0], address.port())),
+            (None, None) if identified.is_some() => view::listen_address(IDENTIFIED_LISTEN)?,
+            (None, None) => view::listen_address(LISTEN)?,
+        };
+        let address = match advertised {
+            Some(address) => address,
+            None => listen
+                .to_string()
+                .parse()
+                .map_err(|error: crate::service::AddressError| usage("--listen", error.to_string()))?,
+        };
+        let of_view = members.iter().flatten().find(|member| member.address == address);
+        let id = self
+            .id
+            .map(MachineId)
+            .or(identified)
+            .or(of_view.map(|member| member.id))
+            .unwrap_or_else(|| derived_id(&address));
+        if id.0 > kv::ID_MAX {
+            return Err(usage("--id", format!("{id} is above {}", kv::ID_MAX)).into());
+        }
+        // Nobody but itself, as long as nothing else is said; but one with NODE_IDENTIFIER waits for its view.
+        let members = match members {
+            None if identified.is_some() => None,
+            members => {
+                let mut members = members.unwrap_or_default();
+                if !members.iter().any(|member| member.id == id) {
+                    let address = address.clone();
+                    members.push(Peer { id, address });
+                }
+                Some(members)
+            }
+        };
+        Ok(Place {
+            listen,
+            id,
+            address,
+            members,
+        })
+    }
+}
