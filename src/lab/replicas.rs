@@ -203,7 +203,11 @@ impl Replicas {
     /// What the system says of a child process.
     pub fn poll(&mut self) -> io::Result<Vec<MachineEnd>> {
         let mut fresh = Vec::new();
-        for process in self.processes.iter_mut().filter(|process| process.ended().is_none()) {
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|process| process.ended().is_none())
+        {
             if let Some(status) = process.look()? {
                 process.note_end(failure(status));
                 fresh.extend(process.ended().cloned());
@@ -271,7 +275,11 @@ impl Replicas {
     /// What the system says of a child process.
     pub fn stop(&mut self, reason: Reason) -> io::Result<Vec<MachineEnd>> {
         let mut ends = Vec::new();
-        for process in self.processes.iter_mut().filter(|process| process.ended().is_none()) {
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|process| process.ended().is_none())
+        {
             process.wake();
             process.ask_to_stop(reason);
         }
@@ -280,7 +288,11 @@ impl Replicas {
             ends.extend(self.poll()?);
             thread::sleep(LOOK_EVERY);
         }
-        for process in self.processes.iter_mut().filter(|process| process.ended().is_none()) {
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|process| process.ended().is_none())
+        {
             process.kill()?;
             process.note_end(Some("did not stop in time and was killed".to_owned()));
             ends.extend(process.ended().cloned());
@@ -301,7 +313,10 @@ fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(ANSWER))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = [0; 512];
     let bytes = stream.read(&mut answer)?;
     let head = answer.get(..bytes).unwrap_or_default();

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{common::StoreOptions, view};
 use crate::{
-    cli::Usage,
+    cli::{Exit, Usage},
     kv::{self, derived_id},
     service::{Address, Peer},
     units::MachineId,
@@ -109,6 +109,21 @@ impl Environment {
     }
 }
 
+/// Runs the replica to its end.
+pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> {
+    let place = arguments.place(&Environment::read())?;
+    let secret = arguments.store.secret()?;
+    if !place.listen.ip().is_loopback() && secret.is_none() && !arguments.insecure {
+        let text = format!(
+            "at {} other computers can reach this replica, and without a secret whoever does may read, write and join: make one \
+             with `clocklab secret` and give it to every replica with --secret-file, or say --insecure",
+            place.listen
+        );
+        return Err(Usage(text).into());
+    }
+    anyhow::bail!("x")
+}
+
 impl ReplicaArguments {
     /// Joins options and environment; options win.
     fn place(&self, environment: &Environment) -> anyhow::Result<Place> {
@@ -128,7 +143,10 @@ impl ReplicaArguments {
         };
         let identified = match &environment.node_identifier {
             Some(text) => Some(MachineId(text.trim().parse().map_err(|_| {
-                usage("NODE_IDENTIFIER", format!("`{text}` is no id: write a number from 0 to 64999"))
+                usage(
+                    "NODE_IDENTIFIER",
+                    format!("`{text}` is no id: write a number from 0 to 64999"),
+                )
             })?)),
             None => None,
         };
@@ -153,8 +171,8 @@ impl ReplicaArguments {
             .or(identified)
             .or(of_view.map(|member| member.id))
             .unwrap_or_else(|| derived_id(&address));
-        if id.0 > kv::ID_MAX {
-            return Err(usage("--id", format!("{id} is above {}", kv::ID_MAX)).into());
+        if id.0 >= kv::IDS {
+            return Err(usage("--id", format!("{id} is no id: write a number below {}", kv::IDS)).into());
         }
         // Nobody but itself, as long as nothing else is said; but one with NODE_IDENTIFIER waits for its view.
         let members = match members {
@@ -174,5 +192,103 @@ impl ReplicaArguments {
             address,
             members,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: ReplicaArguments,
+    }
+
+    fn arguments(words: &str) -> ReplicaArguments {
+        let words = std::iter::once("replica").chain(words.split_whitespace());
+        Line::try_parse_from(words)
+            .map(|line| line.arguments)
+            .expect("usage")
+    }
+
+    fn environment(socket_address: &str, view: &str, node_identifier: &str) -> Environment {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Environment {
+            socket_address: given(socket_address),
+            view: given(view),
+            node_identifier: given(node_identifier),
+        }
+    }
+
+    fn place(words: &str, environment: &Environment) -> Result<Place, String> {
+        let place = arguments(words).place(environment);
+        place.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_assignment_of_2024_is_understood() {
+        let view = "10.10.0.2:8090,10.10.0.3:8090";
+        let place = place("", &environment("10.10.0.3:8090", view, "")).expect("place");
+        assert_eq!(place.listen.to_string(), "0.0.0.0:8090");
+        assert_eq!(place.address.as_str(), "10.10.0.3:8090");
+        let members = place.members.expect("members");
+        assert_eq!(members.len(), 2);
+        assert!(
+            members
+                .iter()
+                .any(|member| member.id == place.id && member.address == place.address)
+        );
+    }
+
+    #[test]
+    fn the_assignment_of_2025_is_understood() {
+        let place = place("", &environment("", "", "7")).expect("place");
+        assert_eq!(
+            (place.listen.to_string().as_str(), place.id),
+            ("0.0.0.0:8081", MachineId(7))
+        );
+        assert_eq!(place.members, None);
+    }
+
+    #[test]
+    fn options_win_over_the_environment() {
+        let environment = environment("10.10.0.3:8090", "10.10.0.3:8090", "7");
+        let words = "--id 1 --listen 127.0.0.1:9000 --advertise localhost:9001 --view 0=a:1,1=localhost:9001";
+        let place = place(words, &environment).expect("place");
+        assert_eq!(place.listen.to_string(), "127.0.0.1:9000");
+        assert_eq!(
+            (place.id, place.address.as_str()),
+            (MachineId(1), "localhost:9001")
+        );
+        assert_eq!(place.members.map(|members| members.len()), Some(2));
+    }
+
+    #[test]
+    fn who_is_told_nothing_is_alone_on_this_computer() {
+        let place = place("", &Environment::default()).expect("place");
+        assert_eq!(place.listen.to_string(), "127.0.0.1:8090");
+        assert_eq!(place.members.map(|members| members.len()), Some(1));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let none = Environment::default();
+        for (words, expected) in [
+            ("--id 65000", "--id: 65000"),
+            ("--view 127.0.0.1", "--view: `127.0.0.1` is no address"),
+            ("--view x=127.0.0.1:1", "`x` is no id"),
+            ("--view ,", "--view: a view names at least one member"),
+            ("--listen nowhere", "--listen nowhere"),
+        ] {
+            let error = place(words, &none).expect_err(words);
+            assert!(error.contains(expected), "{words}: {error}");
+        }
+        let error = place("", &environment("here", "", "")).expect_err("SOCKET_ADDRESS");
+        assert!(error.contains("SOCKET_ADDRESS: `here`"), "{error}");
+        let error = place("", &environment("", "", "me")).expect_err("NODE_IDENTIFIER");
+        assert!(error.contains("NODE_IDENTIFIER: `me`"), "{error}");
     }
 }

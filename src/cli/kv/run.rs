@@ -27,9 +27,7 @@ use crate::{
         print,
         run::describe_failures,
     },
-    lab::{
-        FleetError, REPLICA_PORT_DEFAULT, ReplicaSettings, Replicas, point_latest_to, try_logs,
-    },
+    lab::{FleetError, REPLICA_PORT_DEFAULT, ReplicaSettings, Replicas, point_latest_to, try_logs},
     wire::{Reason, RunId},
 };
 
@@ -63,7 +61,12 @@ pub(in crate::cli) struct RunArguments {
     #[arg(long, default_value_t = REPLICA_PORT_DEFAULT)]
     base_port: u16,
     /// Folder of the data: replica i's are in replica-<i>
-    #[arg(long, value_name = "DIR", default_value = "kv-data", conflicts_with = "memory")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "kv-data",
+        conflicts_with = "memory"
+    )]
     data: PathBuf,
     /// Keep the data in memory alone
     #[arg(long)]
@@ -109,7 +112,10 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     print(&introduction(&settings, &late))?;
     let until = arguments.duration.map(|duration| Instant::now() + duration);
     let mut has_failed = false;
-    while replicas.any_runs() && !asked.load(Ordering::SeqCst) && until.is_none_or(|until| Instant::now() < until) {
+    while replicas.any_runs()
+        && !asked.load(Ordering::SeqCst)
+        && until.is_none_or(|until| Instant::now() < until)
+    {
         let ends = replicas.poll()?;
         has_failed |= ends.iter().any(|end| end.failure.is_some());
         print(&describe_failures(&ends))?;
@@ -125,7 +131,9 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     print(&describe_failures(&ends))?;
     if let Some(folder) = settings.run_folder() {
         let place = folder.display();
-        print(&format!("\nrun folder: {place}\nlook at it: clocklab check {place}, clocklab draw {place}\n"))?;
+        print(&format!(
+            "\nrun folder: {place}\nlook at it: clocklab check {place}, clocklab draw {place}\n"
+        ))?;
     }
     Ok(if has_failed { Exit::Failed } else { Exit::Valid })
 }
@@ -172,7 +180,11 @@ fn introduction(settings: &ReplicaSettings, late: &[crate::units::MachineId]) ->
     // Writing to a text cannot fail.
     let _ = writeln!(text, "{} replicas, {data}, {logs}", settings.replicas);
     for id in settings.ids() {
-        let state = if late.contains(&id) { "   not ready yet" } else { "" };
+        let state = if late.contains(&id) {
+            "   not ready yet"
+        } else {
+            ""
+        };
         let _ = writeln!(text, "  replica {id}  http://{}/{state}", settings.address(id));
     }
     let (first, last) = (

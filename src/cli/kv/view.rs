@@ -28,11 +28,9 @@ fn member(entry: &str) -> Result<Peer, String> {
     let address: Address = address.parse().map_err(|error| format!("{error}"))?;
     let id = match id {
         None => derived_id(&address),
-        Some(id) => MachineId(
-            id.trim()
-                .parse()
-                .map_err(|_| format!("`{entry}`: `{id}` is no id: write a number from 0 to 64999, such as 0={address}"))?,
-        ),
+        Some(id) => MachineId(id.trim().parse().map_err(|_| {
+            format!("`{entry}`: `{id}` is no id: write a number from 0 to 64999, such as 0={address}")
+        })?),
     };
     Ok(Peer { id, address })
 }
@@ -50,9 +48,11 @@ pub(super) fn is_loopback(address: &Address) -> bool {
 
 /// The socket to listen on.
 pub(super) fn listen_address(text: &str) -> Result<std::net::SocketAddr, Usage> {
-    let found = text
-        .to_socket_addrs()
-        .map_err(|error| Usage(format!("--listen {text}: {error}; write HOST:PORT, such as 0.0.0.0:8090")))?;
+    let found = text.to_socket_addrs().map_err(|error| {
+        Usage(format!(
+            "--listen {text}: {error}; write HOST:PORT, such as 0.0.0.0:8090"
+        ))
+    })?;
     let mut found: Vec<_> = found.collect();
     found.sort_by_key(|address| !address.is_ipv4());
     found
