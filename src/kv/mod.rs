@@ -34,11 +34,13 @@
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
 mod config;
+mod derived;
 mod operation;
 mod request;
 mod token;
 
 pub use config::{Config, ConfigError};
+pub use derived::{IDS, derived_id};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Format, KEY_BYTES_MAX, Key, Operation,
     Stamp, VALUE_BYTES_MAX, Value, Write,
