@@ -34,6 +34,7 @@
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
 mod config;
+pub mod history;
 mod operation;
 mod request;
 
