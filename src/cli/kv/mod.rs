@@ -1,10 +1,10 @@
 //! `clocklab kv`: the causal store. One file a subcommand.
 
+mod check;
 mod common;
 mod replica;
 mod run;
 mod view;
-mod check;
 
 use clap::Subcommand;
 
