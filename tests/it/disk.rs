@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
@@ -38,10 +38,8 @@ fn owner() -> Owner {
 
 /// Group n: a count, and two rows that have to agree.
 fn group(number: u64) -> Vec<Row> {
-    let value: Box<[u8]> = number
-        .to_be_bytes()
-        .repeat(1 + number as usize * 37 % 2000)
-        .into();
+    let repeats = usize::try_from(number * 37 % 2000).unwrap();
+    let value: Box<[u8]> = number.to_be_bytes().repeat(1 + repeats).into();
     let row = |table: u8, key: &str| Row {
         table,
         key: format!("{key}{:02}", number % SLOTS).into_bytes().into(),
@@ -137,6 +135,12 @@ fn spoken(line: &str, what: &str) -> Option<String> {
     line.split_once(what).map(|(_, rest)| rest.trim().to_owned())
 }
 
+fn say(line: &str) {
+    // Past the test harness, which would keep it.
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}").and_then(|()| output.flush()).unwrap();
+}
+
 /// The child's side. Without a task it is the test of its own sentence.
 #[test]
 fn a_child_does_its_task() {
@@ -150,8 +154,8 @@ fn a_child_does_its_task() {
     let folder = PathBuf::from(env::var(FOLDER).unwrap());
     match task.as_str() {
         "open" => match DataFolder::open(&folder, &owner()) {
-            Ok(_) => println!("opened"),
-            Err(error) => println!("error {error}"),
+            Ok(_) => say("opened"),
+            Err(error) => say(&format!("error {error}")),
         },
         "full" => append_until_full(&folder),
         sync => append_for_ever(&folder, sync.parse().unwrap()),
@@ -164,13 +168,13 @@ fn append_for_ever(folder: &Path, sync: Sync) {
     let before = groups_in(&folder);
     let mut number = before;
     let (mut disk, knocks) = start(folder, sync);
-    println!("through {number}");
+    say(&format!("through {number}"));
     loop {
         let kept = disk.progress().through.max(before);
         if number - kept < 20 {
             number += 1;
             disk.append(number, group(number));
-            println!("through {kept}");
+            say(&format!("through {kept}"));
         } else {
             let _ = knocks.recv_timeout(Duration::from_millis(50));
         }
@@ -199,8 +203,8 @@ fn append_until_full(folder: &Path) {
     disk.append(3001, group(3001));
     disk.close();
     assert_eq!(disk.progress(), at_failure);
-    println!("through {}", at_failure.through);
-    println!("failed {}", at_failure.failed.unwrap());
+    say(&format!("through {}", at_failure.through));
+    say(&format!("failed {}", at_failure.failed.unwrap()));
 }
 
 /// Kills a child again and again; what it said was kept is there, and groups are whole.
@@ -215,7 +219,7 @@ fn survives_kills(sync: Sync, rounds: u64, loses: bool) {
         // The first words, and then a while that differs from round to round.
         let mut said = 0;
         let mut heard = 0;
-        let patience = 1 + round * round * 13 % 400;
+        let patience = 1 + round * round * 13 % 120;
         while heard < patience {
             let line = output
                 .recv_timeout(Duration::from_secs(30))
@@ -246,7 +250,7 @@ fn survives_kills(sync: Sync, rounds: u64, loses: bool) {
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_at_any_moment() {
-    survives_kills(Sync::Always, 25, false);
+    survives_kills(Sync::Always, 20, false);
 }
 
 #[test]
@@ -295,7 +299,7 @@ fn a_torn_journal_is_read_up_to_its_last_whole_group() {
     let mut last = None;
     let mut seen = std::collections::BTreeSet::new();
     let places = (0..bytes.len())
-        .step_by(1 + bytes.len() / 60)
+        .step_by(1 + bytes.len() / 50)
         .chain([bytes.len()]);
     for (turn, cut) in places.enumerate() {
         let torn = place.path().join(format!("torn-{cut}"));
