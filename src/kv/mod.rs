@@ -33,11 +33,25 @@
 //!
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
+mod batch;
+mod bytes;
 mod config;
+mod digest;
+mod entry;
+mod members;
+mod message;
 mod operation;
+mod replica;
 mod request;
+mod store;
+mod suspicion;
 
+pub use batch::Batch;
 pub use config::{Config, ConfigError};
+pub use members::{MEMBERS_MAX, Record as MemberRecord, Status as MemberStatus};
+pub use message::{
+    BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, STAMP_MAX, Wants, Writes, kind,
+};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Format, KEY_BYTES_MAX, Key, Operation,
     Stamp, VALUE_BYTES_MAX, Value, Write,
@@ -46,6 +60,9 @@ pub use request::{
     Action, Answer, Content, Copies, Deny, Done, Item, Lag, Member, MemberChange, Missing, Reply, Request,
     Standing, Status, Token, Watched, Why,
 };
+
+pub use replica::{JOIN_US_MAX, Replica};
+pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
 
 /// The store's number in the hello (protocol.md, section 1).
 pub const SYSTEM: u8 = 2;
