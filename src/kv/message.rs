@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::{
     SYSTEM,
-    batch::Batch,
     members::{MEMBERS_MAX, Record},
-    operation::Stamp,
+    operation::{STAMP_MAX, Stamp},
+    sealed::Batch,
     store::Scope,
 };
 use crate::{
@@ -48,9 +48,6 @@ pub mod kind {
 
 /// Most bytes of batches in one message, each with its length: a frame has room for the clock as well.
 pub const BATCHES_BYTES_MAX: usize = FRAME_LENGTH_MAX - 64;
-
-/// Greatest stamp that is taken from a peer.
-pub const STAMP_MAX: Stamp = 1 << 62;
 
 /// A message of one replica to another.
 #[derive(Clone, Debug, PartialEq, Eq)]

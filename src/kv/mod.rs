@@ -43,25 +43,25 @@ mod message;
 mod operation;
 mod replica;
 mod request;
+mod sealed;
 mod store;
 mod suspicion;
 
-pub use batch::Batch;
+pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError};
 pub use members::{MEMBERS_MAX, Record as MemberRecord, Status as MemberStatus};
-pub use message::{
-    BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, STAMP_MAX, Wants, Writes, kind,
-};
+pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
-    Applied, BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Format, KEY_BYTES_MAX, Key, Operation,
-    Stamp, VALUE_BYTES_MAX, Value, Write,
+    Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
+    KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX, Value, WRITE_BYTES_MAX,
+    Write,
 };
+pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
     Action, Answer, Content, Copies, Deny, Done, Item, Lag, Member, MemberChange, Missing, Reply, Request,
     Standing, Status, Token, Watched, Why,
 };
-
-pub use replica::{JOIN_US_MAX, Replica};
+pub use sealed::{Batch, SEALED_BYTES};
 pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
 
 /// The store's number in the hello (protocol.md, section 1).

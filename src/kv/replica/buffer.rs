@@ -7,17 +7,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::super::batch::Batch;
+use super::super::sealed::Batch;
 use crate::{
     clock::{Dot, Origin, VersionVector},
-    units::{MachineId, Time},
+    units::Time,
 };
 
-/// A batch that waits, and who sent it.
+/// A batch that waits, and since when.
 #[derive(Debug)]
 pub(super) struct Buffered {
     pub(super) batch: Arc<Batch>,
-    pub(super) from: MachineId,
     pub(super) since: Time,
 }
 

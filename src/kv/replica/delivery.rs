@@ -10,7 +10,7 @@ use super::{
     buffer::{Buffered, Room, missing},
 };
 use crate::{
-    kv::{batch::Batch, message::Writes, operation::Applied},
+    kv::{message::Writes, operation::Applied, sealed::Batch},
     service::{Effect, Effects},
     trace::{Kind, StoreChange, Stretch},
     units::MachineId,
@@ -81,7 +81,7 @@ impl Replica {
         if missing(&batch, &self.known).is_some() {
             self.counts.buffered += 1;
             let since = self.now;
-            if self.buffer.add(Buffered { batch, from, since }) == Room::None {
+            if self.buffer.add(Buffered { batch, since }) == Room::None {
                 self.counts.dropped += 1;
             }
             return Ok(());

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::super::batch::Batch;
+use super::super::sealed::Batch;
 use crate::clock::{Origin, VersionVector};
 
 /// Applied batches, oldest first.

@@ -17,8 +17,8 @@ use super::{Replica, adopt::Incoming};
 use crate::{
     clock::{Origin, VersionVector},
     kv::{
-        batch::Batch,
         message::{BATCHES_BYTES_MAX, Message, More, Wants, Writes},
+        sealed::Batch,
     },
     service::{Effect, Effects},
     trace::{Kind, Recipients},

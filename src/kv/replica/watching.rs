@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::super::{batch::Batch, operation::Key, request::Token};
+use super::super::{operation::Key, request::Token, sealed::Batch};
 use crate::{clock::VersionVector, service::Ticket};
 
 /// What was applied.

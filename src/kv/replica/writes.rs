@@ -10,10 +10,10 @@ use super::{
 use crate::{
     clock::{Dot, VersionVector},
     kv::{
-        batch::{BATCH_BYTES_MAX, Batch, BatchWriter},
         message::{BATCHES_BYTES_MAX, Message, Wants, Writes},
         operation::{Change, Operation, Write},
         request::{Answer, Copies, Deny, Done, Reply, Token},
+        sealed::{Batch, Unsealed},
     },
     service::{Effect, Effects, Ticket},
     trace::{Kind, Recipients, StoreChange, Stretch},
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Round {
     /// The batch that writes are put into.
-    writer: Option<BatchWriter>,
+    batch: Option<Unsealed>,
     /// Batches of the round that are full.
     full: Vec<Arc<Batch>>,
     /// The first of the round's writes, if there is one.
@@ -135,7 +135,7 @@ impl Replica {
         let number = self.known.get(self.origin) + 1;
         let stamp = self.store.stamp() + 1;
         let (mut write, done) = decided.into_write(Dot::new(self.origin, number), stamp, token);
-        self.enter(&write)?;
+        self.enter(&write);
         self.known.raise(self.origin, number);
         self.touch(&write.operations);
         self.store.apply(&mut write);
@@ -146,50 +146,29 @@ impl Replica {
         Ok(Accepted::Written { dot, done })
     }
 
-    /// Puts a write into the round's batch.
-    fn enter(&mut self, write: &Write) -> Result<(), Deny> {
-        let mut writer = match self.round.writer.take() {
-            Some(writer) => writer,
-            None => BatchWriter::new(write.dot),
-        };
-        let before = writer.len();
-        let is_first = writer.is_empty();
-        writer.push(write);
-        if writer.len() > BATCH_BYTES_MAX && !is_first {
-            // It goes into a batch of its own, or of those behind it.
-            writer.pop(before);
-            self.round.full.push(Arc::new(writer.finish()));
-            writer = BatchWriter::new(write.dot);
-            writer.push(write);
+    /// Puts a write into the round's batch, or into the next if that is full.
+    fn enter(&mut self, write: &Write) {
+        let dot = write.dot;
+        let new = || Unsealed::new(dot.origin, dot.number);
+        let batch = self.round.batch.get_or_insert_with(new);
+        if !batch.push(write) {
+            let full = std::mem::replace(batch, new());
+            batch.push(write);
+            self.round.full.extend(full.seal().map(Arc::new));
         }
-        if writer.len() > BATCHES_BYTES_MAX - 16 {
-            return Err(Deny::TooLarge {
-                what: format!(
-                    "the write takes {} bytes; keys and values of one write have room for {}",
-                    writer.len(),
-                    BATCHES_BYTES_MAX - 16
-                ),
-            });
-        }
-        self.round.first.get_or_insert(write.dot.number);
-        self.round.writer = Some(writer);
-        Ok(())
+        self.round.first.get_or_insert(dot.number);
     }
 
     /// The round's writes leave: one event, one message to each peer that keeps up.
     pub(super) fn flush(&mut self, effects: &mut Effects<Self>) {
         let Round {
-            writer,
+            batch,
             full: mut batches,
             first,
             needs,
             wants,
         } = std::mem::take(&mut self.round);
-        batches.extend(
-            writer
-                .filter(|writer| !writer.is_empty())
-                .map(|writer| Arc::new(writer.finish())),
-        );
+        batches.extend(batch.and_then(Unsealed::seal).map(Arc::new));
         let Some(first) = first.filter(|_| !batches.is_empty()) else {
             self.push(None, Wants::Nothing, effects);
             return;
