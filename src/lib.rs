@@ -20,6 +20,7 @@
 //! | [`kv`] | the causally consistent replicated key-value store |
 //! | [`mesh`] | the mio driver: real TCP, real time |
 //! | [`sim`] | the virtual-time driver: one thread, everything from a seed |
+//! | [`gateway`] | the store's HTTP interface |
 //! | [`lab`] | launches machines, watches over them, runs experiments |
 //! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
 //! | [`watch`] | a run as it happens: in a terminal, in a browser |
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod control;
 pub mod dice;
 pub mod faults;
+pub mod gateway;
 pub mod inspect;
 pub mod kv;
 pub mod lab;
