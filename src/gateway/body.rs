@@ -17,6 +17,9 @@ use super::v1::ChangeStream;
 /// Most bytes of a request's body: the largest value, and what stands around it.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of a body that is too large which are read all the same: a client that is still sending does not read the answer.
+const DRAINED_BYTES_MAX: usize = 16 << 20;
+
 /// What is known of a response's length and content.
 pub(super) enum Body {
     /// All of it, or none where it has been taken.
@@ -82,7 +85,7 @@ impl Drop for Share<'_> {
 /// Reads a body whole. What comes in one piece, which is what small ones do, is not copied.
 ///
 /// # Errors
-/// [`BodyError`]; the rest of the body is not read.
+/// [`BodyError`]; the rest of the body is read in vain, up to a bound.
 pub(super) async fn read<'a>(
     mut incoming: Incoming,
     within: Duration,
@@ -94,13 +97,33 @@ pub(super) async fn read<'a>(
         let bytes = Bytes::new();
         return Ok(Held { bytes, share });
     }
-    if incoming.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return Err(BodyError::TooLarge);
-    }
-    let reading = pieces(&mut incoming, share, held_max);
+    let is_too_large = incoming.size_hint().lower() > BODY_BYTES_MAX as u64;
+    let reading = async {
+        let read = if is_too_large {
+            Err(BodyError::TooLarge)
+        } else {
+            pieces(&mut incoming, share, held_max).await
+        };
+        if read.is_err() {
+            drain(&mut incoming).await;
+        }
+        read
+    };
     match tokio::time::timeout(within, reading).await {
         Ok(read) => read,
+        Err(_) if is_too_large => Err(BodyError::TooLarge),
         Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+/// Reads on, and throws away.
+async fn drain(incoming: &mut Incoming) {
+    let mut drained = 0;
+    while let Ok(Some(bytes)) = piece(incoming).await {
+        drained += bytes.len();
+        if drained > DRAINED_BYTES_MAX {
+            return;
+        }
     }
 }
 

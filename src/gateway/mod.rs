@@ -35,6 +35,7 @@ mod json;
 mod path;
 mod problem;
 mod server;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod v1;

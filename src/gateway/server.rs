@@ -27,7 +27,7 @@ use tokio::{
     time,
 };
 
-use super::{access::Access, ask::Asker, front, guard::Guard};
+use super::{access::Access, ask::Asker, front, guard::Guard, socket::Socket};
 use crate::{
     kv::{Reply, Request},
     service::{Address, Desk, Service},
@@ -287,13 +287,12 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, place: Place, mut st
         .timer(TokioTimer::new())
         .header_read_timeout(shared.options.headers_within)
         .max_buf_size(READ_BYTES_MAX)
-        .max_header_size(READ_BYTES_MAX)
-        .pipeline_flush(true);
+        .max_header_size(READ_BYTES_MAX);
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(front::answer(&shared, request).await) }
     });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(Socket::new(stream)), service));
     let stopped = pin!(async { stop.wait_for(|stop| *stop).await.is_ok() });
     let is_stopped = matches!(future::select(serving.as_mut(), stopped).await, Either::Right(_));
     if is_stopped {

@@ -20,11 +20,18 @@ fn a_body_that_is_too_large_is_refused() {
     let said = site.client().ask("PUT", "/v1/keys/k", &[], &large[..768 << 10]);
     assert_eq!(said.status, 201, "the largest value");
     let mut client = site.client();
-    client.send(b"PUT /kvs/k HTTP/1.1\r\nhost: a\r\ncontent-length: 1048577\r\n\r\n");
+    client.send(b"PUT /kvs/k HTTP/1.1\r\nhost: a\r\ncontent-length: 3145728\r\n\r\n");
+    client.send(&vec![b'x'; 3 << 20]);
     assert_eq!(client.read(false).status, 413, "the length alone");
+    assert_eq!(
+        client.json("GET", "/ping", "").status,
+        200,
+        "it was read to its end"
+    );
     let mut client = site.client();
     client.send(b"PUT /kvs/k HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n100001\r\n");
     client.send(&vec![b' '; (1 << 20) + 1]);
+    client.send(b"\r\n0\r\n\r\n");
     assert_eq!(client.read(false).status, 413, "chunks");
 }
 
