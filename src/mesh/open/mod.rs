@@ -1,4 +1,4 @@
-//! The mio driver for a service on an open mesh: peers come and go, clients ask, a disk keeps (protocol.md, section 2.1).
+//! The mio driver for a service on an open mesh: peers come and go, clients ask, a disk keeps (protocol.md, section 2).
 //!
 //! ```text
 //!   other threads: Desk::submit        disk thread: wake            a resolver thread a name (bounded)
@@ -59,7 +59,7 @@ pub const CLIENTS_MAX: usize = 1024;
 pub const PIPELINE_MAX: usize = 4096;
 
 /// Answers that a client has not read, in bytes, at which nothing more is read of it.
-pub const UNREAD_PAUSE_BYTES: usize = 1 << 20;
+pub const UNREAD_PAUSE_BYTES_MAX: usize = 1 << 20;
 
 /// Answers that a client has not read, in bytes, at which it gets error `overflow` and is closed.
 pub const UNREAD_BYTES_MAX: usize = 64 << 20;
@@ -110,7 +110,7 @@ const _: () = assert!(
     "a client's seat is 16 bits of a ticket, and one is the desk's"
 );
 const _: () = assert!(
-    UNREAD_PAUSE_BYTES + REQUESTS_AT_ONCE * crate::wire::FRAME_LENGTH_MAX < UNREAD_BYTES_MAX,
+    UNREAD_PAUSE_BYTES_MAX + REQUESTS_AT_ONCE * crate::wire::FRAME_LENGTH_MAX < UNREAD_BYTES_MAX,
     "a client is paused before it is closed"
 );
 const _: () =

@@ -9,7 +9,7 @@ use super::{
     round::OpenMesh,
 };
 use crate::{
-    mesh::EventLog,
+    mesh::{EventLog, READ_BYTES_MAX},
     service::{Input, Service},
     units::Time,
     wire::Message,
@@ -50,8 +50,11 @@ where
     pub(super) fn hear_clients(&mut self, now: Time) {
         for seat in 0..self.clients.seats() {
             let token = self.clients.token(seat);
+            let mut bytes_left = READ_BYTES_MAX;
             for _ in 0..REQUESTS_A_ROUND / REQUESTS_AT_ONCE {
-                let heard = self.clients.hear(seat, &mut self.service, &mut self.effects, now);
+                let heard =
+                    self.clients
+                        .hear(seat, &mut self.service, &mut self.effects, &mut bytes_left, now);
                 if heard == Heard::Nothing {
                     break;
                 }
