@@ -321,6 +321,10 @@ impl Clients {
             *slot = None;
             client.free.push(place);
         }
+        if client.leaving {
+            // It has had its last frame.
+            return Said::Done;
+        }
         if client.connection.unsent() == 0 {
             client.moved = now;
         }

@@ -135,9 +135,6 @@ fn no_answer_comes_before_the_disk_has_it_and_a_failure_is_told() {
     late.with(|state| state.progress.through = state.given);
     assert_eq!(client.receive().unwrap().reply.0, 3);
     late.with(|state| state.progress.failed = Some("it is full".to_owned()));
-    // It is looked at when something waits for it.
-    client.send(&Ask::Add(4)).unwrap();
-    client.flush().unwrap();
     assert_eq!(
         machine.wait_for(|told| matches!(told, Told::Failed(_))),
         Told::Failed("it is full".to_owned())
