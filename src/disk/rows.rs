@@ -29,7 +29,7 @@ const TREE: &str = "rows";
 const CACHE_BYTES: u64 = 4 << 20;
 
 /// Rows in memory before they are sorted into a file; up to four more of these wait to be written.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// Journals that are kept until their rows are in files: what a restart has to read again.
 const JOURNAL_BYTES_MAX: u64 = 128 << 20;
