@@ -1,5 +1,6 @@
 //! `clocklab kv`: the causal store. One file a subcommand.
 
+mod check;
 mod common;
 mod replica;
 mod run;
@@ -17,6 +18,9 @@ pub(super) enum KvCommand {
     /// Start one replica
     #[command(after_help = replica::EXAMPLES)]
     Replica(replica::ReplicaArguments),
+    /// Judge what clients recorded: can a causally consistent store have shown it to them
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::CheckArguments),
 }
 
 /// Runs a command of the store.
@@ -24,5 +28,6 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
     match command {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
+        KvCommand::Check(arguments) => check::run(arguments),
     }
 }
