@@ -1,6 +1,7 @@
 //! `clocklab kv`: the causal store. One file a subcommand.
 
 mod check;
+mod client;
 mod common;
 mod replica;
 mod run;
@@ -21,6 +22,8 @@ pub(super) enum KvCommand {
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
+    #[command(flatten)]
+    Client(client::ClientCommand),
 }
 
 /// Runs a command of the store.
@@ -28,6 +31,7 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
     match command {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
+        KvCommand::Client(command) => client::run(command),
         KvCommand::Check(arguments) => check::run(arguments),
     }
 }
