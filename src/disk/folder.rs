@@ -55,6 +55,12 @@ pub struct DataFolder {
     lock: Lock,
 }
 
+/// Reads the rows of a folder, once. The folder's files are open as long as it is there.
+#[derive(Debug)]
+pub struct RowReader {
+    rows: Rows,
+}
+
 /// Lets go of the folder when it is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -121,12 +127,17 @@ impl DataFolder {
     /// Gives every row, table by table, key by key. Says how many.
     ///
     /// # Errors
-    /// [`DiskError`] if a file cannot be read or is damaged; rows may have been given by then.
-    pub fn each_row(&self, mut give: impl FnMut(Row)) -> Result<u64, DiskError> {
-        self.rows.each(|row| {
-            give(row);
-            Ok(())
-        })
+    /// As [`RowReader::each_row`].
+    pub fn each_row(&self, give: impl FnMut(Row)) -> Result<u64, DiskError> {
+        self.reader().each_row(give)
+    }
+
+    /// For who needs the disk before the rows: reads them once it has been started, too, and before anything is appended.
+    #[must_use]
+    pub fn reader(&self) -> RowReader {
+        RowReader {
+            rows: self.rows.clone(),
+        }
     }
 
     /// Begins to write: starts the disk's thread.
@@ -135,6 +146,19 @@ impl DataFolder {
     /// [`DiskError::Io`] if the system gives no thread.
     pub fn into_disk(self, sync: Sync) -> Result<FolderDisk, DiskError> {
         FolderDisk::start(self.rows, self.lock, &self.path, sync)
+    }
+}
+
+impl RowReader {
+    /// Gives every row, table by table, key by key. Says how many.
+    ///
+    /// # Errors
+    /// [`DiskError`] if a file cannot be read or is damaged; rows may have been given by then.
+    pub fn each_row(self, mut give: impl FnMut(Row)) -> Result<u64, DiskError> {
+        self.rows.each(|row| {
+            give(row);
+            Ok(())
+        })
     }
 }
 

@@ -44,6 +44,7 @@ const WORKERS: usize = 2;
 const FILES_MAX: usize = 64;
 
 /// The rows of a folder.
+#[derive(Clone)]
 pub(super) struct Rows {
     path: PathBuf,
     database: Database,
