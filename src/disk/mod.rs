@@ -18,6 +18,7 @@ mod backup;
 mod error;
 mod folder;
 mod incarnation;
+mod journal;
 mod queue;
 mod rows;
 mod sync;

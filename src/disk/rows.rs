@@ -16,6 +16,7 @@ use fjall::{
 use super::{
     error::{DiskError, MEND_DATA, of_rows},
     folder::{io_error, sync_folder},
+    journal::Cut,
 };
 use crate::service::Row;
 
@@ -153,30 +154,55 @@ fn make(path: &Path) -> Result<(), DiskError> {
     named.map_err(|error| io_error(path, error))
 }
 
+/// Opens a tree. Where the journal's checksum is wrong, once more without its last batch, which a loss of power may have
+/// torn; if that is not it, the journal stays as it was.
 fn open_tree(path: &Path) -> Result<Rows, DiskError> {
-    let open = || {
-        let database = Database::builder(path)
-            .cache_size(CACHE_BYTES)
-            .max_cached_files(Some(FILES_MAX))
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .worker_threads(WORKERS)
-            // When the journal is flushed is said by `persist`.
-            .manual_journal_persist(true)
-            .open()?;
-        let tree = database.keyspace(TREE, || {
-            KeyspaceCreateOptions::default()
-                .max_memtable_size(MEMTABLE_BYTES)
-                .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
-        })?;
-        database.persist(PersistMode::SyncAll)?;
-        Ok((database, tree))
+    let torn = match guarded(path, || open_files(path))? {
+        Ok((database, tree)) => return Ok(rows(path, database, tree)),
+        Err(error @ fjall::Error::JournalRecovery(_)) => error,
+        Err(error) => return Err(of_rows(path.to_owned(), error)),
     };
-    let (database, tree) = guarded(path, open)?.map_err(|error| of_rows(path.to_owned(), error))?;
-    Ok(Rows {
-        path: path.to_owned(),
-        database,
-        tree,
-    })
+    let failed = |error| io_error(path, error);
+    let Some(cut) = Cut::last_batch(path).map_err(failed)? else {
+        return Err(of_rows(path.to_owned(), torn));
+    };
+    match guarded(path, || open_files(path))? {
+        Ok((database, tree)) => {
+            tracing::warn!(
+                "{}: the last batch, {} bytes, was torn by a loss of power before it was synced, and is cut off",
+                cut.path().display(),
+                cut.len()
+            );
+            Ok(rows(path, database, tree))
+        }
+        Err(_) => {
+            cut.undo().map_err(failed)?;
+            Err(of_rows(path.to_owned(), torn))
+        }
+    }
+}
+
+fn rows(path: &Path, database: Database, tree: Keyspace) -> Rows {
+    let path = path.to_owned();
+    Rows { path, database, tree }
+}
+
+fn open_files(path: &Path) -> fjall::Result<(Database, Keyspace)> {
+    let database = Database::builder(path)
+        .cache_size(CACHE_BYTES)
+        .max_cached_files(Some(FILES_MAX))
+        .max_journaling_size(JOURNAL_BYTES_MAX)
+        .worker_threads(WORKERS)
+        // When the journal is flushed is said by `persist`.
+        .manual_journal_persist(true)
+        .open()?;
+    let tree = database.keyspace(TREE, || {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(MEMTABLE_BYTES)
+            .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+    })?;
+    database.persist(PersistMode::SyncAll)?;
+    Ok((database, tree))
 }
 
 /// Calls into fjall; where that panics, as it does over some files that were changed by hand, it is an error.

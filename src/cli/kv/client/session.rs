@@ -44,17 +44,12 @@ impl Session {
     pub(super) fn hold(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot use the session's file {}", path.display());
         let mut held = lock(path).with_context(cannot)?;
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let read = Read::by_ref(&mut held)
             .take(FILE_BYTES_MAX + 1)
-            .read_to_string(&mut text);
-        match read {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
-            read => {
-                read.with_context(cannot)?;
-            }
-        }
-        let token = parse(&text).map_err(|what| {
+            .read_to_end(&mut bytes);
+        read.with_context(cannot)?;
+        let token = parse(&bytes).map_err(|what| {
             Usage(format!(
                 "--session: {} is no session's file ({what}); name another, or delete it to begin a session that has seen \
                  nothing",
@@ -134,7 +129,8 @@ fn lock(path: &Path) -> io::Result<File> {
 }
 
 /// What a file says: an empty one that nothing was seen.
-fn parse(text: &str) -> Result<Token, String> {
+fn parse(bytes: &[u8]) -> Result<Token, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
     if text.is_empty() {
         return Ok(Token::new());
     }
