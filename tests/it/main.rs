@@ -8,6 +8,7 @@
 )]
 
 mod ahead;
+mod by_hand;
 mod causality;
 mod check;
 mod clocks;

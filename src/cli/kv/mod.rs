@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod client;
 mod common;
 mod replica;
 mod run;
@@ -25,6 +26,8 @@ pub(super) enum KvCommand {
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
+    #[command(flatten)]
+    Client(client::ClientCommand),
 }
 
 /// Runs a command of the store.
@@ -33,6 +36,7 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
         KvCommand::Bench(arguments) => bench::run(arguments),
+        KvCommand::Client(command) => client::run(command),
         KvCommand::Check(arguments) => check::run(arguments),
     }
 }

@@ -76,9 +76,8 @@ impl Replica {
             counts: self
                 .counts
                 .named()
-                .into_iter()
                 .map(|(name, count)| (name.into(), count))
-                .collect(),
+                .into(),
             disk_trouble: self.keeping.trouble().map(str::to_owned),
         }
     }
@@ -115,8 +114,8 @@ impl Replica {
 }
 
 impl Counts {
-    fn named(&self) -> Vec<(&'static str, u64)> {
-        vec![
+    fn named(&self) -> [(&'static str, u64); 17] {
+        [
             ("reads", self.reads),
             ("writes", self.writes),
             ("operations", self.operations),
