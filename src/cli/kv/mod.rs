@@ -4,6 +4,7 @@ mod check;
 mod common;
 mod replica;
 mod run;
+mod token;
 mod view;
 
 use clap::Subcommand;
@@ -18,6 +19,9 @@ pub(super) enum KvCommand {
     /// Start one replica
     #[command(after_help = replica::EXAMPLES)]
     Replica(replica::ReplicaArguments),
+    /// Bearer tokens for clients of HTTP: make, list, revoke
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::TokenArguments),
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
@@ -28,6 +32,7 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
     match command {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
+        KvCommand::Token(arguments) => token::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
     }
 }
