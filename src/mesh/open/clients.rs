@@ -16,7 +16,7 @@ use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tracing::debug;
 
 use super::{
-    CLIENTS_MAX, PIPELINE_MAX, REQUESTS_A_ROUND, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES,
+    CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES,
     desk::{DESK_SEAT, SEAT_SHIFT},
 };
 use crate::{
@@ -192,8 +192,7 @@ impl Clients {
         }
     }
 
-    /// Gives the service what one client asks, up to a round's budget. Says whether it has to be heard again without
-    /// waiting.
+    /// Gives the service the next requests of one client. Says whether there were any.
     pub(super) fn hear<S>(
         &mut self,
         seat: usize,
@@ -216,7 +215,7 @@ impl Clients {
         }
         let (mut requests, mut bytes_left) = (0, READ_BYTES_MAX);
         let turn = loop {
-            if !client.may_ask() || requests >= REQUESTS_A_ROUND {
+            if !client.may_ask() || requests >= REQUESTS_AT_ONCE {
                 break Turn::Waits;
             }
             match client.connection.decoder.next_frame() {

@@ -3,6 +3,7 @@
 use mio::Token;
 
 use super::{
+    REQUESTS_A_ROUND, REQUESTS_AT_ONCE,
     clients::{Client, Heard},
     desk,
     round::OpenMesh,
@@ -49,10 +50,13 @@ where
     pub(super) fn hear_clients(&mut self, now: Time) {
         for seat in 0..self.clients.seats() {
             let token = self.clients.token(seat);
-            let heard = self.clients.hear(seat, &mut self.service, &mut self.effects, now);
-            if heard == Heard::Something {
+            for _ in 0..REQUESTS_A_ROUND / REQUESTS_AT_ONCE {
+                let heard = self.clients.hear(seat, &mut self.service, &mut self.effects, now);
+                if heard == Heard::Nothing {
+                    break;
+                }
                 self.gave = true;
-                // Answers find their place before the next one is read.
+                // Answers find their place before the next requests are read.
                 self.apply_effects(now);
             }
             self.stand_up(token, seat);
