@@ -59,6 +59,10 @@ pub struct Value {
 /// Concurrent writes are decided by (stamp, origin): the greater wins.
 pub type Stamp = u64;
 
+/// Greatest stamp, and greatest number of a write, that a peer or a disk is believed: so far from the end of 64 bits
+/// that there is always a next.
+pub const STAMP_MAX: Stamp = 1 << 62;
+
 /// What to do to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

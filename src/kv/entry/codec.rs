@@ -17,7 +17,7 @@ use crate::{
             dot_bytes, read_bytes, read_dot, read_number, read_origin, read_signed, read_value, write_bytes,
             write_dot, write_origin, write_signed, write_value,
         },
-        operation::{Format, VALUE_BYTES_MAX, Value},
+        operation::{Format, STAMP_MAX, VALUE_BYTES_MAX, Value},
     },
     wire::{FieldError, Fields, varint_bytes, write_varint},
 };
@@ -138,6 +138,9 @@ fn version_bytes(version: &Version) -> usize {
 fn decode_version(fields: &mut Fields<'_>) -> Result<Version, FieldError> {
     let dot = read_dot(fields)?;
     let stamp = fields.varint("stamp")?;
+    if stamp > STAMP_MAX {
+        return Err(wrong("stamp", stamp));
+    }
     let holds = fields.u8("holds")?;
     let ends_us = match holds & ENDS {
         0 => None,
