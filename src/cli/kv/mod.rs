@@ -6,6 +6,7 @@ mod client;
 mod common;
 mod replica;
 mod run;
+mod token;
 mod view;
 
 use clap::Subcommand;
@@ -23,6 +24,9 @@ pub(super) enum KvCommand {
     /// Measure how many requests a second a replica answers, and how soon
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArguments),
+    /// Bearer tokens for clients of HTTP: make, list, revoke
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::TokenArguments),
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
@@ -37,6 +41,7 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
         KvCommand::Replica(arguments) => replica::run(arguments),
         KvCommand::Bench(arguments) => bench::run(arguments),
         KvCommand::Client(command) => client::run(command),
+        KvCommand::Token(arguments) => token::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
     }
 }
