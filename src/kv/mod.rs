@@ -33,6 +33,7 @@
 //!
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
+pub mod check;
 mod config;
 pub mod history;
 mod operation;

@@ -1,7 +1,7 @@
 //! What an event did to the data of a replicated store: the keys `wrote`, `needs`, `applied` and `adopted` of its
 //! line, and the remark `data` (protocol.md, section 7).
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use super::line::LineError;
 use crate::clock::{Dot, Origin, VersionVector};
@@ -38,6 +38,43 @@ pub struct DataNote {
     pub known: VersionVector,
     /// A digest of what every client can see, values that end by themselves left out.
     pub digest: u64,
+}
+
+/// Stretches that a text for people names one by one.
+const NAMED_MAX: usize = 4;
+
+/// For people: `wrote 0.1.5, applied 2.1.3-9`; a write alone is its name.
+impl fmt::Display for StoreChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        if let Some(adopted) = &self.adopted {
+            write!(f, "adopted {adopted}")?;
+            comma = ", ";
+        }
+        for (place, stretch) in self.applied.iter().take(NAMED_MAX).enumerate() {
+            let start = if place == 0 { "applied " } else { "" };
+            write!(f, "{comma}{start}{stretch}")?;
+            comma = ", ";
+        }
+        if let Some(more) = self.applied.len().checked_sub(NAMED_MAX + 1) {
+            write!(f, " and {} more", more + 1)?;
+        }
+        if let Some(wrote) = &self.wrote {
+            write!(f, "{comma}wrote {wrote}")?;
+        }
+        Ok(())
+    }
+}
+
+/// As `machine.incarnation.first-last`, or as the name of the only write.
+impl fmt::Display for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.origin, self.first)?;
+        if self.last > self.first {
+            write!(f, "-{}", self.last)?;
+        }
+        Ok(())
+    }
 }
 
 impl Stretch {

@@ -41,7 +41,8 @@ pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
         .filter(|machine| processes.get(machine.index()).copied().flatten().is_none())
         .map(|machine| machine.to_string())
         .collect();
-    if !missing.is_empty() {
+    // Ids of replicas may be any numbers: who has no log may never have been.
+    if !missing.is_empty() && !run.is_open() {
         builder.note("missing logs", || {
             format!(
                 "no log of machine {}: its events are not here",
@@ -149,6 +150,9 @@ impl Reading {
             },
         );
         let Some(id) = added else { return };
+        if let Some(change) = &event.store {
+            self.builder.text(id, &change.to_string());
+        }
         match &event.kind {
             Kind::Send { to, mishaps } => {
                 for recipient in to {
