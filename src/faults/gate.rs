@@ -12,21 +12,22 @@
 //! the same fates. Held-back bytes are bounded by [`HELD_BYTES_MAX`](super::HELD_BYTES_MAX): the driver asks for
 //! [`held_bytes`](Gate::held_bytes) and breaks the link.
 
-use std::time::Duration;
-
-use smallvec::SmallVec;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    CERTAIN, Fault, LinkEffect, MachineEffect, Plan, Refused, Timed,
+    Fault, LinkEffect, MachineEffect, Plan, Refused, Timed,
     active::{Due, Faults, On},
     held::{Frame, Held, Key},
 };
 use crate::{
-    dice::{Purpose, Stream},
     node::Order,
     trace::{Kind, Mishaps, Record},
     units::{MachineId, Time},
 };
+
+mod link;
+
+use link::{Link, Places};
 
 /// What the driver has to do because a fault begins or ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,35 +83,14 @@ pub struct Fate {
 #[derive(Debug)]
 pub struct Gate {
     me: MachineId,
-    machines: u16,
+    seed: u64,
+    started: Time,
+    places: Places,
     faults: Faults,
     held: Held,
-    /// One a machine; our own is never used.
     links: Vec<Link>,
     /// What became of the messages since the last record: those of the event whose record comes next.
     mishaps: Mishaps,
-}
-
-/// What is on one outgoing link.
-#[derive(Debug)]
-struct Link {
-    /// By the numbers of their faults.
-    effects: SmallVec<[(u32, LinkEffect); 2]>,
-    loss: Stream,
-    duplicate: Stream,
-    delay: Stream,
-    /// The bandwidth is used up to here.
-    busy_until: Time,
-    /// The release of the last frame that keeps its order.
-    last: Time,
-    /// Frames held back, and their cost.
-    frames: usize,
-    bytes: usize,
-    /// Frames whose release came while a partition holds.
-    parked: Vec<(Key, Frame)>,
-    is_down: bool,
-    /// The node knows that what it sends may be lost, doubled or overtaken.
-    is_told: bool,
 }
 
 impl Gate {
@@ -118,26 +98,42 @@ impl Gate {
     #[must_use]
     pub fn new(plan: &Plan, me: MachineId, machines: u16, started: Time, again: Option<Duration>) -> Self {
         let seed = plan.seed.unwrap_or(0);
-        let links = MachineId::all(machines).map(|peer| Link {
-            effects: SmallVec::new(),
-            loss: Stream::of_link(seed, me, peer, Purpose::Loss),
-            duplicate: Stream::of_link(seed, me, peer, Purpose::Duplicate),
-            delay: Stream::of_link(seed, me, peer, Purpose::Delay),
-            busy_until: started,
-            last: started,
-            frames: 0,
-            bytes: 0,
-            parked: Vec::new(),
-            is_down: false,
-            is_told: false,
-        });
+        let links = MachineId::all(machines).map(|peer| Link::new(seed, me, peer, started));
         Self {
             me,
-            machines,
+            seed,
+            started,
+            places: Places::Run { machines },
             faults: Faults::new(plan, me, machines, started, again),
             held: Held::default(),
             links: links.collect(),
             mishaps: Mishaps::default(),
+        }
+    }
+
+    /// The gate of a machine of an open mesh, whose peers it has yet to [`meet`](Self::meet). Nothing is planned.
+    #[must_use]
+    pub fn open(seed: u64, me: MachineId, started: Time) -> Self {
+        Self {
+            me,
+            seed,
+            started,
+            places: Places::Open(BTreeMap::new()),
+            faults: Faults::default(),
+            held: Held::default(),
+            links: Vec::new(),
+            mishaps: Mishaps::default(),
+        }
+    }
+
+    /// A peer is there, to whom a link is or will be: a fault of all links that begins from now on is on its too. One
+    /// that was met before changes nothing.
+    pub fn meet(&mut self, peer: MachineId) {
+        if let Places::Open(places) = &mut self.places
+            && !places.contains_key(&peer)
+        {
+            places.insert(peer, self.links.len());
+            self.links.push(Link::new(self.seed, self.me, peer, self.started));
         }
     }
 
@@ -203,6 +199,11 @@ impl Gate {
         fate
     }
 
+    /// The same for a message that is no event of the log: no record says what became of it.
+    pub fn signal(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
+        self.decide(to, now, frame)
+    }
+
     /// Says in the record of a send event, which comes behind its messages, what became of them.
     #[inline]
     pub fn annotate(&mut self, record: &mut Record) {
@@ -217,7 +218,7 @@ impl Gate {
     }
 
     fn decide(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
-        let Some(link) = self.links.get_mut(to.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(to)) else {
             return Fate::default();
         };
         if link.effects.is_empty() && link.frames == 0 {
@@ -265,7 +266,7 @@ impl Gate {
     /// Gives the frames whose time has come, in order.
     pub fn due(&mut self, now: Time, mut give: impl FnMut(MachineId, &[u8])) {
         while let Some((key, frame)) = self.held.pop(now) {
-            let Some(link) = self.links.get_mut(frame.to.index()) else {
+            let Some(link) = self.links.get_mut(self.places.of(frame.to)) else {
                 continue;
             };
             if link.holds() {
@@ -288,7 +289,7 @@ impl Gate {
     /// The link to a peer is down: what was held back dies with it, like bytes in a socket.
     pub fn forget(&mut self, peer: MachineId) {
         self.take(peer);
-        if let Some(link) = self.links.get_mut(peer.index()) {
+        if let Some(link) = self.links.get_mut(self.places.of(peer)) {
             (link.is_down, link.is_told) = (true, false);
             (link.busy_until, link.last) = (Time(0), Time(0));
         }
@@ -296,7 +297,7 @@ impl Gate {
 
     /// The link to a peer is up again. Returns whether the node has to be told that it is unreliable.
     pub fn link_up(&mut self, peer: MachineId) -> bool {
-        let Some(link) = self.links.get_mut(peer.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(peer)) else {
             return false;
         };
         link.is_down = false;
@@ -308,11 +309,11 @@ impl Gate {
     /// [`HELD_BYTES_MAX`](super::HELD_BYTES_MAX) the link is to be broken.
     #[must_use]
     pub fn held_bytes(&self, peer: MachineId) -> usize {
-        self.links.get(peer.index()).map_or(0, |link| link.bytes)
+        self.links.get(self.places.of(peer)).map_or(0, |link| link.bytes)
     }
 
     fn start(&mut self, timed: &Timed, at: Time, changes: &mut Vec<Change>) {
-        let Some(on) = self.faults.begin(timed, at, self.me, self.machines) else {
+        let Some(on) = self.put_on(timed, at) else {
             return;
         };
         changes.push(Change::Record(Record::Fault(on.note(timed.id))));
@@ -320,7 +321,7 @@ impl Gate {
         match fault {
             Fault::Link { effect, .. } => {
                 for peer in to {
-                    let Some(link) = self.links.get_mut(peer.index()) else {
+                    let Some(link) = self.links.get_mut(self.places.of(peer)) else {
                         continue;
                     };
                     link.effects.push((timed.id, effect));
@@ -340,6 +341,20 @@ impl Gate {
                     lasts: timed.lasts,
                 },
             }),
+        }
+    }
+
+    /// The fault, and the peers whose links it is on; in an open mesh all that were met, and all that it names.
+    fn put_on(&mut self, timed: &Timed, at: Time) -> Option<On> {
+        if let Fault::Link { links, .. } = &timed.fault {
+            let me = self.me;
+            for named in links.named().filter(|named| *named != me) {
+                self.meet(named);
+            }
+        }
+        match &self.places {
+            Places::Run { machines } => self.faults.begin(timed, at, self.me, self.me.peers(*machines)),
+            Places::Open(places) => self.faults.begin(timed, at, self.me, places.keys().copied()),
         }
     }
 
@@ -369,7 +384,7 @@ impl Gate {
     /// Takes an effect off a link, and lets go what it alone held back: frames behind a partition, and frames that
     /// waited for a narrow bandwidth. Those that are delayed stay under way.
     fn lift(&mut self, peer: MachineId, id: u32, effect: LinkEffect, now: Time) {
-        let Some(link) = self.links.get_mut(peer.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(peer)) else {
             return;
         };
         link.effects.retain(|(other, _)| *other != id);
@@ -399,7 +414,7 @@ impl Gate {
 
     /// Takes out all frames that are held back from a peer, in the order of their release.
     fn take(&mut self, peer: MachineId) -> Vec<(Key, Frame)> {
-        let Some(link) = self.links.get_mut(peer.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(peer)) else {
             return Vec::new();
         };
         if link.frames == 0 {
@@ -410,87 +425,6 @@ impl Gate {
         frames.extend(self.held.take(peer));
         frames.sort_by_key(|(key, _)| *key);
         frames
-    }
-}
-
-impl Link {
-    /// Rolls for every loss; a partition loses without rolling.
-    fn loses(&mut self) -> bool {
-        let mut lost = false;
-        for (_, effect) in &self.effects {
-            match effect {
-                LinkEffect::Partition { hold: false } => lost = true,
-                LinkEffect::Loss { probability } => {
-                    lost |= self.loss.below(u64::from(CERTAIN)) < u64::from(*probability);
-                }
-                LinkEffect::Partition { hold: true }
-                | LinkEffect::Delay { .. }
-                | LinkEffect::Duplicate { .. }
-                | LinkEffect::Bandwidth { .. } => {}
-            }
-        }
-        lost
-    }
-
-    /// Rolls for every duplication; a message is sent twice at most.
-    fn duplicates(&mut self) -> bool {
-        let mut twice = false;
-        for (_, effect) in &self.effects {
-            if let LinkEffect::Duplicate { probability } = effect {
-                twice |= self.duplicate.below(u64::from(CERTAIN)) < u64::from(*probability);
-            }
-        }
-        twice
-    }
-
-    /// Draws every delay.
-    fn delay_us(&mut self) -> u64 {
-        let mut sum: u64 = 0;
-        for (_, effect) in &self.effects {
-            if let LinkEffect::Delay { latency, .. } = effect {
-                sum = sum.saturating_add(latency.draw(&mut self.delay));
-            }
-        }
-        sum
-    }
-
-    /// When the narrowest bandwidth lets so many bytes pass, behind those that it has still to let pass.
-    fn ready(&mut self, now: Time, bytes: usize) -> Time {
-        let narrowest = self.effects.iter().filter_map(|(_, effect)| match effect {
-            LinkEffect::Bandwidth { bytes_per_second } => Some(*bytes_per_second),
-            LinkEffect::Delay { .. }
-            | LinkEffect::Loss { .. }
-            | LinkEffect::Duplicate { .. }
-            | LinkEffect::Partition { .. } => None,
-        });
-        let Some(bytes_per_second) = narrowest.min() else {
-            return now;
-        };
-        let us = (bytes as u64)
-            .saturating_mul(1_000_000)
-            .div_ceil(bytes_per_second.max(1));
-        self.busy_until = Time(self.busy_until.max(now).0.saturating_add(us));
-        self.busy_until
-    }
-
-    /// When a frame leaves: not before one that was sent before it, unless it may overtake.
-    fn release(&mut self, ready: Time, delay_us: u64, is_ordered: bool) -> Time {
-        let release = Time(ready.0.saturating_add(delay_us));
-        if !is_ordered {
-            return release;
-        }
-        self.last = self.last.max(release);
-        self.last
-    }
-
-    fn reorders(&self) -> bool {
-        let reorder = |effect: &LinkEffect| matches!(effect, LinkEffect::Delay { reorder: true, .. });
-        self.effects.iter().any(|(_, effect)| reorder(effect))
-    }
-
-    fn holds(&self) -> bool {
-        let hold = |effect: &LinkEffect| matches!(effect, LinkEffect::Partition { hold: true });
-        self.effects.iter().any(|(_, effect)| hold(effect))
     }
 }
 

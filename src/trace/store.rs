@@ -155,3 +155,31 @@ fn parse_needs(text: &str) -> Option<Vec<(u64, VersionVector)>> {
     }
     Some(needs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_in_few_words() {
+        let stretch = |text: &str| Stretch::parse(text).expect(text);
+        let mut change = StoreChange {
+            wrote: Some(stretch("0.5.7-7")),
+            applied: vec![stretch("1.5.1-3")],
+            ..StoreChange::default()
+        };
+        assert_eq!(change.to_string(), "applied 1.5.1-3, wrote 0.5.7");
+        change.applied = (0..6).map(|_| stretch("1.5.1-3")).collect();
+        change.wrote = None;
+        assert_eq!(
+            change.to_string(),
+            "applied 1.5.1-3, 1.5.1-3, 1.5.1-3, 1.5.1-3 and 2 more"
+        );
+        let adopted = "0.5.2,1.5.1".parse().ok();
+        change = StoreChange {
+            adopted,
+            ..StoreChange::default()
+        };
+        assert_eq!(change.to_string(), "adopted 0.5.2,1.5.1");
+    }
+}

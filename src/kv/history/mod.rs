@@ -8,14 +8,14 @@
 //!
 //! ```text
 //!   lines -> History -> match reads to writes -> walk in causal order, a vector a session -> edges of arbitration -> cycle?
-//!              (read)      (sources)                (order, walk)                            (judge)       (components, explain)
+//!              (read)      (sources)                (order, walk)                (judge)       (components, explain)
 //! ```
 //!
 //! | level | patterns | time, n operations of k sessions |
 //! |---|---|---|
 //! | causal (CC) | ThinAirRead, CyclicCO, WriteCOInitRead, WriteCORead | n · k |
 //! | convergent (CCv, causal+; the usual one) | and CyclicCF: no order of all writes explains what was read | n · k |
-//! | memory (CM) | those of CC, and WriteHBInitRead, CyclicHB: no session can order all writes for itself | n · k² times the rounds of a fixpoint |
+//! | memory (CM) | CC's, WriteHBInitRead, CyclicHB: no session can order all writes for itself | n · k² · rounds of a fixpoint |
 //!
 //! The times of the first two come from two ideas of Møldrup and Pavlogiannis, AWDIT (PLDI 2025). A read of w in session s
 //! that knows further writes of its key makes each of them precede w; of each session only the latest one matters, since
