@@ -226,6 +226,16 @@ impl RunReader {
         self.headers().map(|header| header.machines).max().unwrap_or(0)
     }
 
+    /// How many machines the run has as far as anybody can count them: of a store's run, those that have a log.
+    #[must_use]
+    pub fn machine_count(&self) -> u16 {
+        if self.is_open() {
+            u16::try_from(self.logs.len()).unwrap_or(u16::MAX)
+        } else {
+            self.machines()
+        }
+    }
+
     /// Whether the run is one of the store: its machines come and go, and their ids are any numbers.
     #[must_use]
     pub fn is_open(&self) -> bool {
