@@ -20,7 +20,8 @@
 //! The times of the first two come from two ideas of Møldrup and Pavlogiannis, AWDIT (PLDI 2025). A read of w in session s
 //! that knows further writes of its key makes each of them precede w; of each session only the latest one matters, since
 //! the others precede it; it is found by bisection among the writes of its key and session that the vector of the read
-//! covers. And one search for a cycle at the end replaces a closure.
+//! covers. And one search for a cycle at the end replaces a closure. Writes without an answer are in no session's chain: each
+//! of them that was read costs a look more at every read of its key.
 //!
 //! Beside the patterns: PhantomRead (the value of a write that surely failed), and of reads that are marked as final, one
 //! round on each replica when everything has settled: Divergence (replicas differ), LostWrite (an acknowledged write is gone

@@ -304,8 +304,8 @@ fn a_finding_is_told_step_by_step() {
     let text = "a put x 1\n b get x 1\n b get q -\n b put x 2\n b put y 1\n c get y 1\n c get x 1";
     let verdict = history(text).judge(Level::Convergent).unwrap();
     expect![[r#"
-        h: VIOLATED (convergent): 7 operations of 3 sessions on 3 keys, 1 bad patterns
-          WriteCORead: h:7: not monotonic writes: session c read what h:1 wrote, although it knew of h:4, which supersedes that
+        h: VIOLATED (convergent): 7 operations of 3 sessions on 3 keys, 1 bad pattern
+          WriteCORead: h:7: breaks "monotonic writes": session c read what h:1 wrote, although it knew of h:4, which supersedes that
             h:1: session a: put x = 1; is read by
             h:2: session b: get x: 1; and then, in the same session,
             h:4: session b: put x = 2; and then, in the same session,
@@ -324,7 +324,7 @@ fn a_finding_is_told_step_by_step() {
     .assert_eq(&verdict.to_string());
     let verdict = history(SPLIT).judge(Level::Convergent).unwrap();
     expect![[r#"
-        h: VIOLATED (convergent): 4 operations of 2 sessions on 1 keys, 1 bad patterns
+        h: VIOLATED (convergent): 4 operations of 2 sessions on 1 keys, 1 bad pattern
           CyclicCF: h:3: no order of all writes explains what was read: by these reads they precede each other in a circle
             h:1: session a: put x = 1; must come before the next, since session a (h:3) knew of it and read the next
             h:2: session b: put x = 2; must come before the next, since session b (h:4) knew of it and read the next
