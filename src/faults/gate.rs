@@ -12,12 +12,15 @@
 //! the same fates. Held-back bytes are bounded by [`HELD_BYTES_MAX`](super::HELD_BYTES_MAX): the driver asks for
 //! [`held_bytes`](Gate::held_bytes) and breaks the link.
 
+mod link;
+
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use self::link::Link;
 use super::{
-    CERTAIN, Fault, LinkEffect, MachineEffect, Plan, Refused, Timed,
+    Fault, LinkEffect, MachineEffect, Plan, Refused, Timed,
     active::{Due, Faults, On},
     held::{Frame, Held, Key},
 };
@@ -89,28 +92,6 @@ pub struct Gate {
     links: Vec<Link>,
     /// What became of the messages since the last record: those of the event whose record comes next.
     mishaps: Mishaps,
-}
-
-/// What is on one outgoing link.
-#[derive(Debug)]
-struct Link {
-    /// By the numbers of their faults.
-    effects: SmallVec<[(u32, LinkEffect); 2]>,
-    loss: Stream,
-    duplicate: Stream,
-    delay: Stream,
-    /// The bandwidth is used up to here.
-    busy_until: Time,
-    /// The release of the last frame that keeps its order.
-    last: Time,
-    /// Frames held back, and their cost.
-    frames: usize,
-    bytes: usize,
-    /// Frames whose release came while a partition holds.
-    parked: Vec<(Key, Frame)>,
-    is_down: bool,
-    /// The node knows that what it sends may be lost, doubled or overtaken.
-    is_told: bool,
 }
 
 impl Gate {
@@ -214,6 +195,17 @@ impl Gate {
             let dropped = dropped.unwrap_or_default();
             *mishaps = Mishaps { dropped, ..happened }.into_event();
         }
+    }
+
+    /// Decides the same of a message that is no event of the log, such as a heartbeat: no record will tell.
+    pub fn signal(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
+        self.decide(to, now, frame)
+    }
+
+    /// Whether nothing at all gets through to a peer: a partition is on.
+    #[must_use]
+    pub fn cuts(&self, to: MachineId) -> bool {
+        self.links.get(to.index()).is_some_and(Link::cuts)
     }
 
     fn decide(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
@@ -410,87 +402,6 @@ impl Gate {
         frames.extend(self.held.take(peer));
         frames.sort_by_key(|(key, _)| *key);
         frames
-    }
-}
-
-impl Link {
-    /// Rolls for every loss; a partition loses without rolling.
-    fn loses(&mut self) -> bool {
-        let mut lost = false;
-        for (_, effect) in &self.effects {
-            match effect {
-                LinkEffect::Partition { hold: false } => lost = true,
-                LinkEffect::Loss { probability } => {
-                    lost |= self.loss.below(u64::from(CERTAIN)) < u64::from(*probability);
-                }
-                LinkEffect::Partition { hold: true }
-                | LinkEffect::Delay { .. }
-                | LinkEffect::Duplicate { .. }
-                | LinkEffect::Bandwidth { .. } => {}
-            }
-        }
-        lost
-    }
-
-    /// Rolls for every duplication; a message is sent twice at most.
-    fn duplicates(&mut self) -> bool {
-        let mut twice = false;
-        for (_, effect) in &self.effects {
-            if let LinkEffect::Duplicate { probability } = effect {
-                twice |= self.duplicate.below(u64::from(CERTAIN)) < u64::from(*probability);
-            }
-        }
-        twice
-    }
-
-    /// Draws every delay.
-    fn delay_us(&mut self) -> u64 {
-        let mut sum: u64 = 0;
-        for (_, effect) in &self.effects {
-            if let LinkEffect::Delay { latency, .. } = effect {
-                sum = sum.saturating_add(latency.draw(&mut self.delay));
-            }
-        }
-        sum
-    }
-
-    /// When the narrowest bandwidth lets so many bytes pass, behind those that it has still to let pass.
-    fn ready(&mut self, now: Time, bytes: usize) -> Time {
-        let narrowest = self.effects.iter().filter_map(|(_, effect)| match effect {
-            LinkEffect::Bandwidth { bytes_per_second } => Some(*bytes_per_second),
-            LinkEffect::Delay { .. }
-            | LinkEffect::Loss { .. }
-            | LinkEffect::Duplicate { .. }
-            | LinkEffect::Partition { .. } => None,
-        });
-        let Some(bytes_per_second) = narrowest.min() else {
-            return now;
-        };
-        let us = (bytes as u64)
-            .saturating_mul(1_000_000)
-            .div_ceil(bytes_per_second.max(1));
-        self.busy_until = Time(self.busy_until.max(now).0.saturating_add(us));
-        self.busy_until
-    }
-
-    /// When a frame leaves: not before one that was sent before it, unless it may overtake.
-    fn release(&mut self, ready: Time, delay_us: u64, is_ordered: bool) -> Time {
-        let release = Time(ready.0.saturating_add(delay_us));
-        if !is_ordered {
-            return release;
-        }
-        self.last = self.last.max(release);
-        self.last
-    }
-
-    fn reorders(&self) -> bool {
-        let reorder = |effect: &LinkEffect| matches!(effect, LinkEffect::Delay { reorder: true, .. });
-        self.effects.iter().any(|(_, effect)| reorder(effect))
-    }
-
-    fn holds(&self) -> bool {
-        let hold = |effect: &LinkEffect| matches!(effect, LinkEffect::Partition { hold: true });
-        self.effects.iter().any(|(_, effect)| hold(effect))
     }
 }
 
