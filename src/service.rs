@@ -222,6 +222,44 @@ pub trait Desk<S: Service>: Send + Sync {
     fn cancel(&self, ticket: Ticket);
 }
 
+/// Keeps a service's rows: what a driver gives appends to. Another thread of it does the work.
+///
+/// ```text
+///   loop:   append(1, rows) append(2, rows) …          progress() -> through: 2 -> Input::Appended
+///                  '--- bounded queue ---> writes, syncs ---> wake() ---^
+/// ```
+pub trait Disk: Send {
+    /// Takes a group of rows, to be kept all or none, after all groups before. Numbers count up. Blocks no longer than
+    /// a bounded queue is full. After a failure it takes nothing any more.
+    fn append(&mut self, number: u64, rows: Vec<Row>);
+
+    /// How far it has come; never blocks.
+    fn progress(&mut self) -> Progress;
+
+    /// What to call whenever there is progress: from any thread, cheap, and harmless once the loop has ended. Before
+    /// the first append.
+    fn on_progress(&mut self, wake: Box<dyn Fn() + Send + Sync>);
+
+    /// Writes out and syncs all that was given, and lets go of the files. The last call but for
+    /// [`progress`](Self::progress), which then tells whether it worked.
+    fn close(&mut self);
+}
+
+/// How far a disk has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The groups up to this number outlive the process; 0 if none does.
+    pub through: u64,
+    /// Why it takes nothing any more, in words for a person. Once it is there it stays, and `through` stands still.
+    pub failed: Option<String>,
+}
+
+/// No disk: what a service keeps, it keeps in memory. Everything given counts as kept at once.
+#[derive(Debug, Default)]
+pub struct NoDisk {
+    through: u64,
+}
+
 /// The effects of one or several inputs, in order. Kept and reused by the driver.
 pub type Effects<S> = Vec<Effect<S>>;
 
@@ -239,6 +277,23 @@ pub trait Service {
 
     /// When to call with [`Input::Timeout`], if at all. A time that has passed means: now.
     fn deadline(&self) -> Option<Time>;
+}
+
+impl Disk for NoDisk {
+    fn append(&mut self, number: u64, _rows: Vec<Row>) {
+        self.through = number;
+    }
+
+    fn progress(&mut self) -> Progress {
+        Progress {
+            through: self.through,
+            failed: None,
+        }
+    }
+
+    fn on_progress(&mut self, _wake: Box<dyn Fn() + Send + Sync>) {}
+
+    fn close(&mut self) {}
 }
 
 impl Address {

@@ -34,18 +34,23 @@
 //! It does no I/O: drivers run it on real TCP and in virtual time. HTTP is `gateway`'s, the disk is `disk`'s.
 
 mod config;
+mod derived;
 mod operation;
 mod request;
+mod token;
 
 pub use config::{Config, ConfigError};
+pub use derived::{IDS, derived_id};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Format, KEY_BYTES_MAX, Key, Operation,
     Stamp, VALUE_BYTES_MAX, Value, Write,
 };
 pub use request::{
-    Action, Answer, Content, Copies, Deny, Done, Item, Lag, Member, MemberChange, Missing, Reply, Request,
-    Standing, Status, Token, Watched, Why,
+    Action, Answer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange, Missing,
+    REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status, TEXT_BYTES_MAX, Token,
+    Watched, Why,
 };
+pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};
 
 /// The store's number in the hello (protocol.md, section 1).
 pub const SYSTEM: u8 = 2;

@@ -1,11 +1,21 @@
 //! What clients ask of a replica, and what they are answered: one meaning for HTTP and for the wire protocol.
 
+use std::borrow::Cow;
+
 use super::operation::{Key, Operation, Value};
 use crate::{
     clock::{Dot, Origin, VersionVector},
     service::Address,
     units::MachineId,
 };
+
+mod codec;
+mod parts;
+mod reply_codec;
+
+pub use codec::{MEMBERS_MAX, REQUEST, SCAN_ITEMS_MAX};
+pub use parts::TEXT_BYTES_MAX;
+pub use reply_codec::{REPLY, REPLY_BYTES_MAX};
 
 /// What a client's session has seen: opaque to clients, passed from each answer to the next request.
 pub type Token = VersionVector;
@@ -188,7 +198,7 @@ pub enum Content {
 }
 
 /// What an operation came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// There was nothing under the key.
     Created,
@@ -334,7 +344,7 @@ pub struct Status {
     /// Writes that are kept to be sent again, and their bytes.
     pub logged: (u64, u64),
     /// Counts since the start, by name: for metrics.
-    pub counts: Vec<(&'static str, u64)>,
+    pub counts: Vec<(Cow<'static, str>, u64)>,
     /// Why the disk takes nothing any more, if it does not.
     pub disk_trouble: Option<String>,
 }
@@ -366,3 +376,6 @@ pub struct Why {
     /// What the request's token names and this replica does not have.
     pub unmet: Vec<Missing>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    fleet::{Fleet, FleetError, MachineEnd, MachineState},
+    fleet::{Fleet, FleetError, MachineState},
+    process::MachineEnd,
     run_folder::RunFile,
     settings::Settings,
 };

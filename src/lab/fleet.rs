@@ -1,36 +1,27 @@
 //! The machines of one run as child processes.
 //!
-//! Each child holds the read end of a pipe from us as its standard input: a line on it is a reason to stop,
-//! its end means that the launcher is gone. So no machine outlives its launcher, however that ends, and each
-//! still writes its last words.
-//!
 //! A machine that a fault killed is started again if its log says so: the fault stands there, with its end.
 #![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
 
 use std::{
-    collections::VecDeque,
-    fs,
-    io::{self, BufRead, BufReader, Write},
+    fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
-    thread::{self, JoinHandle},
+    process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::signal::SIGKILL;
 use thiserror::Error;
 
 use super::{
     life::{Death, Life},
+    process::{MachineEnd, Process, failure},
     settings::Settings,
 };
 use crate::{mesh::listen_mend, units::MachineId, wire::Reason};
-
-/// Lines of diagnostics that are shown of a machine that failed.
-const LAST_LINES: usize = 12;
 
 /// How long a machine may take beyond its duration: the drain, and a slow disk.
 const GRACE: Duration = Duration::from_secs(15);
@@ -51,12 +42,7 @@ pub struct Fleet {
 
 #[derive(Debug)]
 struct Member {
-    id: MachineId,
-    child: Child,
-    stdin: Option<ChildStdin>,
-    /// Reads what the machine says on standard error, and keeps the end of it.
-    ear: Option<JoinHandle<VecDeque<String>>>,
-    ended: Option<MachineEnd>,
+    process: Process,
     /// It is dead, and to be started again.
     rises: Option<Rise>,
     /// A fault lets it stand still: it is given until then beyond its time.
@@ -73,17 +59,6 @@ struct Rise {
 
 /// The words of a machine's further life.
 const AGAIN: &[&str] = &["--rejoin"];
-
-/// How a machine process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachineEnd {
-    /// Which.
-    pub id: MachineId,
-    /// Its exit status, in words if it was not 0.
-    pub failure: Option<String>,
-    /// The last lines that it wrote on standard error.
-    pub last_lines: Vec<String>,
-}
 
 /// Whether any machine still runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,7 +167,7 @@ impl Fleet {
 
     /// The machines' process ids, machine 0 first.
     pub fn process_ids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.members.iter().map(|member| member.child.id())
+        self.members.iter().map(|member| member.process.process_id())
     }
 
     /// Takes note of machines that have ended, starts those again that faults killed for a while, and kills those that
@@ -206,48 +181,49 @@ impl Fleet {
             .is_some_and(|patience| self.started.elapsed() > patience);
         let mut state = MachineState::AllEnded;
         for member in &mut self.members {
-            if member.ended.is_some() {
+            if member.process.ended().is_some() {
                 continue;
             }
             if let Some(rises) = member.rises {
                 let is_over = rises.run_ends.is_some_and(|end| Instant::now() >= end);
                 if self.is_stopping || is_over {
                     // It stays as dead as it was meant to be.
-                    member.note_end(None);
+                    member.process.note_end(None);
                     continue;
                 }
                 if Instant::now() >= rises.at {
-                    *member = Self::launch(&self.program, &self.settings, member.id, AGAIN)?;
+                    *member = Self::launch(&self.program, &self.settings, member.process.id, AGAIN)?;
                 }
                 state = MachineState::Running;
                 continue;
             }
-            match member.child.try_wait()? {
+            match member.process.look()? {
                 Some(status) if status.signal() == Some(SIGKILL) => {
-                    match Life::death(&self.folder, member.id) {
-                        Death::Unforeseen => member.note_end(failure(status)),
-                        Death::Final => member.note_end(None),
+                    match Life::death(&self.folder, member.process.id) {
+                        Death::Unforeseen => member.process.note_end(failure(status)),
+                        Death::Final => member.process.note_end(None),
                         Death::Until(after) => {
                             member.rises = Some(Rise {
                                 at: Instant::now() + after,
-                                run_ends: run_end(&self.settings, &self.folder, member.id),
+                                run_ends: run_end(&self.settings, &self.folder, member.process.id),
                             });
                             state = MachineState::Running;
                         }
                     }
                 }
-                Some(status) => member.note_end(failure(status)),
+                Some(status) => member.process.note_end(failure(status)),
                 None if overdue && !self.is_stopping && member.is_excused(&self.folder) => {
                     state = MachineState::Running;
                 }
                 None if overdue => {
-                    member.child.kill()?;
-                    member.child.wait()?;
-                    member.note_end(Some("did not stop in time and was killed".to_owned()));
+                    member.process.kill()?;
+                    member
+                        .process
+                        .note_end(Some("did not stop in time and was killed".to_owned()));
                 }
                 None => {
                     if self.is_stopping {
-                        member.wake();
+                        member.process.wake();
                     }
                     state = MachineState::Running;
                 }
@@ -260,10 +236,7 @@ impl Fleet {
     pub fn stop(&mut self, reason: Reason) {
         self.is_stopping = true;
         for member in &mut self.members {
-            if let Some(stdin) = &mut member.stdin {
-                // A machine that has ended hears nothing more, and need not.
-                let _ = writeln!(stdin, "{reason}").and_then(|()| stdin.flush());
-            }
+            member.process.ask_to_stop(reason);
         }
         let age = self.started.elapsed();
         let patience = age + GRACE;
@@ -272,55 +245,21 @@ impl Fleet {
 
     /// How each machine that has ended did so, smallest id first.
     pub fn ends(&self) -> impl Iterator<Item = &MachineEnd> + '_ {
-        self.members.iter().filter_map(|member| member.ended.as_ref())
+        self.members.iter().filter_map(|member| member.process.ended())
     }
 
     fn launch(program: &Path, settings: &Settings, id: MachineId, more: &[&str]) -> io::Result<Member> {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(settings.arguments(id))
             .args(["--launched", "--quiet"])
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stdin = child.stdin.take();
-        let stderr = child.stderr.take();
-        let mut member = Member {
-            id,
-            child,
-            stdin,
-            ear: None,
-            ended: None,
+            .args(more);
+        Ok(Member {
+            process: Process::start(id, &mut command)?,
             rises: None,
             excused: None,
-        };
-        if let Some(stderr) = stderr {
-            let ear = thread::Builder::new().name(format!("ear-{id}"));
-            match ear.spawn(move || last_lines(stderr)) {
-                Ok(ear) => member.ear = Some(ear),
-                Err(error) => {
-                    // Nobody would look after it.
-                    member.child.kill()?;
-                    member.child.wait()?;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(member)
+        })
     }
-}
-
-/// The last lines of a stream that has come to its end. A machine cannot fill memory, nor block, by what it says.
-fn last_lines(stderr: ChildStderr) -> VecDeque<String> {
-    let mut last = VecDeque::new();
-    for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-        if last.len() == LAST_LINES {
-            last.pop_front();
-        }
-        last.push_back(String::from_utf8_lossy(&line).into_owned());
-    }
-    last
 }
 
 impl Member {
@@ -331,29 +270,9 @@ impl Member {
         if self.excused.is_some_and(|until| now < until) {
             return true;
         }
-        let still = Life::stands_still(folder, self.id);
+        let still = Life::stands_still(folder, self.process.id);
         self.excused = (still > Duration::ZERO).then(|| now + still + GRACE);
         self.excused.is_some()
-    }
-
-    /// Ends a fault that lets it stand still. Of no effect on one that does not.
-    fn wake(&self) {
-        // Nor on one that has just ended: it is not reaped yet, so that its id is nobody else's.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::CONT);
-    }
-
-    fn note_end(&mut self, failure: Option<String>) {
-        // The stream ends with the process, so that this waits for nothing.
-        let lines = self
-            .ear
-            .take()
-            .and_then(|ear| ear.join().ok())
-            .unwrap_or_default();
-        self.ended = Some(MachineEnd {
-            id: self.id,
-            failure,
-            last_lines: lines.into(),
-        });
     }
 }
 
@@ -367,10 +286,13 @@ impl Drop for Fleet {
                 Ok(MachineState::AllEnded) | Err(_) => return,
             }
         }
-        for member in self.members.iter_mut().filter(|member| member.ended.is_none()) {
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.process.ended().is_none())
+        {
             // One that is stopped, or worse: it must not stay behind. There is nobody left to tell of a failure.
-            let _ = member.child.kill();
-            let _ = member.child.wait();
+            let _ = member.process.kill();
         }
     }
 }
@@ -380,10 +302,6 @@ fn run_end(settings: &Settings, folder: &Path, id: MachineId) -> Option<Instant>
     let duration = settings.duration?;
     let age = Life::read(folder, id).map_or(duration, |life| life.run_age());
     Some(Instant::now() + duration.saturating_sub(age))
-}
-
-fn failure(status: ExitStatus) -> Option<String> {
-    (!status.success()).then(|| status.to_string())
 }
 
 /// Tries every port before anything is started.
