@@ -8,6 +8,7 @@ use clap::{
 };
 
 use super::export::{self, ExportArguments};
+use super::kv::KvCommand;
 use super::report::ReportArguments;
 use super::{concurrency, cone, control, cut, fault, order, secret};
 use crate::{
@@ -99,6 +100,11 @@ Example, in three terminals, in any order:
 They find each other on ports 17100 to 17102, agree on the run's id, and start together. Ctrl-C in one ends all three.
 With `--on-peer-loss continue` in each, one that was killed comes back: clocklab machine --id 1 --rejoin")]
     Machine(Box<MachineArguments>),
+    /// A replicated key-value store, causally consistent: replicas, clients, checks
+    Kv {
+        #[command(subcommand)]
+        command: KvCommand,
+    },
     /// Prove from the logs that a run kept every rule, or show where it did not
     #[command(after_help = "\
 Rules of every log: format (lines can be read), complete (no log is missing), time (never goes back), tick \

@@ -17,6 +17,7 @@ mod experiment;
 mod export;
 mod fault;
 mod gather;
+mod kv;
 mod machine;
 mod options;
 mod order;
@@ -111,6 +112,10 @@ pub fn run() -> anyhow::Result<Exit> {
         Command::Walkthrough(arguments) => {
             tell(&verbosity, LevelFilter::WARN);
             walkthrough::run(&arguments)
+        }
+        Command::Kv { command } => {
+            tell(&verbosity, LevelFilter::INFO);
+            kv::run(&command)
         }
         Command::Completions { shell } => shell::completions(shell),
         Command::Man => shell::man(),

@@ -35,6 +35,7 @@
 
 mod config;
 mod derived;
+pub mod history;
 mod operation;
 mod request;
 mod token;
