@@ -10,6 +10,10 @@
 //!                       '----------------- a round: any number of these, then RoundEnd ---------'
 //! ```
 //!
+//! Of the event log a service writes its events, what it holds and the footer; its driver the rest: `restarted`, `link-up`
+//! at every link up, `link-lost`, faults, and of a send what became of it (dropped because the link was down, lost by a
+//! fault). What the log of earlier lives ends with (tick, clock) a service is told where it is made.
+//!
 //! A driver gives everything that came in together and then [`Input::RoundEnd`]: what is cheaper for many at once (a
 //! message to each peer, one append) the service does there.
 

@@ -5,7 +5,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 /// A machine's number in its run: 0 to machines − 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MachineId(pub u16);
 
 /// The most machines that one run may have.

@@ -53,10 +53,10 @@ pub(super) enum Due {
 }
 
 /// The peers to whose links a fault of `me` applies; `None` if it is none of this machine's.
-fn concerned(fault: &Fault, me: MachineId, machines: u16) -> Option<Recipients> {
+fn concerned(fault: &Fault, me: MachineId, peers: impl Iterator<Item = MachineId>) -> Option<Recipients> {
     match fault {
         Fault::Link { links, .. } => {
-            let to: Recipients = me.peers(machines).filter(|peer| links.has(me, *peer)).collect();
+            let to: Recipients = peers.filter(|peer| links.has(me, *peer)).collect();
             (!to.is_empty()).then_some(to)
         }
         Fault::Machine { machine, .. } => (*machine == me).then(Recipients::new),
@@ -78,7 +78,7 @@ impl Faults {
         let mine = plan
             .faults
             .iter()
-            .filter(|timed| concerned(&timed.fault, me, machines).is_some());
+            .filter(|timed| concerned(&timed.fault, me, me.peers(machines)).is_some());
         let mut planned: Vec<(Time, Timed)> = mine
             .filter_map(|timed| {
                 let mut timed = timed.clone();
@@ -133,8 +133,14 @@ impl Faults {
     }
 
     /// A fault begins: remembers it if it lasts, and says what it is on. `None` if it is none of this machine's.
-    pub(super) fn begin(&mut self, timed: &Timed, at: Time, me: MachineId, machines: u16) -> Option<On> {
-        let to = concerned(&timed.fault, me, machines)?;
+    pub(super) fn begin(
+        &mut self,
+        timed: &Timed,
+        at: Time,
+        me: MachineId,
+        peers: impl Iterator<Item = MachineId>,
+    ) -> Option<On> {
+        let to = concerned(&timed.fault, me, peers)?;
         let on = On {
             fault: timed.fault.clone(),
             to,

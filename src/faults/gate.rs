@@ -12,24 +12,22 @@
 //! the same fates. Held-back bytes are bounded by [`HELD_BYTES_MAX`](super::HELD_BYTES_MAX): the driver asks for
 //! [`held_bytes`](Gate::held_bytes) and breaks the link.
 
-mod link;
+use std::{collections::BTreeMap, time::Duration};
 
-use std::time::Duration;
-
-use smallvec::SmallVec;
-
-use self::link::Link;
 use super::{
     Fault, LinkEffect, MachineEffect, Plan, Refused, Timed,
     active::{Due, Faults, On},
     held::{Frame, Held, Key},
 };
 use crate::{
-    dice::{Purpose, Stream},
     node::Order,
     trace::{Kind, Mishaps, Record},
     units::{MachineId, Time},
 };
+
+mod link;
+
+use link::{Link, Places};
 
 /// What the driver has to do because a fault begins or ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +83,11 @@ pub struct Fate {
 #[derive(Debug)]
 pub struct Gate {
     me: MachineId,
-    machines: u16,
+    seed: u64,
+    started: Time,
+    places: Places,
     faults: Faults,
     held: Held,
-    /// One a machine; our own is never used.
     links: Vec<Link>,
     /// What became of the messages since the last record: those of the event whose record comes next.
     mishaps: Mishaps,
@@ -99,26 +98,42 @@ impl Gate {
     #[must_use]
     pub fn new(plan: &Plan, me: MachineId, machines: u16, started: Time, again: Option<Duration>) -> Self {
         let seed = plan.seed.unwrap_or(0);
-        let links = MachineId::all(machines).map(|peer| Link {
-            effects: SmallVec::new(),
-            loss: Stream::of_link(seed, me, peer, Purpose::Loss),
-            duplicate: Stream::of_link(seed, me, peer, Purpose::Duplicate),
-            delay: Stream::of_link(seed, me, peer, Purpose::Delay),
-            busy_until: started,
-            last: started,
-            frames: 0,
-            bytes: 0,
-            parked: Vec::new(),
-            is_down: false,
-            is_told: false,
-        });
+        let links = MachineId::all(machines).map(|peer| Link::new(seed, me, peer, started));
         Self {
             me,
-            machines,
+            seed,
+            started,
+            places: Places::Run { machines },
             faults: Faults::new(plan, me, machines, started, again),
             held: Held::default(),
             links: links.collect(),
             mishaps: Mishaps::default(),
+        }
+    }
+
+    /// The gate of a machine of an open mesh, whose peers it has yet to [`meet`](Self::meet). Nothing is planned.
+    #[must_use]
+    pub fn open(seed: u64, me: MachineId, started: Time) -> Self {
+        Self {
+            me,
+            seed,
+            started,
+            places: Places::Open(BTreeMap::new()),
+            faults: Faults::default(),
+            held: Held::default(),
+            links: Vec::new(),
+            mishaps: Mishaps::default(),
+        }
+    }
+
+    /// A peer is there, to whom a link is or will be: a fault of all links that begins from now on is on its too. One
+    /// that was met before changes nothing.
+    pub fn meet(&mut self, peer: MachineId) {
+        if let Places::Open(places) = &mut self.places
+            && !places.contains_key(&peer)
+        {
+            places.insert(peer, self.links.len());
+            self.links.push(Link::new(self.seed, self.me, peer, self.started));
         }
     }
 
@@ -184,6 +199,11 @@ impl Gate {
         fate
     }
 
+    /// The same for a message that is no event of the log: no record says what became of it.
+    pub fn signal(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
+        self.decide(to, now, frame)
+    }
+
     /// Says in the record of a send event, which comes behind its messages, what became of them.
     #[inline]
     pub fn annotate(&mut self, record: &mut Record) {
@@ -197,19 +217,8 @@ impl Gate {
         }
     }
 
-    /// Decides the same of a message that is no event of the log, such as a heartbeat: no record will tell.
-    pub fn signal(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
-        self.decide(to, now, frame)
-    }
-
-    /// Whether nothing at all gets through to a peer: a partition is on.
-    #[must_use]
-    pub fn cuts(&self, to: MachineId) -> bool {
-        self.links.get(to.index()).is_some_and(Link::cuts)
-    }
-
     fn decide(&mut self, to: MachineId, now: Time, frame: &[u8]) -> Fate {
-        let Some(link) = self.links.get_mut(to.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(to)) else {
             return Fate::default();
         };
         if link.effects.is_empty() && link.frames == 0 {
@@ -257,7 +266,7 @@ impl Gate {
     /// Gives the frames whose time has come, in order.
     pub fn due(&mut self, now: Time, mut give: impl FnMut(MachineId, &[u8])) {
         while let Some((key, frame)) = self.held.pop(now) {
-            let Some(link) = self.links.get_mut(frame.to.index()) else {
+            let Some(link) = self.links.get_mut(self.places.of(frame.to)) else {
                 continue;
             };
             if link.holds() {
@@ -280,7 +289,7 @@ impl Gate {
     /// The link to a peer is down: what was held back dies with it, like bytes in a socket.
     pub fn forget(&mut self, peer: MachineId) {
         self.take(peer);
-        if let Some(link) = self.links.get_mut(peer.index()) {
+        if let Some(link) = self.links.get_mut(self.places.of(peer)) {
             (link.is_down, link.is_told) = (true, false);
             (link.busy_until, link.last) = (Time(0), Time(0));
         }
@@ -288,7 +297,7 @@ impl Gate {
 
     /// The link to a peer is up again. Returns whether the node has to be told that it is unreliable.
     pub fn link_up(&mut self, peer: MachineId) -> bool {
-        let Some(link) = self.links.get_mut(peer.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(peer)) else {
             return false;
         };
         link.is_down = false;
@@ -300,11 +309,17 @@ impl Gate {
     /// [`HELD_BYTES_MAX`](super::HELD_BYTES_MAX) the link is to be broken.
     #[must_use]
     pub fn held_bytes(&self, peer: MachineId) -> usize {
-        self.links.get(peer.index()).map_or(0, |link| link.bytes)
+        self.links.get(self.places.of(peer)).map_or(0, |link| link.bytes)
+    }
+
+    /// Whether nothing at all gets through to a peer: a partition is on.
+    #[must_use]
+    pub fn cuts(&self, peer: MachineId) -> bool {
+        self.links.get(self.places.of(peer)).is_some_and(Link::cuts)
     }
 
     fn start(&mut self, timed: &Timed, at: Time, changes: &mut Vec<Change>) {
-        let Some(on) = self.faults.begin(timed, at, self.me, self.machines) else {
+        let Some(on) = self.put_on(timed, at) else {
             return;
         };
         changes.push(Change::Record(Record::Fault(on.note(timed.id))));
@@ -312,7 +327,7 @@ impl Gate {
         match fault {
             Fault::Link { effect, .. } => {
                 for peer in to {
-                    let Some(link) = self.links.get_mut(peer.index()) else {
+                    let Some(link) = self.links.get_mut(self.places.of(peer)) else {
                         continue;
                     };
                     link.effects.push((timed.id, effect));
@@ -332,6 +347,20 @@ impl Gate {
                     lasts: timed.lasts,
                 },
             }),
+        }
+    }
+
+    /// The fault, and the peers whose links it is on; in an open mesh all that were met, and all that it names.
+    fn put_on(&mut self, timed: &Timed, at: Time) -> Option<On> {
+        if let Fault::Link { links, .. } = &timed.fault {
+            let me = self.me;
+            for named in links.named().filter(|named| *named != me) {
+                self.meet(named);
+            }
+        }
+        match &self.places {
+            Places::Run { machines } => self.faults.begin(timed, at, self.me, self.me.peers(*machines)),
+            Places::Open(places) => self.faults.begin(timed, at, self.me, places.keys().copied()),
         }
     }
 
@@ -361,7 +390,7 @@ impl Gate {
     /// Takes an effect off a link, and lets go what it alone held back: frames behind a partition, and frames that
     /// waited for a narrow bandwidth. Those that are delayed stay under way.
     fn lift(&mut self, peer: MachineId, id: u32, effect: LinkEffect, now: Time) {
-        let Some(link) = self.links.get_mut(peer.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(peer)) else {
             return;
         };
         link.effects.retain(|(other, _)| *other != id);
@@ -391,7 +420,7 @@ impl Gate {
 
     /// Takes out all frames that are held back from a peer, in the order of their release.
     fn take(&mut self, peer: MachineId) -> Vec<(Key, Frame)> {
-        let Some(link) = self.links.get_mut(peer.index()) else {
+        let Some(link) = self.links.get_mut(self.places.of(peer)) else {
             return Vec::new();
         };
         if link.frames == 0 {

@@ -200,12 +200,13 @@ impl Links {
         }
     }
 
-    /// The greatest machine that they name.
-    fn greatest(&self) -> Option<MachineId> {
-        match self {
-            Links::All => None,
-            Links::Between { from, to, .. } => from.iter().chain(to).max().copied(),
-        }
+    /// The machines that they name.
+    fn named(&self) -> impl Iterator<Item = MachineId> {
+        let (from, to): (&[MachineId], &[MachineId]) = match self {
+            Links::All => (&[], &[]),
+            Links::Between { from, to, .. } => (from, to),
+        };
+        from.iter().chain(to).copied()
     }
 }
 
@@ -298,7 +299,7 @@ impl Fault {
     /// [`FaultError`] if it names a machine that is none of the run.
     pub fn validate(&self, machines: u16) -> Result<(), FaultError> {
         let greatest = match self {
-            Fault::Link { links, .. } => links.greatest(),
+            Fault::Link { links, .. } => links.named().max(),
             Fault::Machine { machine, .. } => Some(*machine),
         };
         match greatest.filter(|greatest| greatest.0 >= machines) {

@@ -1,8 +1,8 @@
 //! Those who dial us: strangers until their hello is judged and, where the run has a secret, they have proved that they
 //! know it. Then they are the peer that they say, or someone who gives commands.
 //!
-//! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for [`HANDSHAKE_MS_MAX`] and [`LINGER`],
-//! the reading of [`STRANGER_BYTES_MAX`], and one line of diagnostics.
+//! A stranger can cost a run no more than one of [`STRANGERS_MAX`] places for a time that `stranger.rs` bounds, as it does
+//! what is read of it, and one line of diagnostics.
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
@@ -10,72 +10,26 @@ use mio::{Interest, Token, net::TcpStream};
 use tracing::{debug, warn};
 
 use super::{
-    HANDSHAKE_MS_MAX, STRANGERS_MAX,
-    connection::{Connection, Filled},
+    STRANGERS_MAX,
     event_log::EventLog,
     outcome::MeshError,
     phases::Phase,
     rejoin::judge_life,
     round::Mesh,
+    stranger::{Hellos, Judgement, Stage, Stranger},
     trust::offer,
 };
 use crate::{
     node::Node,
     units::Time,
     wire::{
-        CONTROLLER, Control, ErrorCode, Expectation, FRAME_LENGTH_MAX, FrameError, HANDSHAKE_LENGTH_MAX,
-        Handshake, Hello, Message, PROOF_BYTES, Refusal, Role, kind,
+        CONTROLLER, Control, ErrorCode, Expectation, FRAME_LENGTH_MAX, Handshake, Hello, Message,
+        PROOF_BYTES, Refusal, Role,
     },
 };
 
-/// Bytes that are read of one stranger, ever: a hello and a proof have at most 158.
-const STRANGER_BYTES_MAX: usize = 64 << 10;
-
 /// Pause after an accept that failed for lack of something, such as file descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// How long a refused stranger may take to read why; its bytes are thrown away meanwhile.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// A connection that we accepted and that is not a link yet.
-#[derive(Debug)]
-pub(super) struct Stranger {
-    connection: Connection<TcpStream>,
-    address: SocketAddr,
-    /// When to give it up.
-    until: Time,
-    stage: Stage,
-    bytes: usize,
-}
-
-/// How far a stranger has come.
-#[derive(Debug)]
-enum Stage {
-    /// Its hello is awaited.
-    Hello,
-    /// Its hello was acceptable; ours and our proof are sent, and its proof is awaited.
-    Proof(Box<Hellos>),
-    /// It was told why it is refused.
-    Refused,
-}
-
-/// The hellos of both sides.
-#[derive(Debug)]
-struct Hellos {
-    theirs: Hello,
-    mine: Hello,
-}
-
-/// What to do with a stranger after a look at its bytes.
-enum Judgement {
-    Wait,
-    Hello(Hello),
-    Proof([u8; PROOF_BYTES]),
-    Refuse(Refusal),
-    /// It refuses us, in words for a person.
-    RefusedBy(String),
-    Gone,
-}
+pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Whether a stranger may go on, or why not.
 type Admitted = Result<(), Refusal>;
@@ -85,58 +39,6 @@ type Admitted = Result<(), Refusal>;
 enum Heard {
     Something,
     Nothing,
-}
-
-impl Stranger {
-    pub(super) fn set_ready(&mut self, event: &mio::event::Event) {
-        self.connection
-            .set_ready(event.is_readable(), event.is_read_closed(), event.is_writable());
-    }
-
-    fn judge(&mut self) -> Judgement {
-        loop {
-            match (self.connection.decoder.next_frame(), &self.stage) {
-                (Ok(Some(_)), Stage::Refused) => continue,
-                (Ok(Some(frame)), Stage::Hello) if frame.kind == kind::HELLO => {
-                    return Hello::decode(frame.body).map_or_else(Judgement::Refuse, Judgement::Hello);
-                }
-                (Ok(Some(frame)), Stage::Hello) => {
-                    let text = format!("the first frame must be hello (0x01), not {:#04x}", frame.kind);
-                    return Judgement::Refuse(Refusal::new(ErrorCode::UnexpectedFrame, text));
-                }
-                (Ok(Some(frame)), Stage::Proof(_)) => {
-                    return match Control::decode(frame.kind, frame.body) {
-                        Ok(Control::Proof(proof)) => Judgement::Proof(proof),
-                        Ok(Control::Error { code, text }) => Judgement::RefusedBy(format!("{code}: {text}")),
-                        Err(error) if frame.kind == kind::PROOF => {
-                            Judgement::Refuse(Refusal::malformed(error))
-                        }
-                        _ => {
-                            let text = format!("behind hello comes proof (0x05), not {:#04x}", frame.kind);
-                            Judgement::Refuse(Refusal::new(ErrorCode::UnexpectedFrame, text))
-                        }
-                    };
-                }
-                (Ok(None), _) => {}
-                // Once refused, what it still sends is thrown away.
-                (Err(_), Stage::Refused) => {
-                    self.connection.decoder = crate::wire::Decoder::new(HANDSHAKE_LENGTH_MAX)
-                }
-                (Err(error @ (FrameError::Empty | FrameError::TooLong { .. })), _) => {
-                    return Judgement::Refuse(Refusal::new(ErrorCode::FrameTooLong, error.to_string()));
-                }
-            }
-            match self.connection.fill() {
-                // Nobody whom it concerns says so much: it is not read to its end, however long it goes on.
-                Ok(Filled::Bytes(bytes)) if self.bytes + bytes > STRANGER_BYTES_MAX => {
-                    return Judgement::Gone;
-                }
-                Ok(Filled::Bytes(bytes)) => self.bytes += bytes,
-                Ok(Filled::Blocked) => return Judgement::Wait,
-                Ok(Filled::Closed) | Err(_) => return Judgement::Gone,
-            }
-        }
-    }
 }
 
 impl<N: Node, L: EventLog> Mesh<N, L> {
@@ -169,22 +71,9 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         self.poll
             .registry()
             .register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        let mut stranger = Stranger {
-            connection: Connection::new(stream, HANDSHAKE_LENGTH_MAX),
-            address,
-            until: now.after(Duration::from_millis(HANDSHAKE_MS_MAX)),
-            stage: Stage::Hello,
-            bytes: 0,
-        };
+        let mut stranger = Stranger::new(stream, address, now);
         if self.strangers.len() >= STRANGERS_MAX {
-            let refusal = Refusal::new(
-                ErrorCode::Busy,
-                format!("{STRANGERS_MAX} connections are in handshake already"),
-            );
-            warn!("{address} is refused: {refusal}");
-            refusal.to_control().encode(stranger.connection.output());
-            stranger.connection.flush()?;
-            return Ok(());
+            return stranger.turn_away();
         }
         self.strangers.insert(token, stranger);
         Ok(())
@@ -310,7 +199,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             return Err(Refusal::new(ErrorCode::Busy, "this machine is stopping"));
         }
         match self.links.get(theirs.sender.index()) {
-            Some(link) => judge_life(link, theirs),
+            Some(link) => judge_life(link.incarnation, link.is_up(), theirs),
             None => Ok(()),
         }
     }
@@ -357,30 +246,17 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         let Some(stranger) = self.strangers.get_mut(&token) else {
             return;
         };
-        warn!("{} is refused: {refusal}", stranger.address);
-        refusal.to_control().encode(stranger.connection.output());
-        stranger.stage = Stage::Refused;
-        stranger.until = now.after(LINGER);
-        let sent = stranger.connection.flush();
-        let closed = stranger
-            .connection
-            .stream_mut()
-            .shutdown(std::net::Shutdown::Write);
-        if sent.and(closed).is_err() {
+        if stranger.refuse(refusal, now).is_err() {
             self.strangers.remove(&token);
         }
     }
 
     fn give_up_stranger(&mut self, token: Token, now: Time) {
-        let missing = match self.strangers.get(&token).map(|stranger| &stranger.stage) {
-            Some(Stage::Hello) => "hello",
-            Some(Stage::Proof(_)) => "proof",
-            Some(Stage::Refused) | None => {
+        match self.strangers.get(&token).and_then(Stranger::late) {
+            Some(refusal) => self.refuse(token, &refusal, now),
+            None => {
                 self.strangers.remove(&token);
-                return;
             }
-        };
-        let text = format!("no complete {missing} within {HANDSHAKE_MS_MAX} ms");
-        self.refuse(token, &Refusal::new(ErrorCode::HandshakeTimeout, text), now);
+        }
     }
 }

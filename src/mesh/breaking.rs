@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{event_log::EventLog, outcome::MeshError, phases::Phase, process, round::Mesh};
 use crate::{
-    faults::{Change, Gate, MachineEffect, Timed},
+    faults::{Change, Fate, Gate, MachineEffect, Timed},
     node::{Input, Node},
     units::{MachineId, Time},
 };
@@ -16,6 +16,11 @@ use crate::{
 /// at once, and says how many.
 pub(super) fn pass(gate: &mut Gate, to: MachineId, now: Time, output: &mut Vec<u8>, start: usize) -> u64 {
     let fate = gate.send(to, now, output.get(start..).unwrap_or_default());
+    meet(fate, output, start)
+}
+
+/// Leaves as many copies of the frame at the end of `output`, from `start` on, as go at once; says how many.
+pub(super) fn meet(fate: Fate, output: &mut Vec<u8>, start: usize) -> u64 {
     match fate.now {
         0 => output.truncate(start),
         1 => {}

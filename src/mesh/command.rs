@@ -10,7 +10,7 @@ use tracing::{debug, info};
 
 use super::{
     COMMAND_IDLE_MS_MAX, COMMANDERS_MAX,
-    config::{Config, OnPeerLoss},
+    config::{Config, LogEnd, OnPeerLoss},
     connection::{Connection, Filled},
     event_log::EventLog,
     outcome::MeshError,
@@ -27,37 +27,37 @@ use crate::{
 };
 
 /// Commands of one connection in one round, so that nobody keeps the machine from its work.
-const COMMANDS_A_ROUND: usize = 16;
+pub(super) const COMMANDS_A_ROUND: usize = 16;
 
 /// Answers that were not read, in bytes, at which no further command is taken.
-const UNREAD_BYTES_MAX: usize = 64 << 10;
+pub(super) const UNREAD_BYTES_MAX: usize = 64 << 10;
 
 /// A control connection.
 #[derive(Debug)]
 pub(super) struct Commander {
-    connection: Connection<TcpStream>,
-    address: SocketAddr,
+    pub(super) connection: Connection<TcpStream>,
+    pub(super) address: SocketAddr,
     /// When it has been idle for too long.
-    until: Time,
+    pub(super) until: Time,
     /// Commands wait that had no place in the last round.
-    more: bool,
+    pub(super) more: bool,
     /// The command under way has its answer already.
-    answered: bool,
+    pub(super) answered: bool,
 }
 
 /// What is known of the node, from the records that it asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    started: Time,
-    tick: u64,
-    clock: u64,
-    paused: bool,
+    pub(super) started: Time,
+    pub(super) tick: u64,
+    pub(super) clock: u64,
+    pub(super) paused: bool,
     /// The greatest number that a fault of this machine has, or has had.
-    fault_id_max: u32,
+    pub(super) fault_id_max: u32,
 }
 
 /// What a commander said.
-enum Said {
+pub(super) enum Said {
     Nothing,
     Command(String),
     Broken(Refusal),
@@ -68,13 +68,19 @@ impl Seen {
     /// Before the start: what earlier lives came to, and the numbers that the plan has given out.
     pub(super) fn new(config: &Config) -> Self {
         let planned = config.faults.faults.iter().map(|timed| timed.id);
-        let end = config.log_end;
+        let mut seen = Self::behind(config.log_end);
+        seen.fault_id_max = planned.fold(seen.fault_id_max, u32::max);
+        seen
+    }
+
+    /// What earlier lives came to.
+    pub(super) fn behind(end: Option<LogEnd>) -> Self {
         Self {
             started: Time(0),
             tick: end.map_or(0, |end| end.tick),
             clock: end.map_or(0, |end| end.clock),
             paused: false,
-            fault_id_max: planned.chain(end.map(|end| end.fault_id_max)).max().unwrap_or(0),
+            fault_id_max: end.map_or(0, |end| end.fault_id_max),
         }
     }
 
@@ -104,13 +110,23 @@ impl Seen {
 }
 
 impl Commander {
+    pub(super) fn new(connection: Connection<TcpStream>, address: SocketAddr, now: Time) -> Self {
+        Self {
+            connection,
+            address,
+            until: now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX)),
+            more: false,
+            answered: false,
+        }
+    }
+
     pub(super) fn set_ready(&mut self, event: &mio::event::Event) {
         self.connection
             .set_ready(event.is_readable(), event.is_read_closed(), event.is_writable());
     }
 
     /// The next thing that it says.
-    fn hear(&mut self) -> Said {
+    pub(super) fn hear(&mut self) -> Said {
         loop {
             match self.connection.decoder.next_frame() {
                 Ok(Some(frame)) => {
@@ -176,14 +192,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
         now: Time,
     ) {
         info!("{address} may give commands");
-        let commander = Commander {
-            connection,
-            address,
-            until: now.after(Duration::from_millis(COMMAND_IDLE_MS_MAX)),
-            more: false,
-            answered: false,
-        };
-        self.commanders.insert(token, commander);
+        self.commanders
+            .insert(token, Commander::new(connection, address, now));
     }
 
     /// Hears, does and answers commands.
@@ -351,19 +361,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             faults: self.faults_on(),
             fault_id_max,
         };
-        let mut left_out = 1;
-        loop {
-            let text = serde_json::to_string(&status).unwrap_or_default();
-            if text.len() <= ANSWER_BYTES_MAX {
-                return text;
-            }
-            // The last one shown gives its place to a count of those that are not.
-            status.faults.pop();
-            left_out += 1;
-            if let Some((_, shown)) = status.faults.last_mut() {
-                *shown = format!("and {left_out} more");
-            }
-        }
+        fit(&mut status)
     }
 
     /// Begins a fault: what there is to say, or why not.
@@ -411,6 +409,22 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
     }
 }
 
+/// A status as JSON that fits an answer: the last fault shown gives its place to a count of those that are not.
+pub(super) fn fit(status: &mut Status) -> String {
+    let mut left_out = 1;
+    loop {
+        let text = serde_json::to_string(status).unwrap_or_default();
+        if text.len() <= ANSWER_BYTES_MAX {
+            return text;
+        }
+        status.faults.pop();
+        left_out += 1;
+        if let Some((_, shown)) = status.faults.last_mut() {
+            *shown = format!("and {left_out} more");
+        }
+    }
+}
+
 /// Whether a fault takes this machine away from peers that stop then.
 fn ends_the_run(fault: &Fault, config: &Config) -> bool {
     match (fault, config.on_peer_loss) {
@@ -426,7 +440,7 @@ fn ends_the_run(fault: &Fault, config: &Config) -> bool {
 }
 
 /// Whether a fault is one that this process does not go on after, at least for a while.
-fn stops_the_process(fault: &Fault, me: MachineId) -> bool {
+pub(super) fn stops_the_process(fault: &Fault, me: MachineId) -> bool {
     match fault {
         Fault::Link { .. } => false,
         Fault::Machine { machine, effect } => match effect {
@@ -438,7 +452,7 @@ fn stops_the_process(fault: &Fault, me: MachineId) -> bool {
 
 /// Whether a commander keeps its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stays {
+pub(super) enum Stays {
     Yes,
     No,
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How a dial stands after a look at its bytes.
-enum Answer {
+pub(super) enum Answer {
     Wait,
     Hello(Hello),
     /// Worth another try.
@@ -143,7 +143,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 self.refused_by(peer, refusal)
             }
             Answer::Hello(hello) => {
-                if let Err(refusal) = judge_life(link, &hello) {
+                if let Err(refusal) = judge_life(link.incarnation, link.is_up(), &hello) {
                     self.dial_failed(peer, pause, refusal.to_string(), now);
                     return Ok(());
                 }
@@ -186,7 +186,8 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 }
 
 impl Dial {
-    fn answer(&mut self, secret: Option<&Secret>, peer: MachineId, now: Time) -> Answer {
+    /// How it stands; flushes and reads as far as it can.
+    pub(super) fn answer(&mut self, secret: Option<&Secret>, peer: MachineId, now: Time) -> Answer {
         if now >= self.until {
             let what = match (self.hello_sent, &self.theirs) {
                 (true, Some(_)) => "it does not prove that it knows the secret",

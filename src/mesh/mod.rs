@@ -25,6 +25,7 @@ mod event_log;
 mod link;
 mod log_file;
 mod mesh_clock;
+pub mod open;
 mod outcome;
 mod phases;
 mod process;
@@ -32,6 +33,7 @@ mod reading;
 mod rejoin;
 mod round;
 mod speaking;
+mod stranger;
 mod trust;
 
 pub use config::{Config, LogEnd, OnPeerLoss};

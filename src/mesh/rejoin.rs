@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{event_log::EventLog, link::Link, outcome::MeshError, phases::Phase, round::Mesh};
+use super::{event_log::EventLog, outcome::MeshError, phases::Phase, round::Mesh};
 use crate::{
     node::Node,
     units::{MachineId, Time},
@@ -17,16 +17,16 @@ use crate::{
 /// How long a machine that was started again waits for the links to all its peers.
 pub(super) const REJOIN_GRACE: Duration = Duration::from_secs(2);
 
-/// Whether a peer that says hello may have the link.
-pub(super) fn judge_life(link: &Link, hello: &Hello) -> Result<(), Refusal> {
-    let (machine, life, known) = (hello.sender, hello.incarnation, link.incarnation);
+/// Whether a peer that says hello may have the link, whose last life known is `known`.
+pub(super) fn judge_life(known: u32, is_up: bool, hello: &Hello) -> Result<(), Refusal> {
+    let (machine, life) = (hello.sender, hello.incarnation);
     if life < known {
         let text = format!(
             "life {known} of machine {machine} was here already, and yours is {life}: start it again with --rejoin"
         );
         return Err(Refusal::new(ErrorCode::StaleIncarnation, text));
     }
-    if life == known && link.is_up() {
+    if life == known && is_up {
         let text = format!("machine {machine} is here already");
         return Err(Refusal::new(ErrorCode::DuplicateMachine, text));
     }

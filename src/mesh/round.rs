@@ -14,7 +14,6 @@ use signal_hook_mio::v1_0::Signals;
 use tracing::info;
 
 use super::{
-    accept::Stranger,
     breaking,
     clock_thread::ClockThread,
     command::{Commander, Seen},
@@ -25,6 +24,7 @@ use super::{
     mesh_clock::MeshClock,
     outcome::{Handle, MeshError, Outcome},
     phases::Phase,
+    stranger::Stranger,
 };
 use crate::{
     faults::Gate,

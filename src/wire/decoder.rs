@@ -59,6 +59,17 @@ impl Decoder {
         self.end - self.start
     }
 
+    /// Whether [`next_frame`](Self::next_frame) has something to say without another read.
+    #[must_use]
+    pub fn has_frame(&self) -> bool {
+        let waiting = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let Some((header, rest)) = waiting.split_at_checked(HEADER_BYTES) else {
+            return false;
+        };
+        let length = BigEndian::read_u32(header) as usize;
+        length == 0 || length > self.length_max || rest.len() >= length
+    }
+
     /// Room for the next read, never empty. Tell [`filled`](Self::filled) how much of it was used.
     ///
     /// Grows by doubling while reads fill it, up to 256 KiB, and beyond that only as far as one frame within

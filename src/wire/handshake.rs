@@ -42,6 +42,17 @@ pub struct RunIdError {
 /// The sender of a hello that is no machine: a person or a tool that wants to give commands.
 pub const CONTROLLER: MachineId = MachineId(u16::MAX);
 
+/// The sender of a hello that is no machine: who asks a system that serves clients.
+pub const CLIENT: MachineId = MachineId(u16::MAX - 1);
+
+/// The number of machines in the hello of an open mesh, whose machines come and go: they are not counted.
+pub const NOT_COUNTED: u16 = 0;
+
+/// Ids of machines in an open mesh lie below this; those above are for whoever is no machine.
+pub const OPEN_IDS: u16 = 65_000;
+
+const _: () = assert!(OPEN_IDS < CLIENT.0 && CLIENT.0 < CONTROLLER.0);
+
 /// Bytes of a nonce.
 pub const NONCE_BYTES: usize = 32;
 
@@ -71,7 +82,7 @@ pub enum Standing {
 pub struct Hello {
     /// The system's number.
     pub system: u8,
-    /// How many machines the run has.
+    /// How many machines the run has; [`NOT_COUNTED`] in an open mesh.
     pub machines: u16,
     /// Who speaks.
     pub sender: MachineId,
@@ -92,7 +103,7 @@ pub struct Hello {
 pub struct Expectation<'a> {
     /// Our own hello, as it is or would be sent.
     pub mine: &'a Hello,
-    /// The peer that we dialled; `None` if we were dialled, by a machine with a greater id.
+    /// The peer that we dialled; `None` if we were dialled, by a machine with a greater id (in an open mesh by any).
     pub dialled: Option<MachineId>,
 }
 
@@ -296,11 +307,16 @@ impl Expectation<'_> {
         }
         let fits = match self.dialled {
             Some(peer) => hello.sender == peer,
+            None if mine.machines == NOT_COUNTED => hello.sender != mine.sender && hello.sender.0 < OPEN_IDS,
             None => hello.sender > mine.sender && hello.sender.0 < mine.machines,
         };
         if !fits {
             let text = match self.dialled {
                 Some(peer) => format!("machine {peer} was dialled, machine {} answers", hello.sender),
+                None if mine.machines == NOT_COUNTED => format!(
+                    "this is machine {}; others have other ids, below {OPEN_IDS}, and you say {}",
+                    mine.sender, hello.sender
+                ),
                 None => format!(
                     "machine {} is dialled by machines {} to {}, not by {}",
                     mine.sender,
@@ -311,7 +327,9 @@ impl Expectation<'_> {
             };
             return Err(Refusal::new(ErrorCode::IdOutOfRange, text));
         }
-        if hello.standing == Standing::Given && mine.standing == Standing::Given && hello.run != mine.run {
+        let is_held = hello.standing == Standing::Given && mine.standing == Standing::Given;
+        let is_other = hello.run != mine.run || hello.standing != mine.standing;
+        if (is_held && hello.run != mine.run) || (mine.machines == NOT_COUNTED && is_other) {
             let text = format!(
                 "you are in run `{}`, machine {} in run `{}`: give the same --run, or none",
                 hello.run, mine.sender, mine.run

@@ -3,6 +3,7 @@
 //! Knows no system's messages and no socket: bytes go in, frames come out, and the other way round.
 //! protocol.md is the specification, sections 1 to 5; `tests/it/protocol.rs` compares the two.
 
+mod client;
 mod control;
 mod controller;
 mod decoder;
@@ -11,6 +12,7 @@ mod frame;
 mod handshake;
 mod trust;
 
+pub use client::{ANSWER_EXTRA_BYTES_MAX, Answer, encode_answer, encode_request, read_answer, read_request};
 pub use control::{ANSWER_BYTES_MAX, COMMAND_BYTES_MAX, Control, ErrorCode, PROOF_BYTES, Reason};
 pub use decoder::Decoder;
 pub use field::{FieldError, Fields, varint_bytes, write_varint};
@@ -19,8 +21,8 @@ pub use frame::{
     encode_frame, kind,
 };
 pub use handshake::{
-    CONTROLLER, Expectation, Hello, MAGIC, NONCE_BYTES, RUN_ID_BYTES_MAX, Refusal, RunId, RunIdError,
-    Standing, Trust, VERSION,
+    CLIENT, CONTROLLER, Expectation, Hello, MAGIC, NONCE_BYTES, NOT_COUNTED, OPEN_IDS, RUN_ID_BYTES_MAX,
+    Refusal, RunId, RunIdError, Standing, Trust, VERSION,
 };
 pub use trust::{Handshake, Role, SECRET_BYTES_MIN, Secret, SecretError};
 

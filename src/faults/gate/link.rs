@@ -1,15 +1,36 @@
-//! What faults do to the messages of one outgoing link.
+//! One outgoing link before the gate: what is on it, and what chance decides about its messages.
+
+use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
 use crate::{
-    dice::Stream,
+    dice::{Purpose, Stream},
     faults::{
         CERTAIN, LinkEffect,
         held::{Frame, Key},
     },
-    units::Time,
+    units::{MachineId, Time},
 };
+
+/// Where a peer's link stands among the gate's.
+#[derive(Debug)]
+pub(super) enum Places {
+    /// One a machine of the run, in their order; our own is never used.
+    Run { machines: u16 },
+    /// In the order in which peers were met.
+    Open(BTreeMap<MachineId, usize>),
+}
+
+impl Places {
+    #[inline]
+    pub(super) fn of(&self, peer: MachineId) -> usize {
+        match self {
+            Places::Run { .. } => peer.index(),
+            Places::Open(places) => places.get(&peer).copied().unwrap_or(usize::MAX),
+        }
+    }
+}
 
 /// What is on one outgoing link.
 #[derive(Debug)]
@@ -34,6 +55,22 @@ pub(super) struct Link {
 }
 
 impl Link {
+    pub(super) fn new(seed: u64, me: MachineId, peer: MachineId, started: Time) -> Self {
+        Self {
+            effects: SmallVec::new(),
+            loss: Stream::of_link(seed, me, peer, Purpose::Loss),
+            duplicate: Stream::of_link(seed, me, peer, Purpose::Duplicate),
+            delay: Stream::of_link(seed, me, peer, Purpose::Delay),
+            busy_until: started,
+            last: started,
+            frames: 0,
+            bytes: 0,
+            parked: Vec::new(),
+            is_down: false,
+            is_told: false,
+        }
+    }
+
     /// Rolls for every loss; a partition loses without rolling.
     pub(super) fn loses(&mut self) -> bool {
         let mut lost = false;

@@ -1,0 +1,440 @@
+//! Clients by the wire: their requests, any number in flight up to a limit, and the answers in the order they are ready.
+//!
+//! ```text
+//!   ticket given to the service:   seat 16 bits | place 16 bits | count 32 bits
+//!                                  which client   which request   so that a place is never taken for an earlier one
+//! ```
+//!
+//! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers.
+//! At the first limit, and at [`UNREAD_PAUSE_BYTES`] of answers, it is not read any further until it has read; what it sends
+//! then waits in its own kernel.
+
+use std::{net::SocketAddr, time::Duration};
+
+use mio::{Token, net::TcpStream};
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
+use tracing::debug;
+
+use super::{
+    CLIENTS_MAX, PIPELINE_MAX, REQUESTS_A_ROUND, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES,
+    desk::{DESK_SEAT, SEAT_SHIFT},
+};
+use crate::{
+    mesh::{
+        READ_BYTES_MAX,
+        connection::{Connection, Filled},
+    },
+    service::{Effects, Input, Last, Service, Ticket},
+    units::{MachineId, Time},
+    wire::{Answer, Control, ErrorCode, Message, Reason, Refusal, encode_answer, kind, read_request},
+};
+
+/// Silence after which the kernel asks whether a client is still there.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
+
+/// How far the place of a request stands from the right of its ticket.
+const PLACE_SHIFT: u32 = 32;
+
+/// All clients.
+#[derive(Debug)]
+pub(super) struct Clients {
+    seats: Vec<Seat>,
+    /// Seats that nobody sits in.
+    free: Vec<usize>,
+    /// Clients that wait for a seat.
+    len: usize,
+}
+
+/// A place at the table: its count outlives those who sit there.
+#[derive(Debug, Default)]
+struct Seat {
+    count: u32,
+    client: Option<Client>,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Client {
+    token: Token,
+    connection: Connection<TcpStream>,
+    address: SocketAddr,
+    /// Its requests that wait for their last answer, at their places.
+    open: Vec<Option<Open>>,
+    free: Vec<u16>,
+    /// When it last read something, or had nothing to read.
+    moved: Time,
+    /// It is not read any more: it is to be closed when its answers are out.
+    leaving: bool,
+}
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    count: u32,
+    /// The client's own ticket.
+    ticket: u64,
+}
+
+/// What became of an answer.
+pub(super) enum Said<A> {
+    Done,
+    /// It is none of a client's.
+    Desk(A),
+}
+
+/// How a client's turn ended.
+enum Turn {
+    Waits,
+    Gone,
+    Broken(Refusal),
+}
+
+impl Client {
+    pub(super) fn new(
+        token: Token,
+        mut connection: Connection<TcpStream>,
+        address: SocketAddr,
+        now: Time,
+    ) -> Self {
+        let stream = connection.stream_mut();
+        let asked =
+            set_socket_keepalive(&*stream, true).and_then(|()| set_tcp_keepidle(&*stream, KEEP_ALIVE_AFTER));
+        if let Err(error) = asked {
+            debug!("{address}: {error}");
+        }
+        Self {
+            token,
+            connection,
+            address,
+            open: Vec::new(),
+            free: Vec::new(),
+            moved: now,
+            leaving: false,
+        }
+    }
+
+    /// Requests that wait for their last answer.
+    fn waiting(&self) -> usize {
+        self.open.len() - self.free.len()
+    }
+
+    /// Whether it may say more.
+    fn may_ask(&self) -> bool {
+        !self.leaving && self.waiting() < PIPELINE_MAX && self.connection.unsent() <= UNREAD_PAUSE_BYTES
+    }
+
+    /// Finds a place for a request.
+    #[inline]
+    fn take_place(&mut self, open: Open) -> u16 {
+        match self.free.pop() {
+            Some(place) => {
+                if let Some(slot) = self.open.get_mut(usize::from(place)) {
+                    *slot = Some(open);
+                }
+                place
+            }
+            None => {
+                let place = u16::try_from(self.open.len()).unwrap_or(u16::MAX);
+                self.open.push(Some(open));
+                place
+            }
+        }
+    }
+}
+
+#[inline]
+fn ticket(seat: usize, place: u16, count: u32) -> Ticket {
+    Ticket((seat as u64) << SEAT_SHIFT | u64::from(place) << PLACE_SHIFT | u64::from(count))
+}
+
+impl Clients {
+    pub(super) fn new() -> Self {
+        Self {
+            seats: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Gives a client a seat. The caller has counted them.
+    pub(super) fn add(&mut self, client: Client) -> usize {
+        self.len += 1;
+        let seat = self.free.pop().unwrap_or_else(|| {
+            assert!(
+                self.seats.len() < CLIENTS_MAX,
+                "there are {CLIENTS_MAX} clients already"
+            );
+            self.seats.push(Seat::default());
+            self.seats.len() - 1
+        });
+        if let Some(seat) = self.seats.get_mut(seat) {
+            seat.client = Some(client);
+        }
+        seat
+    }
+
+    /// The connection's token.
+    pub(super) fn token(&self, seat: usize) -> Option<Token> {
+        let seat = self.seats.get(seat)?;
+        seat.client.as_ref().map(|client| client.token)
+    }
+
+    pub(super) fn set_ready(&mut self, seat: usize, event: &mio::event::Event) {
+        if let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.as_mut()) {
+            client
+                .connection
+                .set_ready(event.is_readable(), event.is_read_closed(), event.is_writable());
+        }
+    }
+
+    /// Gives the service what one client asks, up to a round's budget. Says whether it has to be heard again without
+    /// waiting.
+    pub(super) fn hear<S>(
+        &mut self,
+        seat: usize,
+        service: &mut S,
+        effects: &mut Effects<S>,
+        now: Time,
+    ) -> Heard
+    where
+        S: Service<Request: Message, Reply: Message>,
+    {
+        let Some(Seat {
+            count,
+            client: Some(client),
+        }) = self.seats.get_mut(seat)
+        else {
+            return Heard::Nothing;
+        };
+        if !client.connection.is_readable() && client.connection.decoder.waiting() == 0 {
+            return Heard::Nothing;
+        }
+        let (mut requests, mut bytes_left) = (0, READ_BYTES_MAX);
+        let turn = loop {
+            if !client.may_ask() || requests >= REQUESTS_A_ROUND {
+                break Turn::Waits;
+            }
+            match client.connection.decoder.next_frame() {
+                Ok(Some(frame)) if frame.kind <= kind::CONTROL_LAST => {
+                    break match Control::decode(frame.kind, frame.body) {
+                        Ok(Control::Error { .. } | Control::Goodbye { .. }) => Turn::Gone,
+                        _ => {
+                            let text = format!("here come requests, not {:#04x}", frame.kind);
+                            Turn::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
+                        }
+                    };
+                }
+                Ok(Some(frame)) => match read_request::<S::Request>(frame.kind, frame.body) {
+                    Ok((own, request)) => {
+                        *count = count.wrapping_add(1);
+                        let place = client.take_place(Open {
+                            count: *count,
+                            ticket: own,
+                        });
+                        let ticket = ticket(seat, place, *count);
+                        service.handle(now, Input::Request { ticket, request }, effects);
+                        requests += 1;
+                        continue;
+                    }
+                    Err(error) => break Turn::Broken(Refusal::malformed(error)),
+                },
+                Ok(None) => {}
+                Err(error) => {
+                    break Turn::Broken(Refusal::new(ErrorCode::FrameTooLong, error.to_string()));
+                }
+            }
+            if bytes_left == 0 {
+                break Turn::Waits;
+            }
+            match client.connection.fill() {
+                Ok(Filled::Bytes(bytes)) => bytes_left = bytes_left.saturating_sub(bytes),
+                Ok(Filled::Blocked) => break Turn::Waits,
+                Ok(Filled::Closed) | Err(_) => break Turn::Gone,
+            }
+        };
+        let gave = Heard::of(requests > 0);
+        match turn {
+            Turn::Waits => gave,
+            Turn::Gone => self.remove(seat, service, effects, now),
+            Turn::Broken(refusal) => {
+                debug!(
+                    "the client at {} is not heard any more: {refusal}",
+                    client.address
+                );
+                refusal.to_control().encode(client.connection.output());
+                // The last words; whether they arrive is the other's business.
+                let _ = client.connection.flush();
+                self.remove(seat, service, effects, now)
+            }
+        }
+    }
+
+    /// A client has gone: its requests are cancelled.
+    pub(super) fn remove<S: Service>(
+        &mut self,
+        seat: usize,
+        service: &mut S,
+        effects: &mut Effects<S>,
+        now: Time,
+    ) -> Heard {
+        let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.take()) else {
+            return Heard::Nothing;
+        };
+        self.len -= 1;
+        self.free.push(seat);
+        let mut cancelled = false;
+        for (place, open) in (0..=u16::MAX).zip(client.open) {
+            if let Some(open) = open {
+                let ticket = ticket(seat, place, open.count);
+                service.handle(now, Input::Cancelled { ticket }, effects);
+                cancelled = true;
+            }
+        }
+        Heard::of(cancelled)
+    }
+
+    /// Gives a client an answer, unless it has gone.
+    #[inline]
+    pub(super) fn reply<A: Message>(&mut self, ticket: Ticket, reply: A, last: Last, now: Time) -> Said<A> {
+        let seat = ticket.0 >> SEAT_SHIFT;
+        if seat == DESK_SEAT {
+            return Said::Desk(reply);
+        }
+        let seat = self.seats.get_mut(usize::try_from(seat).unwrap_or(usize::MAX));
+        let Some(client) = seat.and_then(|seat| seat.client.as_mut()) else {
+            return Said::Done;
+        };
+        let [.., high, low, c3, c2, c1, c0] = ticket.0.to_be_bytes();
+        let (place, count) = (
+            u16::from_be_bytes([high, low]),
+            u32::from_be_bytes([c3, c2, c1, c0]),
+        );
+        let Some(slot) = client.open.get_mut(usize::from(place)) else {
+            return Said::Done;
+        };
+        let Some(open) = slot.filter(|open| open.count == count) else {
+            return Said::Done;
+        };
+        if last == Last::Yes {
+            *slot = None;
+            client.free.push(place);
+        }
+        if client.connection.unsent() == 0 {
+            client.moved = now;
+        }
+        let answer = Answer {
+            ticket: open.ticket,
+            is_last: last == Last::Yes,
+            reply: &reply,
+        };
+        if !encode_answer(client.connection.output(), &answer) {
+            client.end(
+                "an answer does not fit a frame: ask for less at once",
+                ErrorCode::FrameTooLong,
+            );
+        } else if client.connection.unsent() > UNREAD_BYTES_MAX {
+            client.end("answers are not read", ErrorCode::Overflow);
+        }
+        Said::Done
+    }
+
+    /// Writes each client's answers once.
+    pub(super) fn flush(&mut self, now: Time) {
+        for client in self.seats.iter_mut().filter_map(|seat| seat.client.as_mut()) {
+            let before = client.connection.unsent();
+            if before == 0 {
+                continue;
+            }
+            if let Err(error) = client.connection.flush() {
+                // It shows as the end of the stream in the next round.
+                debug!("the client at {} is gone: {error}", client.address);
+                client.connection.discard_output();
+                client.leaving = true;
+            }
+            if client.connection.unsent() < before {
+                client.moved = now;
+            }
+        }
+    }
+
+    /// Says goodbye to all: nothing more is read of them.
+    pub(super) fn say_goodbye(&mut self, reason: Reason, origin: MachineId) {
+        for client in self.seats.iter_mut().filter_map(|seat| seat.client.as_mut()) {
+            if !client.leaving {
+                client.leaving = true;
+                Control::Goodbye { reason, origin }.encode(client.connection.output());
+            }
+        }
+    }
+
+    /// Whether every answer is with the operating system.
+    pub(super) fn is_flushed(&self) -> bool {
+        let mut clients = self.seats.iter().filter_map(|seat| seat.client.as_ref());
+        clients.all(|client| client.connection.unsent() == 0)
+    }
+
+    /// Whether some client can be heard without waiting for it to say more.
+    pub(super) fn has_more(&self) -> bool {
+        let mut clients = self.seats.iter().filter_map(|seat| seat.client.as_ref());
+        clients.any(|client| {
+            client.may_ask() && (client.connection.is_readable() || client.connection.decoder.has_frame())
+        })
+    }
+
+    /// The seats that somebody sits in.
+    pub(super) fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether a client is to be closed now: it was refused, or has not read for too long.
+    pub(super) fn is_over(&self, seat: usize, now: Time) -> bool {
+        let client = self.seats.get(seat).and_then(|seat| seat.client.as_ref());
+        client.is_some_and(|client| {
+            let unsent = client.connection.unsent();
+            let limit = Duration::from_millis(UNREAD_MS_MAX);
+            (client.leaving && unsent == 0) || (unsent > 0 && now.since(client.moved) > limit)
+        })
+    }
+
+    /// When a client that does not read is to be closed.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let clients = self.seats.iter().filter_map(|seat| seat.client.as_ref());
+        let slow = clients.filter(|client| client.connection.unsent() > 0);
+        slow.map(|client| client.moved.after(Duration::from_millis(UNREAD_MS_MAX + 1)))
+            .min()
+    }
+}
+
+impl Client {
+    /// It is told why, behind what it has been answered so far, and closed.
+    fn end(&mut self, text: &str, code: ErrorCode) {
+        if !self.leaving {
+            self.leaving = true;
+            debug!("the client at {} is to be closed: {text}", self.address);
+            Refusal::new(code, text)
+                .to_control()
+                .encode(self.connection.output());
+        }
+    }
+}
+
+/// Whether the service was given something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Something,
+    Nothing,
+}
+
+impl Heard {
+    fn of(something: bool) -> Self {
+        match something {
+            true => Heard::Something,
+            false => Heard::Nothing,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Those who ask: other threads at the desk, clients by the wire.
+
+use mio::Token;
+
+use super::{
+    clients::{Client, Heard},
+    desk,
+    round::OpenMesh,
+};
+use crate::{
+    mesh::EventLog,
+    service::{Input, Service},
+    units::Time,
+    wire::Message,
+};
+
+impl<S, L> OpenMesh<S, L>
+where
+    S: Service<Request: Message + Send, Reply: Message>,
+    L: EventLog,
+{
+    /// A client sits down.
+    pub(super) fn seat(&mut self, token: Token, client: Client) {
+        let seat = self.clients.add(client);
+        self.seats.insert(token, seat);
+    }
+
+    /// Takes what other threads ask.
+    pub(super) fn hear_desk(&mut self, now: Time) {
+        let mut said = std::mem::take(&mut self.said);
+        self.counter.take(&mut said);
+        for said in said.drain(..) {
+            match said {
+                desk::Said::Request(ticket, request, answered) => {
+                    self.counter.expect(ticket, answered);
+                    self.input(now, Input::Request { ticket, request });
+                }
+                desk::Said::Cancel(ticket) => {
+                    if self.counter.forget(ticket) {
+                        self.input(now, Input::Cancelled { ticket });
+                    }
+                }
+            }
+        }
+        self.said = said;
+    }
+
+    /// Takes what clients ask.
+    pub(super) fn hear_clients(&mut self, now: Time) {
+        for seat in 0..self.clients.seats() {
+            let token = self.clients.token(seat);
+            let heard = self.clients.hear(seat, &mut self.service, &mut self.effects, now);
+            if heard == Heard::Something {
+                self.gave = true;
+                // Answers find their place before the next one is read.
+                self.apply_effects(now);
+            }
+            self.stand_up(token, seat);
+        }
+    }
+
+    /// Closes the clients that are done, or do not read.
+    pub(super) fn close_clients(&mut self, now: Time) {
+        for seat in 0..self.clients.seats() {
+            if self.clients.is_over(seat, now) {
+                let token = self.clients.token(seat);
+                if self
+                    .clients
+                    .remove(seat, &mut self.service, &mut self.effects, now)
+                    == Heard::Something
+                {
+                    self.gave = true;
+                }
+                self.stand_up(token, seat);
+            }
+        }
+    }
+
+    /// Forgets the token of a client that has gone.
+    fn stand_up(&mut self, token: Option<Token>, seat: usize) {
+        if let Some(token) = token
+            && self.clients.token(seat) != Some(token)
+        {
+            self.seats.remove(&token);
+        }
+    }
+}
