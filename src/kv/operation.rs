@@ -1,6 +1,11 @@
 //! What a write is made of: operations on keys.
 
-use crate::clock::{Dot, VersionVector};
+use smallvec::SmallVec;
+
+use crate::{
+    clock::{Dot, Origin, VersionVector},
+    wire::FRAME_LENGTH_MAX,
+};
 
 /// A key: 1 to [`KEY_BYTES_MAX`] bytes, any of them.
 pub type Key = Box<[u8]>;
@@ -14,8 +19,23 @@ pub const VALUE_BYTES_MAX: usize = 768 << 10;
 /// Most operations in one write. All together have to fit a frame, too.
 pub const BATCH_OPERATIONS_MAX: usize = 1024;
 
+/// Most bytes of one write as replicas pass it on: a frame, less what stands around it.
+pub const WRITE_BYTES_MAX: usize = FRAME_LENGTH_MAX - (64 << 10);
+
+/// Most origins that a write may depend on, so that what a batch names is bounded. A token of 4 KiB has fewer.
+pub const DEPENDENCIES_MAX: usize = 512;
+
+const _: () = assert!(
+    KEY_BYTES_MAX + VALUE_BYTES_MAX + DEPENDENCIES_MAX * 64 < WRITE_BYTES_MAX,
+    "one value of the greatest length can be written whatever it depends on"
+);
+
 /// Most elements of one set, so that a set fits a frame.
 pub const ELEMENTS_MAX: usize = 4096;
+
+/// Most values beside each other under a key, counted where one more is written: then somebody has to read them and
+/// write what replaces them.
+pub const SIBLINGS_MAX: usize = 64;
 
 /// How a value is to be understood by those who read it; the store itself does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,13 +59,18 @@ pub struct Value {
 /// Concurrent writes are decided by (stamp, origin): the greater wins.
 pub type Stamp = u64;
 
+/// Greatest stamp, and greatest number of a write, that a peer or a disk is believed: so far from the end of 64 bits
+/// that there is always a next.
+pub const STAMP_MAX: Stamp = 1 << 62;
+
 /// What to do to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Hold this value. It replaces every value that the accepting replica holds ("last writer").
     Put(Value),
     /// Hold this value beside those that the client has not seen: it replaces those alone which the client's token
-    /// covers ("siblings").
+    /// covers ("siblings"). A session's own write stands for everything that its replica had accepted before it, so
+    /// a session that writes beside twice, without a read in between, takes away what others wrote there meanwhile.
     PutBeside(Value),
     /// Hold nothing. It takes away every value, count and element that the accepting replica holds.
     Delete,
@@ -108,8 +133,28 @@ pub struct Applied {
     pub key: Key,
     /// What to do to it.
     pub change: Change,
-    /// What of the key it supersedes.
+    /// What of the key it supersedes. Of an addition: the addition of the same origin that it goes on from; empty if
+    /// nothing of the origin's count is there any more, so that its count begins anew.
     pub seen: VersionVector,
+    /// What else than values it takes away: of Put and Delete only.
+    pub cleared: Cleared,
     /// When a value ends, in microseconds since 1970 by the clock of the accepting replica.
     pub ends_us: Option<u64>,
+}
+
+/// What a Put or a Delete takes away beside values, as its accepting replica knew it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// The count of each origin that was there, and that is gone up to what was seen: ascending origins.
+    pub sums: SmallVec<[(Origin, i64); 1]>,
+    /// A set was there, or the memory of elements that were taken out of it.
+    pub has_set: bool,
+}
+
+impl Cleared {
+    /// Nothing but values: what a Put or a Delete of a plain key takes away.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty() && !self.has_set
+    }
 }

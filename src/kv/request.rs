@@ -377,5 +377,17 @@ pub struct Why {
     pub unmet: Vec<Missing>,
 }
 
+impl Item {
+    /// How many bytes its values have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Values(values) | Content::Set(values) => {
+                values.iter().map(|value| value.bytes.len()).sum()
+            }
+            Content::Counter(_) => size_of::<i64>(),
+        }
+    }
+}
 #[cfg(test)]
 mod tests;
