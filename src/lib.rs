@@ -19,6 +19,7 @@
 //! | [`model`] | the scale model of machines that run at different speeds |
 //! | [`kv`] | the causally consistent replicated key-value store |
 //! | [`mesh`] | the mio driver: real TCP, real time |
+//! | [`disk`] | rows on a disk that outlive the process: groups, one fsync for many, copies |
 //! | [`sim`] | the virtual-time driver: one thread, everything from a seed |
 //! | [`lab`] | launches machines, watches over them, runs experiments |
 //! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod control;
 pub mod dice;
+pub mod disk;
 pub mod faults;
 pub mod inspect;
 pub mod kv;

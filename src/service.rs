@@ -72,7 +72,7 @@ pub enum Last {
 pub struct Row {
     /// Which table: the service's own numbers, below [`TABLES_MAX`].
     pub table: u8,
-    /// The key: 1 to 65,535 bytes.
+    /// The key: 1 to 65,534 bytes.
     pub key: Box<[u8]>,
     /// The value; `None` takes the key away.
     pub value: Option<Box<[u8]>>,

@@ -389,5 +389,6 @@ impl Item {
         }
     }
 }
+
 #[cfg(test)]
 mod tests;

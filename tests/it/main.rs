@@ -13,6 +13,7 @@ mod check;
 mod clocks;
 mod compare;
 mod control;
+mod disk;
 mod draw;
 mod export;
 mod faults;

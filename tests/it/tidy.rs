@@ -80,6 +80,7 @@ const TOP_LEVEL: &[&str] = &[
     "ARCHITECTURE.md",
     "Cargo.lock",
     "Cargo.toml",
+    "Dockerfile",
     "LICENSE",
     "NOTEBOOK.md",
     "README.md",

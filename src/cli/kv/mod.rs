@@ -1,6 +1,10 @@
 //! `clocklab kv`: the causal store. One file a subcommand.
 
 mod check;
+mod common;
+mod replica;
+mod run;
+mod view;
 
 use clap::Subcommand;
 
@@ -8,6 +12,12 @@ use super::Exit;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KvCommand {
+    /// Start replicas on this computer, until Ctrl-C
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::RunArguments),
+    /// Start one replica
+    #[command(after_help = replica::EXAMPLES)]
+    Replica(replica::ReplicaArguments),
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
@@ -16,6 +26,8 @@ pub(super) enum KvCommand {
 /// Runs a command of the store.
 pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
     match command {
+        KvCommand::Run(arguments) => run::run(arguments),
+        KvCommand::Replica(arguments) => replica::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
     }
 }

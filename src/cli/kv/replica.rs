@@ -1,0 +1,294 @@
+//! `clocklab kv replica`: one replica of a store.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the watch over the launcher waits in real time"
+)]
+
+use std::{env, net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+use super::{common::StoreOptions, view};
+use crate::{
+    cli::{Exit, Usage},
+    kv::{self, derived_id},
+    service::{Address, Peer},
+    units::MachineId,
+    wire::RunId,
+};
+
+pub(in crate::cli) const EXAMPLES: &str = "\
+Examples, in three terminals, in any order:
+  clocklab kv replica --listen 127.0.0.1:8090 --view 127.0.0.1:8090,127.0.0.1:8091,127.0.0.1:8092
+  clocklab kv replica --listen 127.0.0.1:8091 --view 127.0.0.1:8090,127.0.0.1:8091,127.0.0.1:8092
+  clocklab kv replica --listen 127.0.0.1:8092 --view 127.0.0.1:8090,127.0.0.1:8091,127.0.0.1:8092
+
+A replica that joins later names those that are there and itself. In a container it listens on every address and \
+advertises its own: --listen 0.0.0.0:8090 --advertise 10.10.0.2:8090.
+
+The environment of the course's assignments is understood, and options win over it: SOCKET_ADDRESS (advertised address; it \
+listens on every address of the port) and VIEW; or NODE_IDENTIFIER alone (it listens on port 8081 and waits for PUT /view).
+
+Exit codes: 0 it ended in order, 2 usage, 3 it failed.";
+
+/// Where a replica with nothing but NODE_IDENTIFIER listens.
+const IDENTIFIED_LISTEN: &str = "0.0.0.0:8081";
+
+/// Where a replica that is told nothing listens.
+const LISTEN: &str = "127.0.0.1:8090";
+
+/// The name of the cluster that replicas are in unless told otherwise.
+const CLUSTER: &str = "store";
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ReplicaArguments {
+    /// Its id: 0 to 64999, unique among all that ever were members [default: as the view has it, else made from the address]
+    #[arg(long)]
+    id: Option<u16>,
+    /// Where it listens, for replicas and clients alike [default: the advertised address if that is of this computer alone, else
+    /// every address of its port]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Where others reach it [default: where it listens]
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<Address>,
+    /// The members of the beginning, separated by commas: [ID=]HOST:PORT, this one among them
+    #[arg(long, value_name = "MEMBERS")]
+    view: Option<String>,
+    /// Folder of its data [default: kv-data/replica-<id>]
+    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
+    data: Option<PathBuf>,
+    /// Keep the data in memory alone
+    #[arg(long)]
+    memory: bool,
+    /// Folder of run folders: write an event log
+    #[arg(long, value_name = "DIR")]
+    logs: Option<PathBuf>,
+    /// The run's name, and its folder's [default: made from the time]
+    #[arg(long, requires = "logs")]
+    run: Option<RunId>,
+    /// The cluster's name: replicas of another are refused
+    #[arg(long, value_name = "NAME", default_value = CLUSTER)]
+    cluster: RunId,
+    /// Let everybody who reaches the port read, write and join. Without it, a replica that other computers can reach needs a
+    /// secret
+    #[arg(long)]
+    insecure: bool,
+    /// Standard input is a launcher's pipe
+    #[arg(long, hide = true)]
+    launched: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+/// Who a replica is, where, and with whom.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    listen: SocketAddr,
+    id: MachineId,
+    address: Address,
+    members: Option<Vec<Peer>>,
+}
+
+/// What the environment of the course's assignments says.
+#[derive(Debug, Default)]
+struct Environment {
+    socket_address: Option<String>,
+    view: Option<String>,
+    node_identifier: Option<String>,
+}
+
+impl Environment {
+    fn read() -> Self {
+        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        Self {
+            socket_address: variable("SOCKET_ADDRESS"),
+            view: variable("VIEW"),
+            node_identifier: variable("NODE_IDENTIFIER"),
+        }
+    }
+}
+
+/// Runs the replica to its end.
+pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> {
+    let place = arguments.place(&Environment::read())?;
+    let secret = arguments.store.secret()?;
+    if !place.listen.ip().is_loopback() && secret.is_none() && !arguments.insecure {
+        let text = format!(
+            "at {} other computers can reach this replica, and without a secret whoever does may read, write and join: make one \
+             with `clocklab secret` and give it to every replica with --secret-file, or say --insecure",
+            place.listen
+        );
+        return Err(Usage(text).into());
+    }
+    anyhow::bail!("x")
+}
+
+impl ReplicaArguments {
+    /// Joins options and environment; options win.
+    fn place(&self, environment: &Environment) -> anyhow::Result<Place> {
+        let usage = |name: &str, what: String| Usage(format!("{name}: {what}"));
+        let advertised = match (&self.advertise, &environment.socket_address) {
+            (Some(address), _) => Some(address.clone()),
+            (None, Some(text)) => {
+                let address = text.parse::<Address>();
+                Some(address.map_err(|error| usage("SOCKET_ADDRESS", error.to_string()))?)
+            }
+            (None, None) => None,
+        };
+        let members = match (&self.view, &environment.view) {
+            (Some(text), _) => Some(view::parse(text).map_err(|what| usage("--view", what))?),
+            (None, Some(text)) => Some(view::parse(text).map_err(|what| usage("VIEW", what))?),
+            (None, None) => None,
+        };
+        let identified = match &environment.node_identifier {
+            Some(text) => Some(MachineId(text.trim().parse().map_err(|_| {
+                usage(
+                    "NODE_IDENTIFIER",
+                    format!("`{text}` is no id: write a number from 0 to 64999"),
+                )
+            })?)),
+            None => None,
+        };
+        let listen = match (&self.listen, &advertised) {
+            (Some(text), _) => view::listen_address(text)?,
+            (None, Some(address)) if view::is_loopback(address) => view::listen_address(address.as_str())?,
+            (None, Some(address)) => SocketAddr::from(([0, 0, 0, 0], address.port())),
+            (None, None) if identified.is_some() => view::listen_address(IDENTIFIED_LISTEN)?,
+            (None, None) => view::listen_address(LISTEN)?,
+        };
+        let address = match advertised {
+            Some(address) => address,
+            None => listen
+                .to_string()
+                .parse()
+                .map_err(|error: crate::service::AddressError| usage("--listen", error.to_string()))?,
+        };
+        let of_view = members.iter().flatten().find(|member| member.address == address);
+        let id = self
+            .id
+            .map(MachineId)
+            .or(identified)
+            .or(of_view.map(|member| member.id))
+            .unwrap_or_else(|| derived_id(&address));
+        if id.0 >= kv::IDS {
+            return Err(usage("--id", format!("{id} is no id: write a number below {}", kv::IDS)).into());
+        }
+        // Nobody but itself, as long as nothing else is said; but one with NODE_IDENTIFIER waits for its view.
+        let members = match members {
+            None if identified.is_some() => None,
+            members => {
+                let mut members = members.unwrap_or_default();
+                if !members.iter().any(|member| member.id == id) {
+                    let address = address.clone();
+                    members.push(Peer { id, address });
+                }
+                Some(members)
+            }
+        };
+        Ok(Place {
+            listen,
+            id,
+            address,
+            members,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: ReplicaArguments,
+    }
+
+    fn arguments(words: &str) -> ReplicaArguments {
+        let words = std::iter::once("replica").chain(words.split_whitespace());
+        Line::try_parse_from(words)
+            .map(|line| line.arguments)
+            .expect("usage")
+    }
+
+    fn environment(socket_address: &str, view: &str, node_identifier: &str) -> Environment {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Environment {
+            socket_address: given(socket_address),
+            view: given(view),
+            node_identifier: given(node_identifier),
+        }
+    }
+
+    fn place(words: &str, environment: &Environment) -> Result<Place, String> {
+        let place = arguments(words).place(environment);
+        place.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_assignment_of_2024_is_understood() {
+        let view = "10.10.0.2:8090,10.10.0.3:8090";
+        let place = place("", &environment("10.10.0.3:8090", view, "")).expect("place");
+        assert_eq!(place.listen.to_string(), "0.0.0.0:8090");
+        assert_eq!(place.address.as_str(), "10.10.0.3:8090");
+        let members = place.members.expect("members");
+        assert_eq!(members.len(), 2);
+        assert!(
+            members
+                .iter()
+                .any(|member| member.id == place.id && member.address == place.address)
+        );
+    }
+
+    #[test]
+    fn the_assignment_of_2025_is_understood() {
+        let place = place("", &environment("", "", "7")).expect("place");
+        assert_eq!(
+            (place.listen.to_string().as_str(), place.id),
+            ("0.0.0.0:8081", MachineId(7))
+        );
+        assert_eq!(place.members, None);
+    }
+
+    #[test]
+    fn options_win_over_the_environment() {
+        let environment = environment("10.10.0.3:8090", "10.10.0.3:8090", "7");
+        let words = "--id 1 --listen 127.0.0.1:9000 --advertise localhost:9001 --view 0=a:1,1=localhost:9001";
+        let place = place(words, &environment).expect("place");
+        assert_eq!(place.listen.to_string(), "127.0.0.1:9000");
+        assert_eq!(
+            (place.id, place.address.as_str()),
+            (MachineId(1), "localhost:9001")
+        );
+        assert_eq!(place.members.map(|members| members.len()), Some(2));
+    }
+
+    #[test]
+    fn who_is_told_nothing_is_alone_on_this_computer() {
+        let place = place("", &Environment::default()).expect("place");
+        assert_eq!(place.listen.to_string(), "127.0.0.1:8090");
+        assert_eq!(place.members.map(|members| members.len()), Some(1));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let none = Environment::default();
+        for (words, expected) in [
+            ("--id 65000", "--id: 65000"),
+            ("--view 127.0.0.1", "--view: `127.0.0.1` is no address"),
+            ("--view x=127.0.0.1:1", "`x` is no id"),
+            ("--view ,", "--view: a view names at least one member"),
+            ("--listen nowhere", "--listen nowhere"),
+        ] {
+            let error = place(words, &none).expect_err(words);
+            assert!(error.contains(expected), "{words}: {error}");
+        }
+        let error = place("", &environment("here", "", "")).expect_err("SOCKET_ADDRESS");
+        assert!(error.contains("SOCKET_ADDRESS: `here`"), "{error}");
+        let error = place("", &environment("", "", "me")).expect_err("NODE_IDENTIFIER");
+        assert!(error.contains("NODE_IDENTIFIER: `me`"), "{error}");
+    }
+}

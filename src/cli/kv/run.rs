@@ -1,0 +1,206 @@
+//! `clocklab kv run`: replicas on this computer, until somebody ends them.
+#![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
+
+use std::{
+    env,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use clap::Args;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
+};
+
+use super::common::StoreOptions;
+use crate::{
+    cli::{
+        Exit, Usage,
+        options::{free_name, run_name},
+        print,
+        run::describe_failures,
+    },
+    lab::{FleetError, REPLICA_PORT_DEFAULT, ReplicaSettings, Replicas, point_latest_to, try_logs},
+    wire::{Reason, RunId},
+};
+
+pub(in crate::cli) const EXAMPLES: &str = "\
+Examples:
+  clocklab kv run                        three replicas on ports 17200 to 17202, data in kv-data
+  clocklab kv run --replicas 5           five
+  clocklab kv run --memory               nothing kept on disk
+  clocklab kv run --duration 30s         ends by itself
+
+Ctrl-C ends them in order. Started again with the same --data, they have everything. Their event logs are a run: \
+`clocklab watch` shows it live, `clocklab check`, `order` and `draw` read it afterwards.
+
+Exit codes: 0 they ended in order, 2 usage, 3 a replica failed.";
+
+/// Most replicas on one computer.
+const REPLICAS_MAX: u16 = 100;
+
+/// How often the replicas are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the replicas may take to be ready before those that are not are named: a large folder takes its time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct RunArguments {
+    /// How many replicas
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=i64::from(REPLICAS_MAX)))]
+    replicas: u16,
+    /// Replica i listens on this port + i
+    #[arg(long, default_value_t = REPLICA_PORT_DEFAULT)]
+    base_port: u16,
+    /// Folder of the data: replica i's are in replica-<i>
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "kv-data",
+        conflicts_with = "memory"
+    )]
+    data: PathBuf,
+    /// Keep the data in memory alone
+    #[arg(long)]
+    memory: bool,
+    /// End after this time; without it, when somebody ends it
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// Folder of run folders
+    #[arg(long, value_name = "DIR", default_value = "logs", conflicts_with = "no_log")]
+    logs: PathBuf,
+    /// The run's name, and its folder's [default: made from the time]
+    #[arg(long)]
+    run: Option<RunId>,
+    /// Write no event logs
+    #[arg(long)]
+    no_log: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+/// Starts the replicas, says how to talk to them, and ends them.
+pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
+    let settings = settings(arguments)?;
+    if let Some(logs) = &settings.logs {
+        try_logs(logs)?;
+    }
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        flag::register(signal, Arc::clone(&asked)).context("cannot catch signals")?;
+    }
+    let program = env::current_exe().context("cannot find this program's own file")?;
+    let command: Vec<String> = env::args().collect();
+    let mut replicas = Replicas::start(&program, &settings, &command).map_err(|error| match error {
+        FleetError::FolderExists { .. } | FleetError::Ports { .. } => Usage(error.to_string()).into(),
+        error @ FleetError::Io { .. } => anyhow::Error::from(error),
+    })?;
+    if let Some(logs) = &settings.logs
+        && let Err(error) = point_latest_to(logs, &settings.run)
+    {
+        tracing::warn!("`latest` does not point to this run: {error}");
+    }
+    let late = replicas.wait_until_ready(PATIENCE)?;
+    print(&introduction(&settings, &late))?;
+    let until = arguments.duration.map(|duration| Instant::now() + duration);
+    let mut has_failed = false;
+    while replicas.any_runs()
+        && !asked.load(Ordering::SeqCst)
+        && until.is_none_or(|until| Instant::now() < until)
+    {
+        let ends = replicas.poll()?;
+        has_failed |= ends.iter().any(|end| end.failure.is_some());
+        print(&describe_failures(&ends))?;
+        thread::sleep(LOOK_EVERY);
+    }
+    let reason = if asked.load(Ordering::SeqCst) {
+        Reason::Interrupted
+    } else {
+        Reason::Duration
+    };
+    let ends = replicas.stop(reason)?;
+    has_failed |= ends.iter().any(|end| end.failure.is_some());
+    print(&describe_failures(&ends))?;
+    if let Some(folder) = settings.run_folder() {
+        let place = folder.display();
+        print(&format!(
+            "\nrun folder: {place}\nlook at it: clocklab check {place}, clocklab draw {place}\n"
+        ))?;
+    }
+    Ok(if has_failed { Exit::Failed } else { Exit::Valid })
+}
+
+fn settings(arguments: &RunArguments) -> anyhow::Result<ReplicaSettings> {
+    let last = u32::from(arguments.base_port) + u32::from(arguments.replicas) - 1;
+    if arguments.base_port == 0 || last > u32::from(u16::MAX) {
+        let text = format!(
+            "--base-port {}: {} replicas need that many ports from it on, and ports are 1 to 65535",
+            arguments.base_port, arguments.replicas
+        );
+        return Err(Usage(text).into());
+    }
+    let run = match (&arguments.run, arguments.no_log) {
+        (Some(run), _) => run.clone(),
+        (None, true) => run_name()?,
+        (None, false) => free_name(&arguments.logs, &run_name()?)?,
+    };
+    // Read here once, so that a wrong file is told before anything is started.
+    arguments.store.secret()?;
+    Ok(ReplicaSettings {
+        replicas: arguments.replicas,
+        base_port: arguments.base_port,
+        data: (!arguments.memory).then(|| arguments.data.clone()),
+        logs: (!arguments.no_log).then(|| arguments.logs.clone()),
+        run,
+        secret_file: arguments.store.secret_file.clone(),
+        more: arguments.store.words(),
+    })
+}
+
+/// Who is there, and what to type.
+fn introduction(settings: &ReplicaSettings, late: &[crate::units::MachineId]) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    let data = match &settings.data {
+        Some(data) => format!("data in {}", data.display()),
+        None => "data in memory alone".to_owned(),
+    };
+    let logs = match settings.run_folder() {
+        Some(folder) => format!("event logs in {}", folder.display()),
+        None => "no event logs".to_owned(),
+    };
+    // Writing to a text cannot fail.
+    let _ = writeln!(text, "{} replicas, {data}, {logs}", settings.replicas);
+    for id in settings.ids() {
+        let state = if late.contains(&id) {
+            "   not ready yet"
+        } else {
+            ""
+        };
+        let _ = writeln!(text, "  replica {id}  http://{}/{state}", settings.address(id));
+    }
+    let (first, last) = (
+        settings.address(crate::units::MachineId(0)),
+        settings.address(crate::units::MachineId(settings.replicas.saturating_sub(1))),
+    );
+    let _ = write!(
+        text,
+        "
+Try it:
+  curl -i -X PUT http://{first}/v1/keys/color -d red          write at one replica …
+  curl -i http://{last}/v1/keys/color                         … read at another
+  clocklab kv put color blue --at {first} --session me.session
+  clocklab kv get color --at {last} --session me.session
+Ctrl-C ends them.
+"
+    );
+    text
+}

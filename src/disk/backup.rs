@@ -1,0 +1,345 @@
+//! A copy of a folder's rows in one file, and back.
+//!
+//! ```text
+//!   "clocklab-backup 1\n"
+//!   head     length u32, JSON: cluster, machine, incarnation
+//!   rows     table u8, key length u16, value length u32, key, value      ascending
+//!   end      0xFF, how many rows u64
+//!   digest   SHA-256 of everything before it: 32 bytes
+//! ```
+//!
+//! It is made of a stopped replica, whose folder it locks meanwhile: a copy of a running one would need a second way
+//! into its rows, and a replica of a cluster can be stopped without anybody missing it. It is streamed, so its size is
+//! no matter of memory. What is restored is a further life, numbered above all that began since the copy was made (see
+//! `incarnation`): no write's name is given twice. What the copy lacks the replica takes from the others.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    error::DiskError,
+    folder::{FORMAT, Life, Lock, Owner, io_error, make_folder, read_life, rows_of, sync_folder, write_life},
+    rows::{ROW_KEY_BYTES_MAX, Rows},
+};
+use crate::{
+    service::{Row, TABLES_MAX},
+    units::MachineId,
+};
+
+/// The first line of a backup.
+pub const BACKUP_FORMAT: &[u8] = b"clocklab-backup 1\n";
+
+const BACKUP_VERSION: u64 = 1;
+
+/// Begins the line of any version.
+const BACKUP_ANY: &[u8] = b"clocklab-backup ";
+
+/// Longest head, in bytes.
+const HEAD_BYTES_MAX: u32 = 4096;
+
+/// Stands where a row's table would; no table has this number, since they are below [`TABLES_MAX`].
+const END: u8 = 0xFF;
+
+const DIGEST_BYTES: usize = 32;
+
+/// Rows that are restored in one batch.
+const BATCH_ROWS: usize = 4096;
+
+/// And at most so many bytes of them.
+const BATCH_BYTES: usize = 8 << 20;
+
+const MEND_BACKUP: &str = "Use another backup";
+
+/// What was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Whose data it is.
+    pub owner: Owner,
+    /// The last life that is in it.
+    pub incarnation: u32,
+    /// How many rows.
+    pub rows: u64,
+    /// The backup's length.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    cluster: String,
+    machine: u16,
+    incarnation: u32,
+}
+
+/// Writes a copy of the folder `data` into the new file `into`.
+///
+/// # Errors
+/// [`DiskError`]: the folder is in use, empty or damaged, the file is there already, or the system refuses something.
+/// Then there is no file.
+pub fn back_up(data: &Path, into: &Path) -> Result<Copied, DiskError> {
+    let empty = || DiskError::Empty {
+        path: data.to_owned(),
+    };
+    if !rows_of(data).is_dir() {
+        return Err(empty());
+    }
+    let _lock = Lock::acquire(data)?;
+    let life = read_life(data)?.ok_or_else(empty)?;
+    let rows = Rows::open(&rows_of(data))?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(into);
+    let file = file.map_err(|error| io_error(into, error))?;
+    let written = write_backup(&rows, &life, file, into);
+    if written.is_err() {
+        // Half a copy is none.
+        let _ = fs::remove_file(into);
+    }
+    written
+}
+
+fn write_backup(rows: &Rows, life: &Life, file: File, into: &Path) -> Result<Copied, DiskError> {
+    let failed = |error| io_error(into, error);
+    let mut output = Hashed::new(BufWriter::with_capacity(1 << 20, file));
+    let head = Head {
+        cluster: life.cluster.clone(),
+        machine: life.machine,
+        incarnation: life.incarnation,
+    };
+    let head = serde_json::to_vec(&head).map_err(|error| failed(error.into()))?;
+    let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
+    output
+        .put(&[BACKUP_FORMAT, &length.to_be_bytes(), &head])
+        .map_err(failed)?;
+    let count = rows.each(|row| {
+        let value = row.value.unwrap_or_default();
+        let key_bytes = u16::try_from(row.key.len()).unwrap_or(u16::MAX).to_be_bytes();
+        let value_bytes = u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let put = output.put(&[&[row.table], &key_bytes, &value_bytes, &row.key, &value]);
+        put.map_err(failed)
+    })?;
+    output.put(&[&[END], &count.to_be_bytes()]).map_err(failed)?;
+    let bytes = output.finish().map_err(failed)?;
+    let folder = into.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    Ok(copied(life, count, bytes))
+}
+
+/// Makes the folder `data` of the backup `from`: nothing is written before all of it has been read and its digest
+/// compared.
+///
+/// # Errors
+/// [`DiskError`]: the backup is damaged or none, the folder is not empty, or the system refuses something.
+pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
+    read_backup(from, |_| Ok(()))?;
+    make_folder(data)?;
+    let mut entries = fs::read_dir(data).map_err(|error| io_error(data, error))?;
+    if entries.next().is_some() {
+        return Err(DiskError::Occupied {
+            path: data.to_owned(),
+        });
+    }
+    let _lock = Lock::acquire(data)?;
+    let rows = Rows::open(&rows_of(data))?;
+    let mut batch = rows.batch(BATCH_ROWS);
+    let mut batch_bytes = 0;
+    let (life, count, bytes) = read_backup(from, |row| {
+        batch_bytes += row.key.len() + row.value.as_ref().map_or(0, |value| value.len());
+        rows.put(&mut batch, &row);
+        if batch.len() >= BATCH_ROWS || batch_bytes >= BATCH_BYTES {
+            batch_bytes = 0;
+            rows.commit(std::mem::replace(&mut batch, rows.batch(BATCH_ROWS)))?;
+        }
+        Ok(())
+    })?;
+    rows.commit(batch)?;
+    rows.persist(fjall::PersistMode::SyncAll)?;
+    // Last: without it the folder is no replica's, and what was begun is found to be so.
+    write_life(data, &life)?;
+    Ok(copied(&life, count, bytes))
+}
+
+fn copied(life: &Life, rows: u64, bytes: u64) -> Copied {
+    Copied {
+        owner: Owner {
+            machine: MachineId(life.machine),
+            cluster: life.cluster.clone(),
+        },
+        incarnation: life.incarnation,
+        rows,
+        bytes,
+    }
+}
+
+/// Reads a backup to its end, gives its rows and compares its digest. Says whose it is, how many rows and bytes.
+fn read_backup(
+    from: &Path,
+    mut give: impl FnMut(Row) -> Result<(), DiskError>,
+) -> Result<(Life, u64, u64), DiskError> {
+    let file = File::open(from).map_err(|error| io_error(from, error))?;
+    let mut input = Checked {
+        path: from.to_owned(),
+        input: BufReader::with_capacity(1 << 20, file),
+        digest: Sha256::new(),
+        bytes: 0,
+    };
+    let life = input.head()?;
+    let mut count = 0;
+    loop {
+        let [table] = input.array()?;
+        if table == END {
+            break;
+        }
+        if table >= TABLES_MAX {
+            return Err(input.damaged(format!("it has a table {table}")));
+        }
+        let key_bytes = usize::from(u16::from_be_bytes(input.array()?));
+        let value_bytes = u64::from(u32::from_be_bytes(input.array()?));
+        if !(1..=ROW_KEY_BYTES_MAX).contains(&key_bytes) {
+            return Err(input.damaged(format!("it has a key of {key_bytes} bytes")));
+        }
+        let key = input.bytes(key_bytes as u64)?;
+        let value = Some(input.bytes(value_bytes)?);
+        give(Row { table, key, value })?;
+        count += 1;
+    }
+    let said = u64::from_be_bytes(input.array()?);
+    if said != count {
+        return Err(input.damaged(format!("it says that it has {said} rows, and has {count}")));
+    }
+    let bytes = input.finish()?;
+    Ok((life, count, bytes))
+}
+
+/// Writes, and keeps a digest of what was written.
+struct Hashed {
+    output: BufWriter<File>,
+    digest: Sha256,
+}
+
+impl Hashed {
+    fn new(output: BufWriter<File>) -> Self {
+        let digest = Sha256::new();
+        Self { output, digest }
+    }
+
+    fn put(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        for part in parts {
+            self.digest.update(part);
+            self.output.write_all(part)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the digest and syncs. Says how long the file is.
+    fn finish(mut self) -> io::Result<u64> {
+        self.output.write_all(&self.digest.finalize())?;
+        self.output.flush()?;
+        let bytes = self.output.stream_position()?;
+        self.output.get_ref().sync_all()?;
+        Ok(bytes)
+    }
+}
+
+/// Reads, and keeps a digest of what was read.
+struct Checked {
+    path: PathBuf,
+    input: BufReader<File>,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Checked {
+    fn damaged(&self, what: impl Into<String>) -> DiskError {
+        DiskError::Damaged {
+            path: self.path.clone(),
+            what: what.into(),
+            mend: MEND_BACKUP,
+        }
+    }
+
+    fn failed(&self, error: io::Error) -> DiskError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.damaged("it ends in the middle"),
+            _ => io_error(&self.path, error),
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DiskError> {
+        let mut bytes = [0; N];
+        self.input
+            .read_exact(&mut bytes)
+            .map_err(|error| self.failed(error))?;
+        self.digest.update(bytes);
+        self.bytes += N as u64;
+        Ok(bytes)
+    }
+
+    /// So many bytes; memory grows only with bytes that are there.
+    fn bytes(&mut self, count: u64) -> Result<Box<[u8]>, DiskError> {
+        let mut bytes = Vec::new();
+        let mut part = Read::by_ref(&mut self.input).take(count);
+        let read = part
+            .read_to_end(&mut bytes)
+            .map_err(|error| io_error(&self.path, error))?;
+        if read as u64 != count {
+            return Err(self.failed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.digest.update(&bytes);
+        self.bytes += count;
+        Ok(bytes.into())
+    }
+
+    fn head(&mut self) -> Result<Life, DiskError> {
+        let no_backup = || DiskError::NoBackup {
+            path: self.path.clone(),
+        };
+        let mut line = [0; BACKUP_FORMAT.len()];
+        let read = self.input.read_exact(&mut line);
+        if read.is_err() || !line.starts_with(BACKUP_ANY) {
+            return Err(no_backup());
+        }
+        if line != *BACKUP_FORMAT {
+            let digits = line.get(BACKUP_ANY.len()..).unwrap_or_default();
+            let found = String::from_utf8_lossy(digits).trim().parse().unwrap_or(u64::MAX);
+            return Err(DiskError::Newer {
+                path: self.path.clone(),
+                found,
+                known: BACKUP_VERSION,
+            });
+        }
+        self.digest.update(line);
+        self.bytes += line.len() as u64;
+        let length = u32::from_be_bytes(self.array()?);
+        if length > HEAD_BYTES_MAX {
+            return Err(self.damaged(format!("its head would have {length} bytes")));
+        }
+        let head = self.bytes(u64::from(length))?;
+        let head: Head = serde_json::from_slice(&head).map_err(|error| self.damaged(error.to_string()))?;
+        Ok(Life {
+            format: FORMAT,
+            cluster: head.cluster,
+            machine: head.machine,
+            incarnation: head.incarnation,
+        })
+    }
+
+    /// Compares the digest, which is the end of the file.
+    fn finish(mut self) -> Result<u64, DiskError> {
+        let digest = std::mem::take(&mut self.digest).finalize();
+        let said: [u8; DIGEST_BYTES] = self.array()?;
+        if said.as_slice() != digest.as_slice() {
+            return Err(self.damaged("its digest is not that of its content"));
+        }
+        match self.input.read(&mut [0]) {
+            Ok(0) => Ok(self.bytes),
+            Ok(_) => Err(self.damaged("something follows its end")),
+            Err(error) => Err(io_error(&self.path, error)),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the loop and the disk's thread share: the groups that wait, how far it has come, and why it failed.
+
+use std::{
+    fmt, mem,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::service::{Progress, Row};
+
+/// Bytes of rows that may wait for the thread; beyond it an append waits.
+pub const QUEUE_BYTES_MAX: usize = 32 << 20;
+
+/// Groups that may wait for the thread; beyond it an append waits.
+pub const QUEUE_GROUPS_MAX: usize = 4096;
+
+/// A disk that has been busy with one batch for so long, in seconds, is taken to have failed.
+pub const STALL_SECONDS_MAX: u64 = 60;
+
+const STALL_MAX: Duration = Duration::from_secs(STALL_SECONDS_MAX);
+
+/// What a row weighs beside its bytes.
+const ROW_OVERHEAD_BYTES: usize = 64;
+
+/// A group of rows, as it was given.
+pub(super) type Group = (u64, Vec<Row>);
+
+/// The shared state and those who wait for it.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Something waits, or the end has come.
+    filled: Condvar,
+    /// There is room again, or it has failed, or the thread has ended.
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<Group>,
+    waiting_bytes: usize,
+    is_closing: bool,
+    has_ended: bool,
+    progress: Progress,
+    /// Since when the thread works at a batch.
+    busy_since: Option<Instant>,
+    wake: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// What the thread is to do next.
+pub(super) enum Work {
+    /// Write these, all that waited.
+    Write(Vec<Group>),
+    /// Nothing came before the time it was asked to wait for.
+    Idle,
+    /// Nothing comes any more.
+    End,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Queue")
+            .field("groups", &state.waiting.len())
+            .field("bytes", &state.waiting_bytes)
+            .field("progress", &state.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to call whenever there is progress.
+    pub(super) fn set_wake(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        self.lock().wake = Some(wake);
+    }
+
+    /// Puts a group behind the others, and waits for room if there is none; after a failure it is dropped.
+    pub(super) fn put(&self, group: Group) {
+        let bytes = weight(&group.1);
+        let mut state = self.lock();
+        while state.is_full() && !state.has_failed() {
+            let waited = self.emptied.wait_timeout(state, Duration::from_secs(1));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.fail_if_stalled();
+        }
+        if state.has_failed() {
+            return;
+        }
+        state.waiting_bytes += bytes;
+        state.waiting.push(group);
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// How far it has come.
+    pub(super) fn progress(&self) -> Progress {
+        let mut state = self.lock();
+        state.fail_if_stalled();
+        state.progress.clone()
+    }
+
+    /// The thread takes all that waits, and waits for something until `until`, or for ever.
+    pub(super) fn take(&self, until: Option<Instant>) -> Work {
+        let mut state = self.lock();
+        state.busy_since = None;
+        loop {
+            if !state.waiting.is_empty() {
+                break;
+            }
+            if state.is_closing {
+                return Work::End;
+            }
+            state = match until {
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => match until.checked_duration_since(now()) {
+                    None => return Work::Idle,
+                    Some(rest) => {
+                        let waited = self.filled.wait_timeout(state, rest);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                },
+            };
+        }
+        state.busy_since = Some(now());
+        state.waiting_bytes = 0;
+        let groups = mem::take(&mut state.waiting);
+        drop(state);
+        self.emptied.notify_all();
+        Work::Write(groups)
+    }
+
+    /// The groups up to `through` are kept.
+    pub(super) fn reach(&self, through: u64) {
+        let mut state = self.lock();
+        // A disk that was given up stays so: what it still did may not be there after a restart.
+        if state.has_failed() || through <= state.progress.through {
+            return;
+        }
+        state.progress.through = through;
+        state.call();
+    }
+
+    /// Nothing is kept any more.
+    pub(super) fn fail(&self, why: String) {
+        let mut state = self.lock();
+        if !state.has_failed() {
+            state.progress.failed = Some(why);
+        }
+        state.waiting.clear();
+        state.waiting_bytes = 0;
+        state.call();
+        drop(state);
+        self.emptied.notify_all();
+    }
+
+    /// The thread has ended.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.has_ended = true;
+        state.busy_since = None;
+        drop(state);
+        self.emptied.notify_all();
+    }
+
+    /// Lets the thread finish what waits, and waits for its end; says whether it came within [`STALL_SECONDS_MAX`].
+    pub(super) fn close(&self) -> bool {
+        let mut state = self.lock();
+        state.is_closing = true;
+        self.filled.notify_all();
+        let waited = self
+            .emptied
+            .wait_timeout_while(state, STALL_MAX, |state| !state.has_ended);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if !state.has_ended && !state.has_failed() {
+            state.progress.failed = Some(stalled());
+        }
+        state.has_ended
+    }
+}
+
+impl State {
+    fn is_full(&self) -> bool {
+        self.waiting_bytes >= QUEUE_BYTES_MAX || self.waiting.len() >= QUEUE_GROUPS_MAX
+    }
+
+    fn has_failed(&self) -> bool {
+        self.progress.failed.is_some()
+    }
+
+    fn fail_if_stalled(&mut self) {
+        let is_stalled = self
+            .busy_since
+            .is_some_and(|since| now().saturating_duration_since(since) > STALL_MAX);
+        if is_stalled && !self.has_failed() {
+            self.progress.failed = Some(stalled());
+        }
+    }
+
+    fn call(&self) {
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+}
+
+fn stalled() -> String {
+    format!(
+        "the disk has not taken a write for {STALL_SECONDS_MAX} seconds: look at its health, then start this replica again"
+    )
+}
+
+fn weight(rows: &[Row]) -> usize {
+    rows.iter()
+        .map(|row| ROW_OVERHEAD_BYTES + row.key.len() + row.value.as_ref().map_or(0, |value| value.len()))
+        .sum()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the disk's thread waits in real time")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}

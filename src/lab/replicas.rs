@@ -1,0 +1,324 @@
+//! The replicas of a store on this computer, as child processes: started, ended, killed and started again.
+#![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::{
+    fleet::FleetError,
+    process::{MachineEnd, Process, failure},
+};
+use crate::{units::MachineId, wire::Reason, wire::RunId};
+
+/// First port of replicas: replica i listens on it + i. Behind the machines', so that both can run.
+pub const REPLICA_PORT_DEFAULT: u16 = 17200;
+
+/// How long a replica may take to say its last words: waiting clients, and a slow disk.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// How often those that are to end are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How long a replica may take to answer whether it is ready.
+const ANSWER: Duration = Duration::from_millis(500);
+
+/// What the replicas have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaSettings {
+    /// How many: 1 to 100.
+    pub replicas: u16,
+    /// Replica i listens on this port + i, on 127.0.0.1.
+    pub base_port: u16,
+    /// Replica i's data are in `replica-<i>` of this folder; `None` keeps them in memory alone.
+    pub data: Option<PathBuf>,
+    /// The event logs are in a folder of the run's name in this folder; `None` writes none.
+    pub logs: Option<PathBuf>,
+    /// The name of the run, and of its folder.
+    pub run: RunId,
+    /// The file with the secret, if there is one.
+    pub secret_file: Option<PathBuf>,
+    /// Further words of each replica's command line.
+    pub more: Vec<String>,
+}
+
+/// Replica processes that were started together. Dropping it ends those that still run.
+#[derive(Debug)]
+pub struct Replicas {
+    program: PathBuf,
+    settings: ReplicaSettings,
+    processes: Vec<Process>,
+}
+
+/// `run.json` of a store's run, as far as those who read it later need it.
+#[derive(Debug, Serialize)]
+struct StoreRunFile<'a> {
+    clocklab: &'static str,
+    command: &'a [String],
+    run: &'a str,
+    system: &'static str,
+    machines: u16,
+    addresses: Vec<String>,
+    clock: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_file: Option<&'a Path>,
+}
+
+impl ReplicaSettings {
+    /// All ids.
+    pub fn ids(&self) -> impl Iterator<Item = MachineId> + use<> {
+        MachineId::all(self.replicas)
+    }
+
+    /// Where a replica listens.
+    #[must_use]
+    pub fn address(&self, id: MachineId) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.base_port.saturating_add(id.0)))
+    }
+
+    /// The members, as `--view` has them.
+    #[must_use]
+    pub fn view(&self) -> String {
+        let entries = self.ids().map(|id| format!("{}={}", id.0, self.address(id)));
+        entries.collect::<Vec<_>>().join(",")
+    }
+
+    /// Where the logs of the run are, if there are any.
+    #[must_use]
+    pub fn run_folder(&self) -> Option<PathBuf> {
+        Some(self.logs.as_ref()?.join(self.run.as_str()))
+    }
+
+    /// A replica's data, if they are kept.
+    #[must_use]
+    pub fn data_of(&self, id: MachineId) -> Option<PathBuf> {
+        Some(self.data.as_ref()?.join(format!("replica-{}", id.0)))
+    }
+
+    fn command(&self, program: &Path, id: MachineId) -> Command {
+        let mut command = Command::new(program);
+        let address = self.address(id).to_string();
+        command
+            .args(["kv", "replica", "--id", &id.0.to_string(), "--listen", &address])
+            .args(["--view", &self.view(), "--launched", "--quiet"]);
+        match self.data_of(id) {
+            Some(data) => command.arg("--data").arg(data),
+            None => command.arg("--memory"),
+        };
+        if let Some(logs) = &self.logs {
+            command.arg("--logs").arg(logs).args(["--run", self.run.as_str()]);
+        }
+        if let Some(file) = &self.secret_file {
+            command.arg("--secret-file").arg(file);
+        }
+        command.args(&self.more);
+        command
+    }
+
+    fn describe(&self, folder: &Path, command: &[String]) -> io::Result<()> {
+        let file = StoreRunFile {
+            clocklab: env!("CARGO_PKG_VERSION"),
+            command,
+            run: self.run.as_str(),
+            system: "store",
+            machines: self.replicas,
+            addresses: self.ids().map(|id| self.address(id).to_string()).collect(),
+            clock: "lamport",
+            secret_file: self.secret_file.as_deref(),
+        };
+        let mut text = serde_json::to_string_pretty(&file)?;
+        text.push('\n');
+        fs::write(folder.join("run.json"), text)
+    }
+}
+
+impl Replicas {
+    /// Starts every replica of `settings` as a process of `program`; makes and describes the run's folder, if there are
+    /// logs. `command` is the command line that goes into its `run.json`.
+    ///
+    /// # Errors
+    /// [`FleetError`]; ports that are taken and a folder that exists are found before anything is started.
+    pub fn start(program: &Path, settings: &ReplicaSettings, command: &[String]) -> Result<Self, FleetError> {
+        let taken: Vec<_> = settings
+            .ids()
+            .map(|id| (id, settings.address(id)))
+            .filter_map(|(id, address)| TcpListener::bind(address).err().map(|error| (id, address, error)))
+            .collect();
+        if !taken.is_empty() {
+            return Err(FleetError::Ports { ports: taken });
+        }
+        if let (Some(logs), Some(folder)) = (&settings.logs, settings.run_folder()) {
+            let made = fs::create_dir_all(logs)
+                .and_then(|()| fs::create_dir(&folder))
+                .and_then(|()| settings.describe(&folder, command));
+            made.map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => FleetError::FolderExists {
+                    folder: folder.clone(),
+                },
+                _ => FleetError::Io {
+                    what: format!("cannot make the run's folder {}", folder.display()),
+                    error,
+                },
+            })?;
+        }
+        let mut replicas = Self {
+            program: program.to_owned(),
+            settings: settings.clone(),
+            processes: Vec::new(),
+        };
+        for id in settings.ids() {
+            let process = Process::start(id, &mut settings.command(program, id));
+            let what = format!("cannot start replica {id} ({})", program.display());
+            replicas
+                .processes
+                .push(process.map_err(|error| FleetError::Io { what, error })?);
+        }
+        Ok(replicas)
+    }
+
+    /// What they have in common.
+    #[must_use]
+    pub fn settings(&self) -> &ReplicaSettings {
+        &self.settings
+    }
+
+    /// The process id of a replica that runs.
+    #[must_use]
+    pub fn process_id(&self, id: MachineId) -> Option<u32> {
+        let process = self.processes.get(id.index())?;
+        process.ended().is_none().then(|| process.process_id())
+    }
+
+    /// Takes note of replicas that have ended, and names those that ended since the last call.
+    ///
+    /// # Errors
+    /// What the system says of a child process.
+    pub fn poll(&mut self) -> io::Result<Vec<MachineEnd>> {
+        let mut fresh = Vec::new();
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|process| process.ended().is_none())
+        {
+            if let Some(status) = process.look()? {
+                process.note_end(failure(status));
+                fresh.extend(process.ended().cloned());
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Whether any replica still runs, as far as the last [`poll`](Self::poll) saw.
+    #[must_use]
+    pub fn any_runs(&self) -> bool {
+        self.processes.iter().any(|process| process.ended().is_none())
+    }
+
+    /// Whether a replica answers that it is ready to serve.
+    #[must_use]
+    pub fn is_ready(&self, id: MachineId) -> bool {
+        ask(self.settings.address(id), "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    }
+
+    /// Waits until every replica is ready, at most `patience`. Says which are not.
+    ///
+    /// # Errors
+    /// What the system says of a child process.
+    pub fn wait_until_ready(&mut self, patience: Duration) -> io::Result<Vec<MachineId>> {
+        let until = Instant::now() + patience;
+        loop {
+            let late: Vec<MachineId> = self.settings.ids().filter(|id| !self.is_ready(*id)).collect();
+            if late.is_empty() || Instant::now() >= until || !self.poll()?.is_empty() {
+                return Ok(late);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Kills a replica at once, as `kill -9` does, and waits for its end.
+    ///
+    /// # Errors
+    /// What the system says of the child process.
+    pub fn kill(&mut self, id: MachineId) -> io::Result<()> {
+        let Some(process) = self.processes.get_mut(id.index()) else {
+            return Ok(());
+        };
+        process.kill()?;
+        process.note_end(None);
+        Ok(())
+    }
+
+    /// Starts a replica that has ended again, as it was started before.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn start_again(&mut self, id: MachineId) -> io::Result<()> {
+        if let Some(process) = self.processes.get_mut(id.index())
+            && process.ended().is_some()
+        {
+            *process = Process::start(id, &mut self.settings.command(&self.program, id))?;
+        }
+        Ok(())
+    }
+
+    /// Asks every replica that still runs to stop in order, and waits for it; those that do not are killed.
+    ///
+    /// # Errors
+    /// What the system says of a child process.
+    pub fn stop(&mut self, reason: Reason) -> io::Result<Vec<MachineEnd>> {
+        let mut ends = Vec::new();
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|process| process.ended().is_none())
+        {
+            process.wake();
+            process.ask_to_stop(reason);
+        }
+        let until = Instant::now() + GRACE;
+        while self.any_runs() && Instant::now() < until {
+            ends.extend(self.poll()?);
+            thread::sleep(LOOK_EVERY);
+        }
+        for process in self
+            .processes
+            .iter_mut()
+            .filter(|process| process.ended().is_none())
+        {
+            process.kill()?;
+            process.note_end(Some("did not stop in time and was killed".to_owned()));
+            ends.extend(process.ended().cloned());
+        }
+        Ok(ends)
+    }
+}
+
+impl Drop for Replicas {
+    fn drop(&mut self) {
+        // There is nobody left to tell of a failure.
+        let _ = self.stop(Reason::LauncherGone);
+    }
+}
+
+/// The answer to a GET, as far as its head goes.
+fn ask(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.set_write_timeout(Some(ANSWER))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = [0; 512];
+    let bytes = stream.read(&mut answer)?;
+    let head = answer.get(..bytes).unwrap_or_default();
+    Ok(String::from_utf8_lossy(head).into_owned())
+}
