@@ -46,7 +46,22 @@ impl Schedule {
             let lasts = Duration::from_micros(1 + dice.below(heals_us / 3));
             let machine = MachineId(u16::try_from(dice.below(u64::from(machines))).unwrap_or(0));
             let (trouble, lasts) = trouble(&mut dice, machine, machines, lasts);
+            let is_full = matches!(
+                trouble,
+                Trouble::Disk {
+                    effect: DiskEffect::Full,
+                    ..
+                }
+            );
             schedule.add(at, lasts, trouble, heals_us);
+            if is_full {
+                // A process that was told of it goes on without its disk until somebody starts it again.
+                let ends = schedule.troubles.last().and_then(|full| full.lasts);
+                let at = at.after(ends.unwrap_or_default());
+                let effect = MachineEffect::Restart;
+                let restart = Trouble::Fault(Fault::Machine { machine, effect });
+                schedule.add(at, None, restart, heals_us);
+            }
         }
         schedule
     }

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     node::DownCause,
-    service::{Input, Peer, Service},
+    service::{Effect, Input, Peer, Service},
+    trace::Record,
     units::{MachineId, Time},
 };
 
@@ -283,6 +284,8 @@ impl<S: Service> Simulation<S> {
         {
             self.let_go(me, tried, DownCause::Lost, now);
         }
+        self.effects
+            .push(Effect::Record(Record::LinkUp { peer, incarnation }));
         self.input(me, Input::LinkUp { peer, incarnation }, now);
         let gate = self.machine(me).and_then(|machine| machine.gate.as_mut());
         if gate.is_some_and(|gate| gate.link_up(peer)) {

@@ -94,6 +94,11 @@ impl<S: Service> Simulation<S> {
                 rows: count,
             },
         );
+        if std::mem::replace(&mut machine.has_log, true) {
+            let restarted = Record::Restarted { incarnation };
+            observer.record(me, moment, &restarted);
+        }
+        machine.sent = (0, 0);
         let wall = moment.wall;
         service.handle(Time(0), Input::Start { wall, incarnation }, &mut self.effects);
         machine.service = Some(service);

@@ -139,6 +139,10 @@ pub(super) struct Machine<S: Service> {
     pub(super) disk: Disk,
     /// Requests that it has and may still answer.
     pub(super) tickets: BTreeMap<Ticket, ()>,
+    /// Its log has its header, and perhaps more.
+    pub(super) has_log: bool,
+    /// Messages given to links by this process, and their bytes.
+    pub(super) sent: (u64, u64),
     /// What its log says of its last event.
     pub(super) last_event: (u64, u64),
     /// Peers that sends were dropped to, of the event whose record comes next.
@@ -183,6 +187,8 @@ impl<S: Service> Machine<S> {
             dials: BTreeMap::new(),
             disk: Disk::new(),
             tickets: BTreeMap::new(),
+            has_log: false,
+            sent: (0, 0),
             last_event: (0, 0),
             dropped: Recipients::new(),
             dice: Dice {

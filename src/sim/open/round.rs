@@ -306,6 +306,9 @@ impl<S: Service> Simulation<S> {
     /// Tells a service of the links that it has lost since.
     pub(super) fn give_downs(&mut self, me: MachineId, now: Time) {
         for (peer, cause) in std::mem::take(&mut self.downs) {
+            if cause == DownCause::Lost {
+                self.effects.push(Effect::Record(Record::LinkLost { peer }));
+            }
             self.input(me, Input::LinkDown { peer, cause }, now);
         }
     }
@@ -338,6 +341,12 @@ impl<S: Service> Simulation<S> {
         }
         if let Some(gate) = &mut machine.gate {
             gate.annotate(record);
+        }
+        if let Record::Ended(footer) = record {
+            // Virtual time never stands still.
+            footer.suspended_us = Some(0);
+            let (frames, bytes) = machine.sent;
+            (footer.frames_sent, footer.bytes_sent) = (Some(frames), Some(bytes));
         }
     }
 }

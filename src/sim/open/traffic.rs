@@ -107,6 +107,8 @@ impl<S: Service> Simulation<S> {
         let Some(number) = machine.links.get(&to).copied() else {
             return Ok(());
         };
+        machine.sent.0 += 1;
+        machine.sent.1 += frame.len() as u64;
         let at = Time(now.0.saturating_add(latency.draw(&mut machine.dice.latency)));
         let Some(connection) = self.connections.get_mut(number as usize) else {
             return Ok(());
