@@ -53,7 +53,7 @@ mod token;
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError};
 pub use derived::{IDS, derived_id};
-pub use members::{Record as MemberRecord, Status as MemberStatus};
+pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
@@ -67,8 +67,9 @@ pub use request::{
     Watched, Why,
 };
 pub use sealed::{Batch, SEALED_BYTES};
-pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
 pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};
+
+pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
 
 /// The store's number in the hello (protocol.md, section 1).
 pub const SYSTEM: u8 = 2;

@@ -1,5 +1,7 @@
 //! What is told of the replica itself: members, status, and why something waits.
 
+use std::borrow::Cow;
+
 use super::{Counts, Replica, buffer::missing};
 use crate::{
     kv::{
@@ -115,8 +117,8 @@ impl Replica {
 }
 
 impl Counts {
-    fn named(&self) -> Vec<(&'static str, u64)> {
-        vec![
+    fn named(&self) -> Vec<(Cow<'static, str>, u64)> {
+        let named = [
             ("reads", self.reads),
             ("writes", self.writes),
             ("operations", self.operations),
@@ -134,6 +136,7 @@ impl Counts {
             ("released", self.released),
             ("collected", self.collected),
             ("refused", self.refused),
-        ]
+        ];
+        named.map(|(name, count)| (Cow::Borrowed(name), count)).into()
     }
 }

@@ -33,7 +33,7 @@ impl Replica {
             }
             self.repair.heard_writes(from, self.now);
             for batch in writes.batches {
-                if let Err(error) = self.offer(from, batch, &mut applied) {
+                if let Err(error) = self.offer(batch, &mut applied) {
                     self.refuse(from, error, effects);
                     break;
                 }
@@ -62,12 +62,7 @@ impl Replica {
     }
 
     /// A batch: applied, with those that waited for it; or it waits; or it is here already.
-    fn offer(
-        &mut self,
-        from: MachineId,
-        batch: Arc<Batch>,
-        applied: &mut Vec<Stretch>,
-    ) -> Result<(), FieldError> {
+    fn offer(&mut self, batch: Arc<Batch>, applied: &mut Vec<Stretch>) -> Result<(), FieldError> {
         if batch.last() <= self.known.get(batch.origin()) {
             self.counts.duplicates += 1;
             return Ok(());

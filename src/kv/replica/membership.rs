@@ -9,7 +9,7 @@ use super::{Replica, ready::Phase};
 use crate::{
     clock::VersionVector,
     kv::{
-        members::{MEMBERS_MAX, Record, Refused, Status},
+        members::{RECORDS_MAX, Record, Refused, Status},
         message::{Introduce, Message},
         request::{Deny, MemberChange},
     },
@@ -68,7 +68,7 @@ impl Replica {
             Refused::NoSuchMember => Deny::NoSuchMember,
             Refused::TooMany => Deny::TooLarge {
                 what: format!(
-                    "there are {MEMBERS_MAX} members, with those that were removed: no more are allowed"
+                    "there are {RECORDS_MAX} members, with those that were removed: no more are allowed"
                 ),
             },
         })?;

@@ -11,14 +11,11 @@ use crate::{
     clock::Dot,
     kv::{
         operation::{BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, Key},
-        request::{Action, Answer, Deny, Missing, Reply, Request, Token},
+        request::{Action, Answer, Deny, Missing, Reply, Request, SCAN_ITEMS_MAX, Token},
     },
     service::{Effect, Effects, Last, Ticket},
     units::Time,
 };
-
-/// Most items of one scan.
-const SCAN_ITEMS_MAX: u32 = 10_000;
 
 /// Most bytes of one scan: half a frame.
 const SCAN_BYTES_MAX: usize = 512 << 10;
