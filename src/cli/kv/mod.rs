@@ -4,6 +4,7 @@ mod check;
 mod common;
 mod replica;
 mod run;
+mod simulate;
 mod view;
 
 use clap::Subcommand;
@@ -21,6 +22,9 @@ pub(super) enum KvCommand {
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
+    /// Run the store in virtual time, under faults, once or thousands of times
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(simulate::SimulateArguments),
 }
 
 /// Runs a command of the store.
@@ -29,5 +33,6 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
+        KvCommand::Simulate(arguments) => simulate::run(arguments),
     }
 }

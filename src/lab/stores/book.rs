@@ -1,6 +1,9 @@
 //! The clients of a simulated run, and the book that they keep: what was asked, what came of it, and what may be seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     ask::{Ask, Own},
@@ -103,6 +106,38 @@ pub struct Counts {
     pub destroyed: u64,
     /// Dots that were let go because nobody has them.
     pub released: u64,
+}
+
+impl Counts {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Counts) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.unmet += other.unmet;
+        self.denied += other.denied;
+        self.unknown += other.unknown;
+        self.writes += other.writes;
+        self.destroyed += other.destroyed;
+        self.released += other.released;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} requests, {} answered ({} writes), {} had to go elsewhere for what was missing, {} denied, {} without an answer; \
+             {} writes were destroyed with their disks, {} let go",
+            self.asked,
+            self.answered,
+            self.writes,
+            self.unmet,
+            self.denied,
+            self.unknown,
+            self.destroyed,
+            self.released
+        )
+    }
 }
 
 /// The book.

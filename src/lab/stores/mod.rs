@@ -25,9 +25,11 @@ mod recorded;
 mod seen;
 mod session;
 mod trial;
+mod trials;
 
 pub use book::Counts;
-pub use trial::{Keep, SETTLE_US, StoreFaults, StoreTrial, Trialled};
+pub use trial::{CLIENTS_MAX, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
+pub use trials::simulate_stores;
 
 #[cfg(test)]
 mod tests;

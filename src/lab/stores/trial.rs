@@ -1,5 +1,6 @@
 //! One simulated run of the store, from its settings to what is wrong with it.
 
+use std::ops::RangeInclusive;
 use std::{collections::BTreeSet, fs, io, path::Path};
 
 use super::{
@@ -28,6 +29,12 @@ pub const SETTLE_US: u64 = 12_000_000;
 
 /// From the last reads to the end, in microseconds.
 const LAST_US: u64 = 1_000_000;
+
+/// How many replicas a run may have.
+pub const REPLICAS: RangeInclusive<u16> = 2..=7;
+
+/// Most clients of a run.
+pub const CLIENTS_MAX: usize = 1000;
 
 /// What is broken in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -194,6 +201,19 @@ impl StoreTrial {
                 .into_iter()
                 .map(|(machine, log)| (machine, log.bytes))
                 .collect(),
+        }
+    }
+
+    /// The end of a run that came to none.
+    pub(super) fn broken_off(&self, why: String) -> Trialled {
+        Trialled {
+            seed: self.seed,
+            broken: vec![why],
+            counts: Counts::default(),
+            totals: Totals::default(),
+            schedule: self.schedule(),
+            history: String::new(),
+            logs: Vec::new(),
         }
     }
 
