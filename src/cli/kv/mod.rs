@@ -6,6 +6,7 @@ mod client;
 mod common;
 mod replica;
 mod run;
+mod simulate;
 mod token;
 mod view;
 
@@ -32,6 +33,9 @@ pub(super) enum KvCommand {
     Check(check::CheckArguments),
     #[command(flatten)]
     Client(client::ClientCommand),
+    /// Run the store in virtual time, under faults, once or thousands of times
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(simulate::SimulateArguments),
 }
 
 /// Runs a command of the store.
@@ -43,5 +47,6 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
         KvCommand::Client(command) => client::run(command),
         KvCommand::Token(arguments) => token::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
+        KvCommand::Simulate(arguments) => simulate::run(arguments),
     }
 }

@@ -1,5 +1,8 @@
 //! Three replicas on real sockets, each with a gateway: what a session sees as it moves between them.
-#![allow(clippy::disallowed_methods, reason = "three drivers run in threads, and are waited for")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "three drivers run in threads, and are waited for"
+)]
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -56,7 +59,9 @@ fn start(count: usize) -> Vec<Running> {
     let ports: Vec<TcpListener> = (0..count)
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
         .collect();
-    let addresses = ports.iter().map(|port| port.local_addr().expect("an address").to_string());
+    let addresses = ports
+        .iter()
+        .map(|port| port.local_addr().expect("an address").to_string());
     let addresses: Vec<Address> = addresses.map(|text| text.parse().expect("an address")).collect();
     drop(ports);
     let peer = |address: &Address| Peer {
@@ -64,7 +69,10 @@ fn start(count: usize) -> Vec<Running> {
         address: address.clone(),
     };
     let members: Vec<Peer> = addresses.iter().map(peer).collect();
-    let incarnation = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let incarnation = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
     let start_one = |address: &Address| {
         let id = derived_id(address);
         let config = Config::new(id, address.clone(), Some(members.clone()));
@@ -78,7 +86,8 @@ fn start(count: usize) -> Vec<Running> {
             log_end: None,
         };
         let replica = Replica::new(config).expect("parameters");
-        let mut mesh = OpenMesh::new(place, replica, NoLog, Box::new(NoDisk::default()), None).expect("its port");
+        let mut mesh =
+            OpenMesh::new(place, replica, NoLog, Box::new(NoDisk::default()), None).expect("its port");
         let server = Server::start(mesh.desk(), Access::open_to_all(), Options::default()).expect("a server");
         mesh.set_handover(Handover(Box::new(move |stream, _| server.take(stream))));
         let handle = mesh.handle();
@@ -106,7 +115,10 @@ fn view(replica: &Running) -> Vec<String> {
 fn wait_for(seconds: u64, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(seconds);
     while !holds() {
-        assert!(Instant::now() < until, "it has not come to hold within {seconds} s");
+        assert!(
+            Instant::now() < until,
+            "it has not come to hold within {seconds} s"
+        );
         thread::park_timeout(Duration::from_millis(20));
     }
 }
@@ -121,7 +133,11 @@ fn a_write_is_seen_everywhere_as_soon_as_it_is_answered() {
         assert_eq!(said.status, 201, "{said:?}");
         for reader in &replicas {
             let said = reader.json("GET", &key, "");
-            assert_eq!((said.status, &said.json()["value"]), (200, &number.into()), "{said:?}");
+            assert_eq!(
+                (said.status, &said.json()["value"]),
+                (200, &number.into()),
+                "{said:?}"
+            );
         }
     }
 }
@@ -138,7 +154,11 @@ fn a_session_moves_between_replicas_and_forms() {
         metadata = said.json()["causal-metadata"].clone();
         let body = serde_json::json!({"causal-metadata": metadata}).to_string();
         let said = replicas[(number + 1) % 3].json("GET", "/data/k", &body);
-        assert_eq!((said.status, &said.json()["value"]), (200, &number.into()), "{said:?}");
+        assert_eq!(
+            (said.status, &said.json()["value"]),
+            (200, &number.into()),
+            "{said:?}"
+        );
         metadata = said.json()["causal-metadata"].clone();
     }
 }
@@ -153,14 +173,19 @@ fn a_replica_that_goes_fails_no_client() {
     assert_eq!(replicas[1].json("PUT", "/kvs/k", r#"{"value":2}"#).status, 200);
     let said = replicas[0].json("GET", "/kvs/k", "");
     assert_eq!((said.status, &said.json()["value"]), (200, &2.into()));
-    wait_for(10, || replicas.iter().all(|replica| !view(replica).contains(&address)));
+    wait_for(10, || {
+        replicas.iter().all(|replica| !view(replica).contains(&address))
+    });
 }
 
 #[test]
 fn counters_batches_and_conditions_work_on_the_real_store() {
     let replicas = start(2);
     for replica in &replicas {
-        assert!(matches!(replica.json("POST", "/v1/keys/n?w=2", r#"{"add":5}"#).status, 201 | 204));
+        assert!(matches!(
+            replica.json("POST", "/v1/keys/n?w=2", r#"{"add":5}"#).status,
+            201 | 204
+        ));
     }
     let said = replicas[0].json("GET", "/v1/keys/n", "");
     assert_eq!((said.text(), said.header("clocklab-type")), ("10", "counter"));
@@ -172,12 +197,35 @@ fn counters_batches_and_conditions_work_on_the_real_store() {
     let said = client.ask("GET", "/v1/keys/a?wait=5s", &[("clocklab-token", &token)], b"");
     assert_eq!((said.status, said.text()), (200, "{\"x\":1.0}"), "{said:?}");
     let etag = said.header("etag").to_owned();
-    assert_eq!(client.ask("PUT", "/v1/keys/a", &[("if-match", &etag)], b"1").status, 204);
-    assert_eq!(client.ask("PUT", "/v1/keys/a", &[("if-match", &etag)], b"2").status, 412);
-    assert_eq!(client.ask("PUT", "/v1/keys/a", &[("if-none-match", "*")], b"2").status, 412);
+    assert_eq!(
+        client
+            .ask("PUT", "/v1/keys/a", &[("if-match", &etag)], b"1")
+            .status,
+        204
+    );
+    assert_eq!(
+        client
+            .ask("PUT", "/v1/keys/a", &[("if-match", &etag)], b"2")
+            .status,
+        412
+    );
+    assert_eq!(
+        client
+            .ask("PUT", "/v1/keys/a", &[("if-none-match", "*")], b"2")
+            .status,
+        412
+    );
     let page = client.json("GET", "/v1/keys?limit=1", "").json();
     assert_eq!(page["items"][0]["key"], "a");
     assert_eq!(client.json("GET", "/readyz", "").status, 200);
-    assert_eq!(client.json("GET", "/v1/why/a", "").json()["unmet"], serde_json::json!([]));
-    assert!(client.json("GET", "/metrics", "").text().contains("clocklab_kv_peer_lag_writes{peer="));
+    assert_eq!(
+        client.json("GET", "/v1/why/a", "").json()["unmet"],
+        serde_json::json!([])
+    );
+    assert!(
+        client
+            .json("GET", "/metrics", "")
+            .text()
+            .contains("clocklab_kv_peer_lag_writes{peer=")
+    );
 }
