@@ -16,15 +16,12 @@
 
 use std::collections::BTreeMap;
 
-use super::request::MemberChange;
+use super::request::{MEMBERS_MAX, MemberChange};
 use crate::{
     service::{Address, Peer},
     units::MachineId,
     wire::{FieldError, Fields, write_varint},
 };
-
-/// Most records: members that are, and that were. At the limit no further one is added, and who asks is told.
-pub const MEMBERS_MAX: usize = 1000;
 
 /// What was decided of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

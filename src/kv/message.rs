@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::{
     SYSTEM,
-    members::{MEMBERS_MAX, Record},
+    members::Record,
     operation::{STAMP_MAX, Stamp},
+    request::MEMBERS_MAX,
     sealed::Batch,
     store::Scope,
 };

@@ -53,7 +53,7 @@ mod token;
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError};
 pub use derived::{IDS, derived_id};
-pub use members::{MEMBERS_MAX, Record as MemberRecord, Status as MemberStatus};
+pub use members::{Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
@@ -62,8 +62,8 @@ pub use operation::{
 };
 pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
-    Action, Answer, Content, Copies, Deny, Done, Item, Lag, Member, MemberChange, Missing, REPLY,
-    REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status, TEXT_BYTES_MAX, Token,
+    Action, Answer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange, Missing,
+    REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status, TEXT_BYTES_MAX, Token,
     Watched, Why,
 };
 pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};

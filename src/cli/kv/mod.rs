@@ -1,5 +1,6 @@
 //! `clocklab kv`: the causal store. One file a subcommand.
 
+mod bench;
 mod check;
 mod client;
 mod common;
@@ -19,6 +20,9 @@ pub(super) enum KvCommand {
     /// Start one replica
     #[command(after_help = replica::EXAMPLES)]
     Replica(replica::ReplicaArguments),
+    /// Measure how many requests a second a replica answers, and how soon
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::BenchArguments),
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
@@ -32,6 +36,7 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
         KvCommand::Client(command) => client::run(command),
+        KvCommand::Bench(arguments) => bench::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
     }
 }

@@ -76,8 +76,9 @@ impl Replica {
             counts: self
                 .counts
                 .named()
+                .into_iter()
                 .map(|(name, count)| (name.into(), count))
-                .into(),
+                .collect(),
             disk_trouble: self.keeping.trouble().map(str::to_owned),
         }
     }
@@ -114,8 +115,8 @@ impl Replica {
 }
 
 impl Counts {
-    fn named(&self) -> [(&'static str, u64); 17] {
-        [
+    fn named(&self) -> Vec<(&'static str, u64)> {
+        vec![
             ("reads", self.reads),
             ("writes", self.writes),
             ("operations", self.operations),

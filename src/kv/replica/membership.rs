@@ -9,8 +9,9 @@ use super::{Replica, ready::Phase};
 use crate::{
     clock::VersionVector,
     kv::{
-        members::{MEMBERS_MAX, Record, Refused, Status},
+        members::{Record, Refused, Status},
         message::{Introduce, Message},
+        request::MEMBERS_MAX,
         request::{Deny, MemberChange},
     },
     service::{Effect, Effects},

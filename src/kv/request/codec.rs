@@ -16,10 +16,7 @@ use super::{
     },
 };
 use crate::{
-    kv::{
-        members::MEMBERS_MAX,
-        operation::{BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Operation},
-    },
+    kv::operation::{BATCH_OPERATIONS_MAX, Change, Condition, ELEMENTS_MAX, Operation},
     wire::{FieldError, Fields, Message, write_varint},
 };
 
@@ -28,6 +25,9 @@ pub const REQUEST: u8 = 0x30;
 
 /// Most items of a scan.
 pub const SCAN_ITEMS_MAX: u32 = 10_000;
+
+/// Most members in one change of them.
+pub const MEMBERS_MAX: usize = 1024;
 
 /// Of an operation's first byte: which change, which condition, and whether it has an end.
 const CONDITION_SHIFT: u32 = 3;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     Answer, Content, Deny, Done, Item, Lag, Member, Reply, Standing, Status, Watched, Why,
+    codec::MEMBERS_MAX,
     parts::{
         read_address, read_bool, read_dot, read_key, read_list, read_machine, read_missing, read_number,
         read_option, read_origin, read_signed, read_text, read_value, unknown, write_address, write_bytes,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::VersionVector,
-    kv::{members::MEMBERS_MAX, operation::BATCH_OPERATIONS_MAX},
+    kv::operation::BATCH_OPERATIONS_MAX,
     wire::{FRAME_LENGTH_MAX, FieldError, Fields, Message, write_varint},
 };
 

@@ -302,7 +302,7 @@ where
         let (me, now) = (self.place.me, self.clock.now());
         info!("machine {me} listens on {}", self.place.listen);
         let wall = self.clock.wall(now);
-        self.log.open(&self.place.run, wall).map_err(MeshError::Log)?;
+        self.log.open(&self.place.log_run, wall).map_err(MeshError::Log)?;
         self.seen.start(now);
         let incarnation = self.place.incarnation;
         if self.place.log_end.is_some() {
