@@ -470,3 +470,6 @@ pub(super) fn read_members(fields: &mut Fields<'_>) -> Result<Vec<Record>, Field
     }
     Ok(records)
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,7 @@
 
 mod batch;
 mod bytes;
+pub mod check;
 mod config;
 mod derived;
 mod digest;

@@ -153,12 +153,14 @@ impl Replica {
     /// Who is silent, and who does not say that new writes have come.
     pub(super) fn judge_peers(&mut self, effects: &mut Effects<Self>) {
         let mut resets = Vec::new();
+        // What is not asked for is acknowledged with heartbeats.
+        let stuck_us = self.config.push_us_max.max(3 * self.config.heartbeat_us);
         for peer in self.peers.values_mut() {
             let phi = peer.suspicion.phi_permille(self.now);
             let is_silent = phi > self.config.phi_permille_max;
             let is_stuck = peer
                 .waiting_since()
-                .is_some_and(|since| self.now.0 - since.0 > self.config.push_us_max);
+                .is_some_and(|since| self.now.0 - since.0 > stuck_us);
             let is_newly_silent = is_silent && !peer.is_suspected;
             // Its introduction was lost: a fault was on. Without it nothing else is of use.
             let up_us = self.now.0.saturating_sub(peer.up_since.0);

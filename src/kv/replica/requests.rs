@@ -6,6 +6,7 @@ use super::{
     ready::Phase,
     waiting::For,
     watching::Watcher,
+    writes::Asked,
 };
 use crate::{
     clock::Dot,
@@ -167,7 +168,13 @@ impl Replica {
                 self.answer_read(ticket, token, released, Answer::Scanned { items, next }, effects);
             }
             Action::Write { operations, copies } => {
-                self.write(ticket, &token, released, operations, copies, until, effects);
+                let asked = Asked {
+                    ticket,
+                    token,
+                    released,
+                    until,
+                };
+                self.write(asked, operations, copies, effects);
             }
             Action::Watch { prefix, after } => {
                 self.watch(ticket, token, released, prefix, after, effects);

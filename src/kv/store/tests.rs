@@ -10,6 +10,10 @@ use crate::{
     units::MachineId,
 };
 
+mod cluster;
+mod histories;
+mod spec;
+
 const ME: Origin = Origin {
     machine: MachineId(1),
     incarnation: 7,

@@ -56,11 +56,14 @@ struct Line {
 
 type Pair = (u16, u16);
 
+/// What a disk has, by table and key.
+type Rows = BTreeMap<(u8, Box<[u8]>), Box<[u8]>>;
+
 pub(super) struct Cluster {
     pub(super) now: Time,
     configs: BTreeMap<u16, Config>,
     pub(super) machines: BTreeMap<u16, Machine>,
-    pub(super) disks: BTreeMap<u16, BTreeMap<(u8, Box<[u8]>), Box<[u8]>>>,
+    pub(super) disks: BTreeMap<u16, Rows>,
     lines: BTreeMap<Pair, Line>,
     cut: BTreeSet<Pair>,
     flight: VecDeque<(u16, u16, u64, u8, Vec<u8>)>,
