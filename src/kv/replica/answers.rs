@@ -79,7 +79,7 @@ impl Replica {
                 .counts
                 .named()
                 .into_iter()
-                .map(|(name, count)| (name.into(), count))
+                .map(|(name, count)| (name, count))
                 .collect(),
             disk_trouble: self.keeping.trouble().map(str::to_owned),
         }
