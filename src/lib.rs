@@ -21,6 +21,7 @@
 //! | [`mesh`] | the mio driver: real TCP, real time |
 //! | [`disk`] | rows on a disk that outlive the process: groups, one fsync for many, copies |
 //! | [`sim`] | the virtual-time driver: one thread, everything from a seed |
+//! | [`gateway`] | the store's HTTP interface |
 //! | [`lab`] | launches machines, watches over them, runs experiments |
 //! | [`inspect`] | checks, statistics, tables and figures, from the logs alone |
 //! | [`watch`] | a run as it happens: in a terminal, in a browser |
@@ -35,6 +36,7 @@ pub mod control;
 pub mod dice;
 pub mod disk;
 pub mod faults;
+pub mod gateway;
 pub mod inspect;
 pub mod kv;
 pub mod lab;

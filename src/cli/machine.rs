@@ -92,7 +92,7 @@ fn run_to_end<L: EventLog>(mut mesh: Mesh<Machine, L>) -> anyhow::Result<Exit> {
 }
 
 /// Reads what the launcher says until it is gone; then this process does not stay behind, whatever happens.
-fn obey_launcher(handle: &Handle) {
+pub(super) fn obey_launcher(handle: &Handle) {
     for line in io::stdin().lock().lines() {
         match line.ok().as_deref().and_then(Reason::from_name) {
             Some(reason) => handle.stop(reason),

@@ -14,6 +14,8 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,13 @@ pub const FORMAT: u64 = 1;
 
 /// Longest `life.json`, in bytes: whatever is longer is another file.
 const LIFE_BYTES_MAX: u64 = 4096;
+
+/// A folder that is held is tried again for half a second: its process may just be ending, or have started another one
+/// that has not let go of what it inherited.
+const LOCK_TRIES: u32 = 25;
+
+/// Time between two tries.
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(20);
 
 const LOCK: &str = "lock";
 const LIFE: &str = "life.json";
@@ -53,6 +62,12 @@ pub struct DataFolder {
     incarnation: u32,
     rows: Rows,
     lock: Lock,
+}
+
+/// Reads the rows of a folder, once. The folder's files are open as long as it is there.
+#[derive(Debug)]
+pub struct RowReader {
+    rows: Rows,
 }
 
 /// Lets go of the folder when it is dropped.
@@ -121,12 +136,17 @@ impl DataFolder {
     /// Gives every row, table by table, key by key. Says how many.
     ///
     /// # Errors
-    /// [`DiskError`] if a file cannot be read or is damaged; rows may have been given by then.
-    pub fn each_row(&self, mut give: impl FnMut(Row)) -> Result<u64, DiskError> {
-        self.rows.each(|row| {
-            give(row);
-            Ok(())
-        })
+    /// As [`RowReader::each_row`].
+    pub fn each_row(&self, give: impl FnMut(Row)) -> Result<u64, DiskError> {
+        self.reader().each_row(give)
+    }
+
+    /// For who needs the disk before the rows: reads them once it has been started, too, and before anything is appended.
+    #[must_use]
+    pub fn reader(&self) -> RowReader {
+        RowReader {
+            rows: self.rows.clone(),
+        }
     }
 
     /// Begins to write: starts the disk's thread.
@@ -135,6 +155,19 @@ impl DataFolder {
     /// [`DiskError::Io`] if the system gives no thread.
     pub fn into_disk(self, sync: Sync) -> Result<FolderDisk, DiskError> {
         FolderDisk::start(self.rows, self.lock, &self.path, sync)
+    }
+}
+
+impl RowReader {
+    /// Gives every row, table by table, key by key. Says how many.
+    ///
+    /// # Errors
+    /// [`DiskError`] if a file cannot be read or is damaged; rows may have been given by then.
+    pub fn each_row(self, mut give: impl FnMut(Row)) -> Result<u64, DiskError> {
+        self.rows.each(|row| {
+            give(row);
+            Ok(())
+        })
     }
 }
 
@@ -150,14 +183,28 @@ impl Lock {
             .truncate(false)
             .mode(0o600);
         let file = options.open(&path).map_err(|error| io_error(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(DiskError::Locked {
-                path: folder.to_owned(),
-            }),
-            Err(TryLockError::Error(error)) => Err(io_error(&path, error)),
+        for turn in 1.. {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if turn < LOCK_TRIES => wait_for_lock(),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DiskError::Locked {
+                        path: folder.to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(io_error(&path, error)),
+            }
         }
+        Ok(Self { _file: file })
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who holds the lock tells nobody when it ends"
+)]
+fn wait_for_lock() {
+    thread::sleep(LOCK_TRY_EVERY);
 }
 
 /// Where a folder's rows are.

@@ -18,6 +18,7 @@ mod backup;
 mod error;
 mod folder;
 mod incarnation;
+mod journal;
 mod queue;
 mod rows;
 mod sync;
@@ -25,7 +26,7 @@ mod writer;
 
 pub use backup::{BACKUP_FORMAT, Copied, back_up, restore};
 pub use error::DiskError;
-pub use folder::{DataFolder, FORMAT, Owner};
+pub use folder::{DataFolder, FORMAT, Owner, RowReader};
 pub use incarnation::{incarnation_without_disk, wait_for_incarnation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_GROUPS_MAX, STALL_SECONDS_MAX};
 pub use rows::ROW_KEY_BYTES_MAX;

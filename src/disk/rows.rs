@@ -16,6 +16,7 @@ use fjall::{
 use super::{
     error::{DiskError, MEND_DATA, of_rows},
     folder::{io_error, sync_folder},
+    journal::Cut,
 };
 use crate::service::Row;
 
@@ -29,7 +30,7 @@ const TREE: &str = "rows";
 const CACHE_BYTES: u64 = 4 << 20;
 
 /// Rows in memory before they are sorted into a file; up to four more of these wait to be written.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// Journals that are kept until their rows are in files: what a restart has to read again.
 const JOURNAL_BYTES_MAX: u64 = 128 << 20;
@@ -44,6 +45,7 @@ const WORKERS: usize = 2;
 const FILES_MAX: usize = 64;
 
 /// The rows of a folder.
+#[derive(Clone)]
 pub(super) struct Rows {
     path: PathBuf,
     database: Database,
@@ -152,30 +154,55 @@ fn make(path: &Path) -> Result<(), DiskError> {
     named.map_err(|error| io_error(path, error))
 }
 
+/// Opens a tree. Where the journal's checksum is wrong, once more without its last batch, which a loss of power may have
+/// torn; if that is not it, the journal stays as it was.
 fn open_tree(path: &Path) -> Result<Rows, DiskError> {
-    let open = || {
-        let database = Database::builder(path)
-            .cache_size(CACHE_BYTES)
-            .max_cached_files(Some(FILES_MAX))
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .worker_threads(WORKERS)
-            // When the journal is flushed is said by `persist`.
-            .manual_journal_persist(true)
-            .open()?;
-        let tree = database.keyspace(TREE, || {
-            KeyspaceCreateOptions::default()
-                .max_memtable_size(MEMTABLE_BYTES)
-                .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
-        })?;
-        database.persist(PersistMode::SyncAll)?;
-        Ok((database, tree))
+    let torn = match guarded(path, || open_files(path))? {
+        Ok((database, tree)) => return Ok(rows(path, database, tree)),
+        Err(error @ fjall::Error::JournalRecovery(_)) => error,
+        Err(error) => return Err(of_rows(path.to_owned(), error)),
     };
-    let (database, tree) = guarded(path, open)?.map_err(|error| of_rows(path.to_owned(), error))?;
-    Ok(Rows {
-        path: path.to_owned(),
-        database,
-        tree,
-    })
+    let failed = |error| io_error(path, error);
+    let Some(cut) = Cut::last_batch(path).map_err(failed)? else {
+        return Err(of_rows(path.to_owned(), torn));
+    };
+    match guarded(path, || open_files(path))? {
+        Ok((database, tree)) => {
+            tracing::warn!(
+                "{}: the last batch, {} bytes, was torn by a loss of power before it was synced, and is cut off",
+                cut.path().display(),
+                cut.len()
+            );
+            Ok(rows(path, database, tree))
+        }
+        Err(_) => {
+            cut.undo().map_err(failed)?;
+            Err(of_rows(path.to_owned(), torn))
+        }
+    }
+}
+
+fn rows(path: &Path, database: Database, tree: Keyspace) -> Rows {
+    let path = path.to_owned();
+    Rows { path, database, tree }
+}
+
+fn open_files(path: &Path) -> fjall::Result<(Database, Keyspace)> {
+    let database = Database::builder(path)
+        .cache_size(CACHE_BYTES)
+        .max_cached_files(Some(FILES_MAX))
+        .max_journaling_size(JOURNAL_BYTES_MAX)
+        .worker_threads(WORKERS)
+        // When the journal is flushed is said by `persist`.
+        .manual_journal_persist(true)
+        .open()?;
+    let tree = database.keyspace(TREE, || {
+        KeyspaceCreateOptions::default()
+            .max_memtable_size(MEMTABLE_BYTES)
+            .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+    })?;
+    database.persist(PersistMode::SyncAll)?;
+    Ok((database, tree))
 }
 
 /// Calls into fjall; where that panics, as it does over some files that were changed by hand, it is an error.

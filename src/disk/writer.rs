@@ -133,11 +133,10 @@ impl Writer {
 
     fn write(&mut self, groups: &[Group]) -> Result<(), DiskError> {
         let through = groups.last().map_or(0, |(number, _)| *number);
-        let mut batch = self.rows.batch(groups.iter().map(|(_, rows)| rows.len()).sum());
-        for (_, rows) in groups {
-            for row in rows {
-                self.rows.put(&mut batch, row);
-            }
+        let rows = last_of_each(groups);
+        let mut batch = self.rows.batch(rows.len());
+        for row in rows {
+            self.rows.put(&mut batch, row);
         }
         self.rows.commit(batch)?;
         match self.sync {
@@ -158,4 +157,15 @@ impl Writer {
         self.sync_due = None;
         self.rows.persist(PersistMode::SyncData)
     }
+}
+
+/// The rows in ascending order, of each key the last alone: neighbours are found faster in the table in memory, and
+/// what is replaced at once need not be written.
+fn last_of_each(groups: &[Group]) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = groups.iter().flat_map(|(_, rows)| rows).collect();
+    rows.reverse();
+    // Stable: of equal keys the last that was given is now the first.
+    rows.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
+    rows.dedup_by(|later, kept| (later.table, &later.key) == (kept.table, &kept.key));
+    rows
 }

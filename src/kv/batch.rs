@@ -128,6 +128,12 @@ impl BatchWriter {
         self.count
     }
 
+    /// How long it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether no write is in it: then it is not to be sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -34,6 +34,10 @@ pub struct Config {
     pub waiting_max: usize,
     /// Writes that a watch may go back to.
     pub history_max: usize,
+    /// The last tick in the event log of its earlier lives; 0 if there is none.
+    pub ticks: u64,
+    /// The last clock there; 0 if there is none.
+    pub clock: u64,
 }
 
 /// A parameter out of its bounds.
@@ -91,6 +95,8 @@ impl Config {
             buffer_bytes_max: 64 << 20,
             waiting_max: 10_000,
             history_max: 10_000,
+            ticks: 0,
+            clock: 0,
         }
     }
 

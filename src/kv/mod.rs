@@ -35,29 +35,39 @@
 
 mod batch;
 mod bytes;
+pub mod check;
 mod config;
 mod derived;
 mod digest;
 mod entry;
 pub mod history;
+mod members;
+mod message;
 mod operation;
+mod replica;
 mod request;
+mod sealed;
 mod store;
+mod suspicion;
 mod token;
 
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError};
 pub use derived::{IDS, derived_id};
+pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
+pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
     KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX, Value, WRITE_BYTES_MAX,
     Write,
 };
+pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
     Action, Answer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange, Missing,
     REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status, TEXT_BYTES_MAX, Token,
     Watched, Why,
 };
+pub use sealed::{Batch, SEALED_BYTES};
 pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};
 
 pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};

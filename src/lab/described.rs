@@ -17,7 +17,7 @@ use crate::wire::RunId;
 /// What `run.json` says of a run of machines that listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// The run's id.
+    /// The name that its machines hold in a handshake: the run's id, of a store the cluster's name.
     pub run: RunId,
     /// Where each machine can be dialled, machine 0 first; at least one.
     pub addresses: Vec<SocketAddr>,
@@ -61,6 +61,7 @@ pub enum RunError {
 #[derive(Debug, Deserialize)]
 struct Form {
     run: String,
+    cluster: Option<String>,
     #[serde(default)]
     addresses: Vec<SocketAddr>,
     duration_seconds: Option<f64>,
@@ -86,7 +87,7 @@ impl Described {
         if form.addresses.is_empty() {
             return Err(RunError::Simulated { path });
         }
-        let run: Result<RunId, _> = form.run.parse();
+        let run: Result<RunId, _> = form.cluster.unwrap_or(form.run).parse();
         let duration = form.duration_seconds.map(Duration::try_from_secs_f64).transpose();
         Ok(Self {
             run: run.map_err(|error| wrong(error.to_string()))?,

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::BufReader,
+    io::{self, BufReader},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -59,7 +59,7 @@ pub enum LifeError {
         /// Where it should be.
         path: PathBuf,
         /// The system's words.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// Its log cannot be read.
     #[error(transparent)]
@@ -73,6 +73,14 @@ pub enum LifeError {
         machine: MachineId,
         /// Why it ended.
         reason: Reason,
+    },
+    /// The log is of another machine, or of another system.
+    #[error("{}: this is no log of a store's replica {machine}; give another --run", path.display())]
+    ForeignReplica {
+        /// The log.
+        path: PathBuf,
+        /// Whose it should be.
+        machine: MachineId,
     },
     /// The log is of another machine, or of another system.
     #[error("{}: this is no log of a scale model's machine {machine}; remove it from the folder", path.display())]
@@ -102,6 +110,42 @@ impl Life {
                 reason,
             }),
             None => Ok(life),
+        }
+    }
+
+    /// Reads the log of replica `me` of a store in a run's folder, up to its last whole line; `None` if it has none yet.
+    ///
+    /// # Errors
+    /// [`LifeError`] if it is not one that a replica can go on from.
+    pub fn of_replica(folder: &Path, me: MachineId) -> Result<Option<Self>, LifeError> {
+        let path = folder.join(format!("machine-{me}.log"));
+        let life = match Self::of(&path) {
+            Err(LifeError::NoLog { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            life => life?,
+        };
+        if life.header.machine != me || life.header.incarnation.is_none() {
+            return Err(LifeError::ForeignReplica { path, machine: me });
+        }
+        match life.ended {
+            Some(reason) => Err(LifeError::Ended {
+                path,
+                machine: me,
+                reason,
+            }),
+            None => Ok(Some(life)),
+        }
+    }
+
+    /// What its log ends with.
+    #[must_use]
+    pub fn log_end(&self) -> mesh::LogEnd {
+        mesh::LogEnd {
+            at: self.memory.last_at,
+            tick: self.memory.ticks,
+            clock: self.memory.clock,
+            fault_id_max: self.fault_id_max,
         }
     }
 
@@ -204,12 +248,7 @@ impl Life {
             run: self.header.run.clone(),
             standing: Standing::Given,
             run_age: self.run_age(),
-            log_end: Some(mesh::LogEnd {
-                at: self.memory.last_at,
-                tick: self.memory.ticks,
-                clock: self.memory.clock,
-                fault_id_max: self.fault_id_max,
-            }),
+            log_end: Some(self.log_end()),
             ..first
         }
     }

@@ -19,6 +19,7 @@ mod run_folder;
 mod secret_file;
 mod settings;
 mod simulated;
+pub mod stores;
 mod sweep;
 mod trials;
 
@@ -33,7 +34,7 @@ pub use gather::{GatherError, Gathering};
 pub use life::{Death, Life, LifeError};
 pub use plan::{Group, Plan, PlanError};
 pub use process::MachineEnd;
-pub use replicas::{REPLICA_PORT_DEFAULT, ReplicaSettings, Replicas};
+pub use replicas::{REPLICA_PORT_DEFAULT, ReplicaSettings, Replicas, STORE_CLUSTER_DEFAULT};
 pub use run_folder::{RunFile, RunLog, point_latest_to, try_logs};
 pub use secret_file::{SecretFile, SecretFileError, new_secret};
 pub use settings::{BASE_PORT_DEFAULT, Hosts, HostsError, Settings};

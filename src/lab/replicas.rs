@@ -22,6 +22,9 @@ use crate::{units::MachineId, wire::Reason, wire::RunId};
 /// First port of replicas: replica i listens on it + i. Behind the machines', so that both can run.
 pub const REPLICA_PORT_DEFAULT: u16 = 17200;
 
+/// The name of the cluster that replicas are in unless told otherwise.
+pub const STORE_CLUSTER_DEFAULT: &str = "store";
+
 /// How long a replica may take to say its last words: waiting clients, and a slow disk.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -64,6 +67,8 @@ struct StoreRunFile<'a> {
     clocklab: &'static str,
     command: &'a [String],
     run: &'a str,
+    /// What the replicas hold in a handshake, and their data folders know.
+    cluster: &'a str,
     system: &'static str,
     machines: u16,
     addresses: Vec<String>,
@@ -128,6 +133,7 @@ impl ReplicaSettings {
             clocklab: env!("CARGO_PKG_VERSION"),
             command,
             run: self.run.as_str(),
+            cluster: STORE_CLUSTER_DEFAULT,
             system: "store",
             machines: self.replicas,
             addresses: self.ids().map(|id| self.address(id).to_string()).collect(),

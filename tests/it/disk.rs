@@ -325,6 +325,36 @@ fn a_torn_journal_is_read_up_to_its_last_whole_group() {
 }
 
 #[test]
+fn a_hole_in_the_last_group_costs_that_group_and_damage_before_it_is_refused() {
+    let place = tempdir().unwrap();
+    let folder = place.path().join("data");
+    fill(&folder, 1..=12);
+    let (path, bytes) = journal(&folder);
+    let damaged = |name: &str, at: usize, length: usize| {
+        let torn = place.path().join(name);
+        copy_folder(&folder, &torn, &path);
+        let mut changed = bytes.clone();
+        changed[at..at + length].fill(0);
+        let journal = torn.join("rows").join(path.file_name().unwrap());
+        fs::write(&journal, &changed).unwrap();
+        (torn, journal, changed)
+    };
+    // Inside the last value: the batch still has its end.
+    let (torn, ..) = damaged("hole", bytes.len() - 200, 100);
+    assert_eq!(groups_in(&open(&torn)), 11);
+    fill(&torn, 12..=14);
+    assert_eq!(groups_in(&open(&torn)), 14);
+    // Inside a group that was synced long ago.
+    let (torn, journal, changed) = damaged("rot", bytes.len() / 2, 8);
+    let error = DataFolder::open(&torn, &owner()).unwrap_err().to_string();
+    assert!(
+        error.contains("damaged") && error.contains("clocklab kv restore"),
+        "{error}"
+    );
+    assert!(fs::read(&journal).unwrap() == changed, "the journal was changed");
+}
+
+#[test]
 fn a_full_disk_is_said_once_and_what_was_acknowledged_is_kept() {
     let place = tempdir().unwrap();
     let folder = place.path().join("data");

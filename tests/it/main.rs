@@ -8,6 +8,7 @@
 )]
 
 mod ahead;
+mod by_hand;
 mod causality;
 mod check;
 mod clocks;
@@ -21,6 +22,7 @@ mod foreign;
 mod hosts;
 mod lives;
 mod mesh;
+mod open;
 mod protocol;
 mod report;
 mod round_trip;

@@ -4,25 +4,43 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use crate::{cli::secret, kv, wire::Secret};
+use crate::{
+    cli::secret,
+    disk::Sync,
+    kv::{self, Copies},
+    wire::Secret,
+};
 
-/// When a write counts as kept.
+/// How many replicas have a write before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum SyncOption {
-    /// Once it is on the disk (fsync); many writes share one
-    Always,
-    /// Once it is with the operating system, which is told to write it out ten times a second
-    Interval,
-    /// Once it is with the operating system
-    Never,
+pub(in crate::cli) enum CopiesOption {
+    /// The one that was asked
+    One,
+    /// The one that was asked; and it waits, up to a second, until every live replica has heard of it
+    Pushed,
+    /// Two
+    Two,
+    /// More than half of the members
+    Majority,
+}
+
+impl From<CopiesOption> for Copies {
+    fn from(option: CopiesOption) -> Self {
+        match option {
+            CopiesOption::One => Self::One,
+            CopiesOption::Pushed => Self::Pushed,
+            CopiesOption::Two => Self::Two,
+            CopiesOption::Majority => Self::Majority,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct StoreOptions {
-    /// When a write is answered: `always` loses nothing that was answered; `interval` may lose the last tenth of a second and
-    /// `never` the last half minute if the computer fails, nothing if only the process does
-    #[arg(long, value_enum, default_value_t = SyncOption::Always)]
-    pub(super) sync: SyncOption,
+    /// When a write is answered: `always`: once it is on the disk, so nothing answered is ever lost; many writes share one fsync.
+    /// `interval`: once it is with the operating system; a loss of power loses the last tenth of a second. `never`: at once
+    #[arg(long, value_name = "WHEN", default_value_t = Sync::Always)]
+    pub(super) sync: Sync,
     /// File with the secret that replicas and commands prove to know: `clocklab secret` makes one
     #[arg(long, value_name = "FILE")]
     pub(super) secret_file: Option<PathBuf>,
@@ -48,11 +66,9 @@ impl StoreOptions {
 
     /// The same as words of a command line, the secret's file left out.
     pub(super) fn words(&self) -> Vec<String> {
-        let sync = self.sync.to_possible_value();
-        let sync = sync.map_or_else(String::new, |value| value.get_name().to_owned());
         let time = |time: Duration| humantime::format_duration(time).to_string().replace(' ', "");
         let pairs = [
-            ("--sync", sync),
+            ("--sync", self.sync.to_string()),
             ("--repair-after", time(self.repair_after)),
             ("--heartbeat", time(self.heartbeat)),
         ];

@@ -4,17 +4,33 @@
     reason = "the watch over the launcher waits in real time"
 )]
 
-use std::{env, net::SocketAddr, path::PathBuf};
+use std::{
+    env,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
+use anyhow::Context;
 use clap::Args;
 
 use super::{common::StoreOptions, view};
 use crate::{
-    cli::{Exit, Usage},
-    kv::{self, derived_id},
-    service::{Address, Peer},
-    units::MachineId,
-    wire::RunId,
+    cli::{Exit, Usage, machine::obey_launcher, options::run_name},
+    clock::ClockKind,
+    disk::{self, DataFolder, Owner},
+    gateway::{self, Access, Options, Server},
+    kv::{self, Replica, derived_id},
+    lab::{Life, STORE_CLUSTER_DEFAULT, try_logs},
+    mesh::{
+        EventLog, LogEnd, LogFile, NoLog,
+        open::{Handover, OpenMesh, Place},
+    },
+    service::{Address, Disk, NoDisk, Peer, Row},
+    trace::{Header, Traffic, WallTime},
+    units::{MACHINES_MAX, MachineId, Speed},
+    wire::{Reason, RunId},
 };
 
 pub(in crate::cli) const EXAMPLES: &str = "\
@@ -34,11 +50,11 @@ Exit codes: 0 it ended in order, 2 usage, 3 it failed.";
 /// Where a replica with nothing but NODE_IDENTIFIER listens.
 const IDENTIFIED_LISTEN: &str = "0.0.0.0:8081";
 
+/// The folder of the data unless told otherwise.
+const DATA: &str = "kv-data";
+
 /// Where a replica that is told nothing listens.
 const LISTEN: &str = "127.0.0.1:8090";
-
-/// The name of the cluster that replicas are in unless told otherwise.
-const CLUSTER: &str = "store";
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ReplicaArguments {
@@ -68,7 +84,7 @@ pub(in crate::cli) struct ReplicaArguments {
     #[arg(long, requires = "logs")]
     run: Option<RunId>,
     /// The cluster's name: replicas of another are refused
-    #[arg(long, value_name = "NAME", default_value = CLUSTER)]
+    #[arg(long, value_name = "NAME", default_value = STORE_CLUSTER_DEFAULT)]
     cluster: RunId,
     /// Let everybody who reaches the port read, write and join. Without it, a replica that other computers can reach needs a
     /// secret
@@ -83,7 +99,7 @@ pub(in crate::cli) struct ReplicaArguments {
 
 /// Who a replica is, where, and with whom.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct Whereabouts {
     listen: SocketAddr,
     id: MachineId,
     address: Address,
@@ -113,7 +129,8 @@ impl Environment {
 pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> {
     let place = arguments.place(&Environment::read())?;
     let secret = arguments.store.secret()?;
-    if !place.listen.ip().is_loopback() && secret.is_none() && !arguments.insecure {
+    let is_exposed = !place.listen.ip().is_loopback();
+    if is_exposed && secret.is_none() && !arguments.insecure {
         let text = format!(
             "at {} other computers can reach this replica, and without a secret whoever does may read, write and join: make one \
              with `clocklab secret` and give it to every replica with --secret-file, or say --insecure",
@@ -121,12 +138,192 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         );
         return Err(Usage(text).into());
     }
-    anyhow::bail!("x")
+    if arguments.insecure {
+        tracing::warn!(
+            "--insecure: whoever reaches {} may read, write and join",
+            place.listen
+        );
+    }
+    let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
+    arguments.store.apply(&mut config);
+    let folder = arguments.open_data(&place)?;
+    let incarnation = match &folder {
+        Some(folder) => folder.incarnation(),
+        None => disk::incarnation_without_disk(),
+    };
+    let log = arguments.open_log(&place, incarnation, &mut config)?;
+    let mesh_place = Place {
+        me: place.id,
+        incarnation,
+        listen: place.listen,
+        run: arguments.cluster.clone(),
+        log_run: log.run.clone(),
+        secret,
+        seed: u64::from(incarnation),
+        log_end: log.end,
+    };
+    let access = Access::open(
+        folder.as_ref().map(|folder| folder.path().join(gateway::FILE)),
+        is_exposed && !arguments.insecure,
+    )
+    .map_err(|error| Usage(error.to_string()))?;
+    let replica = Replica::new(config).map_err(|error| Usage(error.to_string()))?;
+    let mut rows = Vec::new();
+    let kept: Box<dyn Disk> = match folder {
+        Some(folder) => {
+            folder.each_row(|row| rows.push(row))?;
+            disk::wait_for_incarnation(incarnation);
+            Box::new(folder.into_disk(arguments.store.sync)?)
+        }
+        None => Box::new(NoDisk::default()),
+    };
+    let only_loopback = (!is_exposed).then(|| place.address.clone());
+    match log.file {
+        Some(file) => serve(
+            arguments,
+            OpenMesh::new(mesh_place, replica, file, kept, None)?,
+            rows,
+            access,
+            only_loopback,
+        ),
+        None => serve(
+            arguments,
+            OpenMesh::new(mesh_place, replica, NoLog, kept, None)?,
+            rows,
+            access,
+            only_loopback,
+        ),
+    }
+}
+
+/// Restores what was kept, serves HTTP beside the wire, and runs until the end.
+fn serve<L: EventLog>(
+    arguments: &ReplicaArguments,
+    mut mesh: OpenMesh<Replica, L>,
+    rows: Vec<Row>,
+    access: Access,
+    only_loopback: Option<Address>,
+) -> anyhow::Result<Exit> {
+    for row in rows {
+        mesh.restore(row);
+    }
+    let options = Options {
+        only_loopback,
+        ..Options::default()
+    };
+    let server = Arc::new(Server::start(mesh.desk(), access, options)?);
+    let http = Arc::clone(&server);
+    mesh.set_handover(Handover(Box::new(move |stream, _| http.take(stream))));
+    if arguments.launched {
+        let handle = mesh.handle();
+        let watch = thread::Builder::new().name("launcher".to_owned());
+        watch
+            .spawn(move || obey_launcher(&handle))
+            .context("cannot start the watch over the launcher")?;
+    }
+    mesh.catch_signals()?;
+    let (outcome, _) = mesh.run()?;
+    tracing::info!("the replica ended: {}", outcome.reason);
+    if let Some(server) = Arc::into_inner(server) {
+        server.stop();
+    }
+    Ok(if outcome.reason == Reason::Limit {
+        Exit::Failed
+    } else {
+        Exit::Valid
+    })
+}
+
+/// The event log of a replica, if it writes one.
+struct Log {
+    file: Option<LogFile>,
+    run: RunId,
+    end: Option<LogEnd>,
 }
 
 impl ReplicaArguments {
+    /// Opens the folder of the data, unless all is in memory.
+    fn open_data(&self, place: &Whereabouts) -> anyhow::Result<Option<DataFolder>> {
+        if self.memory {
+            return Ok(None);
+        }
+        let data = match &self.data {
+            Some(data) => data.clone(),
+            None => Path::new(DATA).join(format!("replica-{}", place.id.0)),
+        };
+        let owner = Owner {
+            machine: place.id,
+            cluster: self.cluster.to_string(),
+        };
+        DataFolder::open(&data, &owner)
+            .map(Some)
+            .map_err(|error| Usage(error.to_string()).into())
+    }
+
+    /// Begins the event log, or goes on with that of an earlier life in the same run.
+    fn open_log(
+        &self,
+        place: &Whereabouts,
+        incarnation: u32,
+        config: &mut kv::Config,
+    ) -> anyhow::Result<Log> {
+        let run = match &self.run {
+            Some(run) => run.clone(),
+            None => run_name()?,
+        };
+        let Some(logs) = &self.logs else {
+            return Ok(Log {
+                file: None,
+                run,
+                end: None,
+            });
+        };
+        try_logs(logs)?;
+        let greatest = place.members.iter().flatten().map(|member| member.id.0).max();
+        let machines = greatest.unwrap_or(0).max(place.id.0).saturating_add(1);
+        if machines > MACHINES_MAX {
+            let text = format!(
+                "--logs: the tools that read event logs know up to {MACHINES_MAX} machines, and this replica, or a member of its \
+                 view, has a greater id: give every member a small one, as in --view 0={}",
+                place.address
+            );
+            return Err(Usage(text).into());
+        }
+        let life =
+            Life::of_replica(&logs.join(run.as_str()), place.id).map_err(|error| Usage(error.to_string()))?;
+        let Some(life) = life else {
+            let header = Header {
+                machine: place.id,
+                machines,
+                rate: None,
+                draw: None,
+                traffic: Traffic::default(),
+                phase_us: None,
+                speed: Speed::NORMAL,
+                clock: ClockKind::Lamport,
+                incarnation: Some(incarnation),
+                seed: 0,
+                run: run.clone(),
+                started: WallTime::default(),
+            };
+            return Ok(Log {
+                file: Some(LogFile::new(logs, header)),
+                run,
+                end: None,
+            });
+        };
+        let end = life.log_end();
+        (config.ticks, config.clock) = (end.tick, end.clock);
+        let file = LogFile::resumed(logs, life.header.clone(), life.bytes);
+        Ok(Log {
+            file: Some(file.map_err(|error| Usage(error.to_string()))?),
+            run,
+            end: Some(end),
+        })
+    }
+
     /// Joins options and environment; options win.
-    fn place(&self, environment: &Environment) -> anyhow::Result<Place> {
+    fn place(&self, environment: &Environment) -> anyhow::Result<Whereabouts> {
         let usage = |name: &str, what: String| Usage(format!("{name}: {what}"));
         let advertised = match (&self.advertise, &environment.socket_address) {
             (Some(address), _) => Some(address.clone()),
@@ -186,7 +383,7 @@ impl ReplicaArguments {
                 Some(members)
             }
         };
-        Ok(Place {
+        Ok(Whereabouts {
             listen,
             id,
             address,
@@ -223,7 +420,7 @@ mod tests {
         }
     }
 
-    fn place(words: &str, environment: &Environment) -> Result<Place, String> {
+    fn place(words: &str, environment: &Environment) -> Result<Whereabouts, String> {
         let place = arguments(words).place(environment);
         place.map_err(|error| error.to_string())
     }

@@ -20,8 +20,10 @@ pub struct Place {
     pub incarnation: u32,
     /// Where to listen, which need not be what others dial. Port 0 asks the system for a free one.
     pub listen: SocketAddr,
-    /// The name of the mesh, held by all its machines; the run of their logs.
+    /// The name of the mesh, held by all its machines.
     pub run: RunId,
+    /// The run of the event log, which need not have the mesh's name.
+    pub log_run: RunId,
     /// What whoever joins, commands or asks by the wire has to know; `None` trusts everybody who reaches the port.
     pub secret: Option<Secret>,
     /// The seed of what chance decides about injected faults.

@@ -1,0 +1,204 @@
+//! Who may do what: bearer tokens (RFC 6750).
+//!
+//! A token is 256 random bits, shown once and kept as its SHA-256 with a name, a scope and a prefix of keys, in
+//! `tokens.json` of the data folder, which only its owner may read. A random token of that length needs no slow hash. Scopes
+//! include each other: `admin` (members too) ⊃ `write` ⊃ `read`. A token whose prefix is not empty reaches the keys that
+//! begin so, what says nothing of keys (status, members, metrics), and nothing else.
+//!
+//! Once there is a token, or where the store listens for other hosts and nobody said `--insecure`, every request needs one,
+//! but `/healthz` and `/ping`. The file is looked at once a second; one that cannot be read any more lets nobody in.
+//!
+//! Not here: what the replicas show each other (the mesh's secret), encryption (a proxy's business, or a VPN's).
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use hyper::{HeaderMap, StatusCode, header};
+
+pub use file::{FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenText};
+
+use super::problem::Problem;
+
+/// What a token of ours begins with: so that people and scanners of repositories know one.
+const PREFIX: &str = "clk_";
+
+/// Who may do what on one server.
+#[derive(Debug)]
+pub struct Access {
+    /// Where the tokens are; `None` where there is no folder.
+    path: Option<PathBuf>,
+    /// Whether a request needs a token even if there is none.
+    is_strict: bool,
+    /// Whether any request needs one now.
+    is_needed: AtomicBool,
+    known: RwLock<Known>,
+}
+
+/// What the file said when it was read last.
+#[derive(Debug, Default)]
+struct Known {
+    tokens: Arc<[TokenEntry]>,
+    /// When it was changed, and its length; `None` if it was not there.
+    version: Option<(SystemTime, u64)>,
+}
+
+/// Whom a request comes from, as far as it matters.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    /// Anybody: nobody needs a token.
+    Anybody,
+    /// The holder of a token.
+    Holder(TokenEntry),
+}
+
+/// Which keys a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reach<'a> {
+    /// None: what says nothing of keys.
+    NoKey,
+    /// This one.
+    Key(&'a [u8]),
+    /// All that begin so.
+    Prefix(&'a [u8]),
+}
+
+impl Access {
+    /// The tokens of a file, which need not be there. With `is_strict` every request needs one even if there is none.
+    ///
+    /// # Errors
+    /// [`TokenFileError`]: the file is there and cannot be read.
+    pub fn open(path: Option<PathBuf>, is_strict: bool) -> Result<Self, TokenFileError> {
+        let access = Self {
+            path,
+            is_strict,
+            is_needed: AtomicBool::new(is_strict),
+            known: RwLock::default(),
+        };
+        access.refresh()?;
+        Ok(access)
+    }
+
+    /// Everybody may do everything.
+    #[must_use]
+    pub fn open_to_all() -> Self {
+        Self {
+            path: None,
+            is_strict: false,
+            is_needed: AtomicBool::new(false),
+            known: RwLock::default(),
+        }
+    }
+
+    /// Whether requests need a token now.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.is_needed.load(Ordering::Relaxed)
+    }
+
+    /// Reads the file again if it has changed. A file that cannot be read lets nobody in; one that is gone is one without
+    /// tokens.
+    ///
+    /// # Errors
+    /// [`TokenFileError`]; it is said again at the next change only.
+    pub(super) fn refresh(&self) -> Result<(), TokenFileError> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let version = file::version(path);
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.version == version {
+                return Ok(());
+            }
+        }
+        let read = TokenFile::read(path);
+        let tokens: Arc<[TokenEntry]> = match &read {
+            Ok(file) => file.entries().into(),
+            Err(_) => Arc::default(),
+        };
+        let is_needed = self.is_strict || !tokens.is_empty() || read.is_err();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Known { tokens, version };
+        self.is_needed.store(is_needed, Ordering::Relaxed);
+        read.map(|_| ())
+    }
+
+    /// Whom a request comes from.
+    ///
+    /// # Errors
+    /// 401: it has no token, or one that is none of ours.
+    pub(super) fn judge(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        if !self.is_needed() {
+            return Ok(Caller::Anybody);
+        }
+        let unknown = |detail: &'static str, challenge: &str| {
+            Problem::challenge(StatusCode::UNAUTHORIZED, detail, challenge.to_owned())
+        };
+        let said = headers.get(header::AUTHORIZATION);
+        let bearer = said
+            .and_then(|said| said.to_str().ok())
+            .and_then(|said| said.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let Some((_, given)) = bearer else {
+            return Err(unknown(
+                "this store needs a token: Authorization: Bearer TOKEN; `clocklab kv token create` makes one",
+                "Bearer realm=\"clocklab\"",
+            ));
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let holder = file::find(&known.tokens, given.trim());
+        holder.cloned().map(Caller::Holder).ok_or_else(|| {
+            unknown(
+                "no such token, or it was revoked",
+                "Bearer realm=\"clocklab\", error=\"invalid_token\"",
+            )
+        })
+    }
+}
+
+impl Caller {
+    /// Whether the caller may do this to these keys.
+    ///
+    /// # Errors
+    /// 403, which says what is missing.
+    pub(super) fn may(&self, scope: Scope, reach: Reach<'_>) -> Result<(), Problem> {
+        let Self::Holder(entry) = self else {
+            return Ok(());
+        };
+        let challenge = format!("Bearer realm=\"clocklab\", error=\"insufficient_scope\", scope=\"{scope}\"");
+        let denied = |detail: String| {
+            Err(Problem::challenge(
+                StatusCode::FORBIDDEN,
+                detail,
+                challenge.clone(),
+            ))
+        };
+        if entry.scope < scope {
+            return denied(format!(
+                "the token `{}` may {}, and this needs {scope}",
+                entry.name, entry.scope
+            ));
+        }
+        let is_within = match reach {
+            Reach::NoKey => true,
+            Reach::Key(keys) | Reach::Prefix(keys) => keys.starts_with(entry.prefix.as_bytes()),
+        };
+        if !is_within {
+            return denied(format!(
+                "the token `{}` reaches keys that begin with `{}`",
+                entry.name, entry.prefix
+            ));
+        }
+        Ok(())
+    }
+}

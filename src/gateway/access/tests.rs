@@ -1,0 +1,103 @@
+//! Tokens: made, kept, found, revoked.
+
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt};
+
+use super::{
+    FILE, Scope, TOKENS_MAX, TokenFile, TokenFileError,
+    file::{TokenEntry, find},
+};
+
+const MADE: &str = "2026-11-21T00:00:00Z";
+
+#[test]
+fn what_was_written_is_read_and_no_text_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    let mut file = TokenFile::read(&path).expect("none is none");
+    assert_eq!(file, TokenFile::default());
+    let text = file
+        .create("a", Scope::Write, "app/", MADE.to_owned())
+        .expect("a token");
+    file.write(&path).expect("written");
+    assert_eq!(TokenFile::read(&path).expect("readable"), file);
+    let kept = fs::read_to_string(&path).expect("readable");
+    assert!(!kept.contains(text.as_str().trim_start_matches("clk_")), "{kept}");
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!format!("{text:?}").contains("clk_"));
+    // A second time, over one that a crash left.
+    fs::write(folder.path().join("tokens.json.new"), "half").expect("written");
+    file.write(&path).expect("written");
+}
+
+#[test]
+fn a_token_is_found_by_its_text_alone() {
+    let mut file = TokenFile::default();
+    let texts: Vec<String> = ["a", "b", "c"]
+        .into_iter()
+        .map(|name| {
+            let text = file
+                .create(name, Scope::Read, "", MADE.to_owned())
+                .expect("a token");
+            text.as_str().to_owned()
+        })
+        .collect();
+    assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), 3);
+    for (text, name) in texts.iter().zip(["a", "b", "c"]) {
+        assert_eq!(text.len(), 4 + 64);
+        assert_eq!(find(file.entries(), text).map(|entry| &*entry.name), Some(name));
+        assert_eq!(find(file.entries(), &text[..text.len() - 1]), None);
+    }
+    let hash = file.entries()[0].sha256.clone();
+    assert_eq!(find(file.entries(), &hash), None, "a hash is no token");
+    assert_eq!(find(file.entries(), ""), None);
+    file.revoke("b").expect("there");
+    assert_eq!(find(file.entries(), &texts[1]), None);
+    assert!(matches!(file.revoke("b"), Err(TokenFileError::Unknown(_))));
+}
+
+#[test]
+fn a_name_is_given_once_and_is_a_word() {
+    let mut file = TokenFile::default();
+    let mut create = |name: &str| file.create(name, Scope::Read, "", MADE.to_owned()).map(|_| ());
+    create("ci-1_x.y@z").expect("a name");
+    assert!(matches!(create("ci-1_x.y@z"), Err(TokenFileError::Taken(_))));
+    for name in ["", "a b", "ü", "a\n", &"x".repeat(65)] {
+        assert!(matches!(create(name), Err(TokenFileError::Unfit(_))), "{name}");
+    }
+    for number in 1..TOKENS_MAX {
+        create(&number.to_string()).expect("there is room");
+    }
+    assert!(matches!(create("last"), Err(TokenFileError::Full)));
+}
+
+#[test]
+fn a_file_that_is_none_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    for text in [
+        "",
+        "{",
+        "[]",
+        r#"{"version":2,"tokens":[]}"#,
+        r#"{"version":1,"tokens":[{"name":"a","scope":"all","prefix":"","sha256":"","made":""}]}"#,
+        r#"{"version":1,"tokens":[{"name":"a","scope":"read","prefix":"","sha256":"00","made":""}]}"#,
+    ] {
+        fs::write(&path, text).expect("written");
+        let error = TokenFile::read(&path).expect_err(text).to_string();
+        assert!(error.contains("tokens.json"), "{error}");
+    }
+}
+
+#[test]
+fn scopes_include_each_other() {
+    assert!(Scope::Read < Scope::Write && Scope::Write < Scope::Admin);
+    let entry = TokenEntry {
+        name: "a".to_owned(),
+        scope: Scope::Write,
+        prefix: String::new(),
+        sha256: String::new(),
+        made: String::new(),
+    };
+    assert!(entry.scope >= Scope::Read && entry.scope < Scope::Admin);
+}

@@ -1,0 +1,84 @@
+//! GET `/data`: everything.
+
+use hyper::StatusCode;
+
+use super::{
+    WAIT_US,
+    said::{self, Said},
+};
+use crate::{
+    gateway::{
+        answer::{self, Response},
+        call::Call,
+        json,
+        problem::Problem,
+    },
+    kv::{Action, Answer, Token},
+};
+
+/// Items of one scan.
+const PAGE_ITEMS: u32 = 10_000;
+
+/// How often a listing begins anew because something was written between its pages.
+const TRIES_MAX: u32 = 5;
+
+/// Most bytes of a listing: beyond it a client has to page through `/v1/keys`.
+const LISTING_BYTES_MAX: usize = 64 << 20;
+
+/// All keys and values. Each page is of one moment; so that a listing of several pages is too, it begins anew if something
+/// was applied in between, at most [`TRIES_MAX`] times: then each page is of its own moment, and the metadata of the last.
+pub(in crate::gateway) async fn list(mut call: Call<'_>) -> Result<Response, Problem> {
+    let held = call.body().await?;
+    let token = Said::read(held.bytes())?.token()?;
+    for try_number in 1.. {
+        let is_last = try_number == TRIES_MAX;
+        if let Some(response) = pages(&call, token.clone(), is_last).await? {
+            return Ok(response);
+        }
+    }
+    Err(Problem::unexpected())
+}
+
+/// One try; `None` if something was applied between two pages and this is not the last try.
+async fn pages(call: &Call<'_>, mut token: Token, is_last: bool) -> Result<Option<Response>, Problem> {
+    let mut body = b"{\"items\":{".to_vec();
+    let mut after = None;
+    let mut pages = 0;
+    loop {
+        let action = Action::Scan {
+            prefix: Box::default(),
+            after,
+            limit: PAGE_ITEMS,
+        };
+        let reply = call.ask(token.clone(), WAIT_US, action).await?;
+        if pages > 0 && reply.token != token && !is_last {
+            return Ok(None);
+        }
+        let Answer::Scanned { items, next } = reply.answer else {
+            return Err(Problem::unexpected());
+        };
+        for (key, item) in &items {
+            if body.last() != Some(&b'{') {
+                body.push(b',');
+            }
+            // A member's name is a string, whatever bytes the key has.
+            json::text(&mut body, &String::from_utf8_lossy(key));
+            body.push(b':');
+            json::content(&mut body, &item.content);
+        }
+        if body.len() > LISTING_BYTES_MAX {
+            let what = format!("more than {LISTING_BYTES_MAX} bytes: read page by page, with GET /v1/keys");
+            return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "too-large", what));
+        }
+        token = reply.token;
+        pages += 1;
+        if next.is_none() {
+            break;
+        }
+        after = next;
+    }
+    body.extend_from_slice(b"},");
+    said::write_object(&mut body, &token);
+    body.push(b'}');
+    Ok(Some(answer::whole(StatusCode::OK, answer::JSON, body)))
+}

@@ -1,0 +1,158 @@
+//! Bearer tokens, as requests meet them.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+
+use super::Site;
+use crate::gateway::{Access, FILE, Options, Scope, TokenFile};
+
+struct Tokens {
+    _folder: TempDir,
+    path: PathBuf,
+    file: TokenFile,
+}
+
+impl Tokens {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(FILE);
+        Self {
+            _folder: folder,
+            path,
+            file: TokenFile::default(),
+        }
+    }
+
+    /// Makes one, and gives the header's value.
+    fn make(&mut self, name: &str, scope: Scope, prefix: &str) -> String {
+        let made = "2026-11-21T00:00:00Z".to_owned();
+        let text = self.file.create(name, scope, prefix, made).expect("a token");
+        self.file.write(&self.path).expect("written");
+        format!("Bearer {}", text.as_str())
+    }
+
+    fn site(&self) -> Site {
+        let access = Access::open(Some(self.path.clone()), false).expect("readable");
+        Site::with(access, Options::default())
+    }
+}
+
+fn status(site: &Site, token: &str, method: &str, path: &str) -> u16 {
+    let body: &[u8] = if method == "GET" { b"" } else { br#"{"value":1}"# };
+    site.client()
+        .ask(method, path, &[("authorization", token)], body)
+        .status
+}
+
+#[test]
+fn without_tokens_nobody_needs_one() {
+    let tokens = Tokens::new();
+    let site = tokens.site();
+    assert_eq!(site.client().json("PUT", "/kvs/k", r#"{"value":1}"#).status, 201);
+    let strict = Site::with(
+        Access::open(None, true).expect("nothing to read"),
+        Options::default(),
+    );
+    let said = strict.client().json("GET", "/kvs/k", "");
+    assert_eq!(
+        (said.status, said.header("www-authenticate")),
+        (401, "Bearer realm=\"clocklab\"")
+    );
+    assert!(said.json()["error"].is_string());
+    assert_eq!(strict.client().json("GET", "/healthz", "").status, 200);
+    assert_eq!(strict.client().json("GET", "/ping", "").status, 200);
+}
+
+#[test]
+fn scopes_and_prefixes_bound_what_a_token_does() {
+    let mut tokens = Tokens::new();
+    let reader = tokens.make("reader", Scope::Read, "");
+    let writer = tokens.make("writer", Scope::Write, "app/");
+    let admin = tokens.make("admin", Scope::Admin, "");
+    let site = tokens.site();
+    for (token, method, path, expected) in [
+        (&reader, "GET", "/kvs/k", 404),
+        (&reader, "PUT", "/kvs/k", 403),
+        (&reader, "GET", "/view", 200),
+        (&reader, "GET", "/data", 200),
+        (&reader, "GET", "/v1/keys", 200),
+        (&reader, "DELETE", "/view", 403),
+        (&writer, "PUT", "/kvs/app/k", 201),
+        (&writer, "PUT", "/v1/keys/app%2Fk", 204),
+        (&writer, "PUT", "/kvs/k", 403),
+        (&writer, "GET", "/kvs/k", 403),
+        (&writer, "GET", "/v1/why/k", 403),
+        (&writer, "GET", "/data", 403),
+        (&writer, "GET", "/v1/keys", 403),
+        (&writer, "GET", "/v1/keys?prefix=app/x", 200),
+        (&writer, "GET", "/v1/watch?prefix=ap", 403),
+        (&writer, "GET", "/v1/status", 200),
+        (&writer, "GET", "/metrics", 200),
+        (&writer, "PUT", "/view", 403),
+        (&writer, "POST", "/v1/members/1/drain", 403),
+        (&admin, "PUT", "/kvs/k", 201),
+        (&admin, "DELETE", "/v1/members/9", 404),
+    ] {
+        assert_eq!(
+            status(&site, token, method, path),
+            expected,
+            "{token} {method} {path}"
+        );
+    }
+    let batch = |key: &str| {
+        let body = format!(r#"{{"operations":[{{"key":"app/a","put":1}},{{"key":"{key}","put":1}}]}}"#);
+        site.client().ask(
+            "POST",
+            "/v1/batch",
+            &[("authorization", &writer)],
+            body.as_bytes(),
+        )
+    };
+    assert_eq!(batch("app/b").status, 200);
+    let said = batch("other");
+    assert_eq!(said.status, 403);
+    assert!(
+        said.header("www-authenticate").contains("insufficient_scope"),
+        "{said:?}"
+    );
+    for wrong in [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        "Bearer clk_0",
+        &reader[..reader.len() - 1],
+    ] {
+        assert_eq!(status(&site, wrong, "GET", "/kvs/k"), 401, "{wrong}");
+    }
+    assert_eq!(site.client().json("GET", "/kvs/k", "").status, 401);
+}
+
+#[test]
+fn a_token_that_is_revoked_or_made_counts_within_seconds() {
+    let mut tokens = Tokens::new();
+    let site = tokens.site();
+    assert_eq!(status(&site, "", "GET", "/kvs/k"), 404);
+    let first = tokens.make("first", Scope::Read, "");
+    wait_for(|| status(&site, "", "GET", "/kvs/k") == 401);
+    assert_eq!(status(&site, &first, "GET", "/kvs/k"), 404);
+    let second = tokens.make("second", Scope::Read, "");
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 404);
+    tokens.file.revoke("first").expect("there");
+    tokens.file.write(&tokens.path).expect("written");
+    wait_for(|| status(&site, &first, "GET", "/kvs/k") == 401);
+    fs::write(&tokens.path, "{").expect("written");
+    // What cannot be read lets nobody in.
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 401);
+}
+
+fn wait_for(mut holds: impl FnMut() -> bool) {
+    for _ in 0..200 {
+        if holds() {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    panic!("it has not come to hold within ten seconds");
+}

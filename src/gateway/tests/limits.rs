@@ -1,0 +1,215 @@
+//! What happens at each limit, and to clients that do not behave.
+
+use std::time::Duration;
+
+use super::Site;
+use crate::gateway::{Access, Options};
+
+fn site(change: impl FnOnce(&mut Options)) -> Site {
+    let mut options = Options::default();
+    change(&mut options);
+    Site::with(Access::open_to_all(), options)
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused() {
+    let site = Site::new();
+    let large = vec![b'x'; 1 << 20];
+    let said = site.client().ask("PUT", "/v1/keys/k", &[], &large);
+    assert_eq!(said.status, 413, "the value");
+    let said = site.client().ask("PUT", "/v1/keys/k", &[], &large[..768 << 10]);
+    assert_eq!(said.status, 201, "the largest value");
+    let mut client = site.client();
+    client.send(b"PUT /kvs/k HTTP/1.1\r\nhost: a\r\ncontent-length: 3145728\r\n\r\n");
+    client.send(&vec![b'x'; 3 << 20]);
+    assert_eq!(client.read(false).status, 413, "the length alone");
+    assert_eq!(
+        client.json("GET", "/ping", "").status,
+        200,
+        "it was read to its end"
+    );
+    let mut client = site.client();
+    client.send(b"PUT /kvs/k HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n100001\r\n");
+    client.send(&vec![b' '; (1 << 20) + 1]);
+    client.send(b"\r\n0\r\n\r\n");
+    assert_eq!(client.read(false).status, 413, "chunks");
+}
+
+#[test]
+fn a_body_in_pieces_is_whole() {
+    let site = Site::new();
+    let mut client = site.client();
+    client.send(b"PUT /v1/keys/k HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n");
+    client.send(b"2\r\nbc\r\n0\r\n\r\n");
+    assert_eq!(client.read(false).status, 201);
+    assert_eq!(client.json("GET", "/v1/keys/k", "").text(), "abc");
+}
+
+#[test]
+fn headers_that_are_too_large_or_too_many_are_refused() {
+    let site = Site::new();
+    let mut client = site.client();
+    client.send(format!("GET /ping HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(40_000)).as_bytes());
+    assert_eq!(client.read(false).status, 431);
+    let mut client = site.client();
+    client.send(format!("GET /ping HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(101)).as_bytes());
+    assert_eq!(client.read(false).status, 431);
+    let mut client = site.client();
+    client.send(b"\x00\x01\x02 nonsense\r\n\r\n");
+    assert_eq!(client.read(false).status, 400);
+}
+
+#[test]
+fn slow_clients_are_ended() {
+    let site = site(|options| {
+        options.headers_within = Duration::from_millis(200);
+        options.body_within = Duration::from_millis(200);
+    });
+    let mut client = site.client();
+    client.send(b"GET /ping HT");
+    assert!(client.is_closed(), "headers");
+    let mut client = site.client();
+    assert_eq!(client.json("GET", "/ping", "").status, 200);
+    assert!(client.is_closed(), "idle");
+    let mut client = site.client();
+    client.send(b"PUT /kvs/k HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n{");
+    assert_eq!(client.read(false).status, 408, "body");
+}
+
+#[test]
+fn one_connection_too_many_is_told_so() {
+    let site = site(|options| options.connections_max = 2);
+    let (mut first, mut second) = (site.client(), site.client());
+    assert_eq!(first.json("GET", "/ping", "").status, 200);
+    let mut third = site.client();
+    let said = third.read(false);
+    assert_eq!((said.status, said.header("retry-after")), (503, "1"));
+    assert!(said.json()["error"].is_string() && third.is_closed());
+    assert_eq!(second.json("GET", "/ping", "").status, 200);
+    drop(first);
+    // Its place is free once the server has seen its end.
+    while site.server.connections() > 1 {
+        std::thread::yield_now();
+    }
+    assert_eq!(site.client().json("GET", "/ping", "").status, 200);
+}
+
+#[test]
+fn one_request_too_many_is_told_so() {
+    let site = site(|options| {
+        options.requests_max = 0;
+        options.watches_max = 0;
+    });
+    let mut client = site.client();
+    let said = client.json("GET", "/v1/keys/k", "");
+    assert_eq!((said.status, said.header("retry-after")), (429, "1"));
+    let said = client.json("GET", "/kvs/k", "");
+    assert_eq!((said.status, said.header("retry-after")), (503, "1"));
+    assert!(said.json()["error"].is_string());
+}
+
+#[test]
+fn one_watch_too_many_is_told_so() {
+    let site = site(|options| options.watches_max = 1);
+    let mut first = site.client();
+    first.send(b"GET /v1/watch HTTP/1.1\r\n\r\n");
+    assert_eq!(first.head().0, 200);
+    assert_eq!(site.client().json("GET", "/v1/watch", "").status, 429);
+    // Watches take no request's place.
+    assert_eq!(site.client().json("GET", "/v1/keys/k", "").status, 404);
+}
+
+#[test]
+fn all_bodies_together_are_bounded() {
+    let site = site(|options| options.body_bytes_held_max = 300 << 10);
+    let large = vec![b'x'; 500 << 10];
+    assert_eq!(site.client().ask("PUT", "/v1/keys/k", &[], &large).status, 429);
+    assert_eq!(
+        site.client()
+            .ask("PUT", "/v1/keys/k", &[], &large[..200 << 10])
+            .status,
+        201
+    );
+    // What was held for it is given back.
+    assert_eq!(
+        site.client()
+            .ask("PUT", "/v1/keys/k", &[], &large[..200 << 10])
+            .status,
+        204
+    );
+}
+
+#[test]
+fn pages_of_other_sites_change_nothing() {
+    let site = Site::new();
+    let mut client = site.client();
+    let foreign = [("origin", "http://evil.example")];
+    assert_eq!(
+        client.ask("PUT", "/kvs/k", &foreign, br#"{"value":1}"#).status,
+        403
+    );
+    assert_eq!(
+        client
+            .ask("POST", "/v1/batch", &[("sec-fetch-site", "cross-site")], b"{}")
+            .status,
+        403
+    );
+    assert_eq!(client.json("GET", "/kvs/k", "").status, 404);
+}
+
+#[test]
+fn a_store_on_loopback_is_called_by_its_own_names() {
+    let site = site(|options| options.only_loopback = "store-1:8090".parse().ok());
+    for (host, status) in [("evil.example", 421), ("store-1:8090", 200), ("127.0.0.1", 200)] {
+        let mut client = site.client();
+        client.send(format!("GET /ping HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        assert_eq!(client.read(false).status, status, "{host}");
+    }
+}
+
+#[test]
+fn requests_in_one_piece_are_answered_in_order() {
+    let site = Site::new();
+    let mut client = site.client();
+    let mut all = Vec::new();
+    for number in 0..50 {
+        let body = format!(r#"{{"value":{number}}}"#);
+        let put = format!(
+            "PUT /kvs/k HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        all.extend_from_slice(put.as_bytes());
+        all.extend_from_slice(b"GET /kvs/k HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    client.send(&all);
+    for number in 0..50 {
+        assert!(matches!(client.read(false).status, 200 | 201));
+        assert_eq!(client.read(false).json()["value"], number);
+    }
+}
+
+#[test]
+fn a_server_that_stops_lets_requests_end() {
+    let site = Site::new();
+    let (mut idle, mut watch) = (site.client(), site.client());
+    assert_eq!(idle.json("GET", "/ping", "").status, 200);
+    watch.send(b"GET /v1/watch HTTP/1.1\r\n\r\n");
+    assert_eq!(watch.head().0, 200);
+    let Site { server, .. } = site;
+    server.stop();
+    assert!(idle.is_closed());
+}
+
+#[test]
+fn pages_are_what_is_none_of_ours() {
+    let pages = axum::Router::new().route("/", axum::routing::get(async || "a page"));
+    let site = site(|options| options.pages = Some(pages));
+    let mut client = site.client();
+    let said = client.json("GET", "/", "");
+    assert_eq!(
+        (said.status, said.text(), said.header("x-content-type-options")),
+        (200, "a page", "nosniff")
+    );
+    assert_eq!(client.json("GET", "/nothing", "").status, 404);
+    assert_eq!(client.json("GET", "/v1/nothing", "").status, 404);
+}

@@ -1,0 +1,473 @@
+//! Who the members are: records that are merged by maximum, so that everybody who has heard of the same decisions sees
+//! the same members, in whatever order they came.
+//!
+//! A member is added, drained and removed by decision only: a failed connection changes nothing here. Each decision is a
+//! record with a greater version; of two made at once the one that is greater as a whole counts, everywhere. A replica
+//! says of itself which life it is in and where it is reached: that is a record, too.
+//!
+//! ```text
+//!   (unknown) --add, or it introduces itself--> Present --drain--> Draining --has handed over--> Removed
+//!                                                  ^  '-------------remove--------------------------^
+//!                                                  '---add again, or it introduces itself in a further life---'
+//! ```
+//!
+//! Who was removed and still runs as the same process is not taken back by introducing itself: the decision stands. Who
+//! was started again since has been told by somebody to join again.
+
+use std::collections::BTreeMap;
+
+use super::request::MemberChange;
+use crate::{
+    service::{Address, Peer},
+    units::MachineId,
+    wire::{FieldError, Fields, write_varint},
+};
+
+/// Most records: members that are, and that were. At the limit no further one is added, and who asks is told.
+pub const RECORDS_MAX: usize = 1000;
+
+/// What was decided of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// It is one.
+    Present,
+    /// It hands over and leaves.
+    Draining,
+    /// It was removed.
+    Removed,
+}
+
+/// What is known of one that is or was a member. Its place in the order is by version, then by the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Who.
+    pub id: MachineId,
+    /// Counts the decisions, from 1.
+    pub version: u64,
+    /// Its last life that was heard of; 0 if none was.
+    pub incarnation: u32,
+    /// What was decided.
+    pub status: Status,
+    /// Where it is reached.
+    pub address: Address,
+}
+
+/// Why a change of the membership is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// There is no such member.
+    NoSuchMember,
+    /// There are too many records.
+    TooMany,
+}
+
+/// All records.
+#[derive(Clone, Debug)]
+pub(super) struct Members {
+    me: MachineId,
+    records: BTreeMap<MachineId, Record>,
+}
+
+impl Status {
+    fn code(self) -> u8 {
+        match self {
+            Self::Present => 1,
+            Self::Draining => 2,
+            Self::Removed => 3,
+        }
+    }
+}
+
+impl Record {
+    /// Appends version (varint), incarnation (varint) and status (u8).
+    pub(super) fn encode(&self, body: &mut Vec<u8>) {
+        write_varint(self.version, body);
+        write_varint(u64::from(self.incarnation), body);
+        body.push(self.status.code());
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    pub(super) fn decode(fields: &mut Fields<'_>) -> Result<(u64, u32, Status), FieldError> {
+        let version = fields.varint("version")?;
+        let life = fields.varint("incarnation")?;
+        let incarnation = u32::try_from(life).map_err(|_| FieldError::Value {
+            field: "incarnation",
+            value: life,
+        })?;
+        let status = match fields.u8("status")? {
+            1 => Status::Present,
+            2 => Status::Draining,
+            3 => Status::Removed,
+            value => {
+                return Err(FieldError::Value {
+                    field: "status",
+                    value: u64::from(value),
+                });
+            }
+        };
+        Ok((version, incarnation, status))
+    }
+
+    /// Whether it takes part.
+    pub(super) fn is_member(&self) -> bool {
+        self.status != Status::Removed
+    }
+
+    /// The order in which the greater of two records counts.
+    fn rank(&self) -> (u64, Status, u32, &Address) {
+        (self.version, self.status, self.incarnation, &self.address)
+    }
+}
+
+impl Members {
+    /// Of nobody.
+    pub(super) fn new(me: MachineId) -> Self {
+        Self {
+            me,
+            records: BTreeMap::new(),
+        }
+    }
+
+    /// All records, in the order of the ids.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    /// What is known of one.
+    pub(super) fn get(&self, id: MachineId) -> Option<&Record> {
+        self.records.get(&id)
+    }
+
+    /// Those that take part, this replica among them.
+    pub(super) fn present(&self) -> impl Iterator<Item = &Record> {
+        self.records.values().filter(|record| record.is_member())
+    }
+
+    /// Whether one takes part.
+    pub(super) fn has(&self, id: MachineId) -> bool {
+        self.records.get(&id).is_some_and(Record::is_member)
+    }
+
+    /// Whether this replica takes part.
+    pub(super) fn has_me(&self) -> bool {
+        self.has(self.me)
+    }
+
+    /// Whom links are kept to: nobody, if this replica is no member.
+    pub(super) fn peers(&self) -> Vec<Peer> {
+        if !self.has_me() {
+            return Vec::new();
+        }
+        let others = self.present().filter(|record| record.id != self.me);
+        others
+            .map(|record| Peer {
+                id: record.id,
+                address: record.address.clone(),
+            })
+            .collect()
+    }
+
+    /// Takes a record of somebody else's if it is greater than the one here. Says whether it was.
+    pub(super) fn merge(&mut self, record: &Record) -> bool {
+        match self.records.get(&record.id) {
+            Some(mine) if mine.rank() >= record.rank() => false,
+            None if self.records.len() >= RECORDS_MAX => false,
+            _ => {
+                self.records.insert(record.id, record.clone());
+                true
+            }
+        }
+    }
+
+    /// Puts back what the disk had.
+    pub(super) fn restore(&mut self, record: Record) {
+        self.records.insert(record.id, record);
+    }
+
+    /// One of the view of the beginning: only if nothing is known of it yet.
+    pub(super) fn begin_with(&mut self, id: MachineId, address: &Address) {
+        if !self.records.contains_key(&id) && self.records.len() < RECORDS_MAX {
+            let record = Record {
+                id,
+                version: 1,
+                incarnation: 0,
+                status: Status::Present,
+                address: address.clone(),
+            };
+            self.records.insert(id, record);
+        }
+    }
+
+    /// This replica, in a further life, at this address: a member if its record says so, or if it has none and is to
+    /// be one. Says whether the record changed.
+    pub(super) fn begin_myself(&mut self, address: &Address, incarnation: u32) -> bool {
+        let me = self.me;
+        self.greet(me, address, incarnation)
+    }
+
+    /// One has introduced itself: it is added, or its record follows its life and address. Who was removed in this very
+    /// life stays removed. Says whether the record changed.
+    pub(super) fn greet(&mut self, id: MachineId, address: &Address, incarnation: u32) -> bool {
+        let (version, status) = match self.records.get(&id) {
+            None if self.records.len() >= RECORDS_MAX => return false,
+            None => (1, Status::Present),
+            Some(known) if known.incarnation > incarnation => return false,
+            Some(known) if known.incarnation == incarnation => {
+                if known.status == Status::Removed || known.address == *address {
+                    return false;
+                }
+                (known.version + 1, known.status)
+            }
+            // It was added or removed before it was ever heard of, or is in a further life now.
+            Some(known) => (known.version.saturating_add(1), Status::Present),
+        };
+        let record = Record {
+            id,
+            version,
+            incarnation,
+            status,
+            address: address.clone(),
+        };
+        self.records.insert(id, record);
+        true
+    }
+
+    /// Makes a change. Says whether there was something to change.
+    pub(super) fn change(&mut self, change: &MemberChange) -> Result<bool, Refused> {
+        match change {
+            MemberChange::Add { id, address } => self.add(*id, address),
+            MemberChange::Remove { id } => self.decide(*id, Status::Removed),
+            MemberChange::Drain { id } => self.decide(*id, Status::Draining),
+            MemberChange::Replace { old, id, address } => {
+                if !self.has(*old) {
+                    return Err(Refused::NoSuchMember);
+                }
+                // First the one that can fail.
+                self.add(*id, address)?;
+                if old != id {
+                    self.decide(*old, Status::Removed)?;
+                }
+                Ok(true)
+            }
+            MemberChange::Set { members } => self.set(members),
+        }
+    }
+
+    fn add(&mut self, id: MachineId, address: &Address) -> Result<bool, Refused> {
+        match self.records.get(&id) {
+            Some(known) if known.status == Status::Present && known.address == *address => return Ok(false),
+            None if self.records.len() >= RECORDS_MAX => return Err(Refused::TooMany),
+            _ => {}
+        }
+        let known = self.records.get(&id);
+        let record = Record {
+            id,
+            version: known.map_or(1, |known| known.version.saturating_add(1)),
+            incarnation: known.map_or(0, |known| known.incarnation),
+            status: Status::Present,
+            address: address.clone(),
+        };
+        self.records.insert(id, record);
+        Ok(true)
+    }
+
+    /// Another status for a member.
+    pub(super) fn decide(&mut self, id: MachineId, status: Status) -> Result<bool, Refused> {
+        let record = self.records.get_mut(&id).filter(|record| record.is_member());
+        let record = record.ok_or(Refused::NoSuchMember)?;
+        let is_new = record.status != status;
+        if is_new {
+            record.status = status;
+            record.version = record.version.saturating_add(1);
+        }
+        Ok(is_new)
+    }
+
+    fn set(&mut self, members: &[(MachineId, Address)]) -> Result<bool, Refused> {
+        let new = members.iter().filter(|(id, _)| !self.records.contains_key(id));
+        if self.records.len() + new.count() > RECORDS_MAX {
+            return Err(Refused::TooMany);
+        }
+        let mut is_new = false;
+        for (id, address) in members {
+            is_new |= self.add(*id, address)?;
+        }
+        let gone: Vec<MachineId> = self
+            .present()
+            .map(|record| record.id)
+            .filter(|id| members.iter().all(|(member, _)| member != id))
+            .collect();
+        for id in gone {
+            is_new |= self.decide(id, Status::Removed)?;
+        }
+        Ok(is_new)
+    }
+
+    /// A digest of all records: equal ones have been merged.
+    pub(super) fn digest(&self) -> u64 {
+        let mut bytes = Vec::new();
+        super::message::write_members(&self.records.values().cloned().collect::<Vec<_>>(), &mut bytes);
+        // FNV-1a, 64 bits (Fowler, Noll and Vo).
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address(number: u16) -> Address {
+        format!("10.0.0.{number}:8090").parse().unwrap()
+    }
+
+    fn id(number: u16) -> MachineId {
+        MachineId(number)
+    }
+
+    fn three() -> Members {
+        let mut members = Members::new(id(0));
+        for number in 0..3 {
+            members.begin_with(id(number), &address(number));
+        }
+        members.begin_myself(&address(0), 7);
+        members
+    }
+
+    fn present(members: &Members) -> Vec<u16> {
+        members.present().map(|record| record.id.0).collect()
+    }
+
+    #[test]
+    fn a_view_is_its_members_and_links_go_to_the_others() {
+        let members = three();
+        assert_eq!(present(&members), [0, 1, 2]);
+        let peers: Vec<u16> = members.peers().iter().map(|peer| peer.id.0).collect();
+        assert_eq!(peers, [1, 2]);
+    }
+
+    #[test]
+    fn who_introduces_itself_is_added_but_not_against_a_decision() {
+        let mut members = three();
+        assert!(members.greet(id(9), &address(9), 5));
+        assert_eq!(present(&members), [0, 1, 2, 9]);
+        assert!(!members.greet(id(9), &address(9), 5), "it is here already");
+        let remove = MemberChange::Remove { id: id(9) };
+        assert_eq!(members.change(&remove), Ok(true));
+        assert_eq!(members.change(&remove), Err(Refused::NoSuchMember));
+        assert!(!members.greet(id(9), &address(9), 5), "the same process");
+        assert!(!members.greet(id(9), &address(9), 4), "an earlier one");
+        assert_eq!(present(&members), [0, 1, 2]);
+        assert!(members.greet(id(9), &address(8), 6), "started again");
+        assert_eq!(
+            members.get(id(9)).map(|record| record.address.clone()),
+            Some(address(8))
+        );
+        members.change(&remove).unwrap();
+        let add = MemberChange::Add {
+            id: id(9),
+            address: address(9),
+        };
+        assert_eq!(members.change(&add), Ok(true));
+        assert_eq!(members.change(&add), Ok(false));
+        assert_eq!(present(&members), [0, 1, 2, 9]);
+    }
+
+    #[test]
+    fn a_list_is_the_members_and_nobody_else() {
+        let mut members = Members::new(id(0));
+        assert!(members.peers().is_empty());
+        let set = |ids: &[(u16, u16)]| MemberChange::Set {
+            members: ids
+                .iter()
+                .map(|(member, at)| (id(*member), address(*at)))
+                .collect(),
+        };
+        assert_eq!(members.change(&set(&[(0, 0), (1, 1)])), Ok(true));
+        assert_eq!(members.change(&set(&[(0, 0), (1, 1)])), Ok(false));
+        assert_eq!(present(&members), [0, 1]);
+        members.change(&set(&[(0, 0), (1, 5), (2, 2)])).unwrap();
+        assert_eq!(
+            members.get(id(1)).map(|record| record.address.clone()),
+            Some(address(5))
+        );
+        members.change(&set(&[(2, 2)])).unwrap();
+        assert!(
+            !members.has_me() && members.peers().is_empty(),
+            "a list without it means leave"
+        );
+        members.change(&set(&[(0, 0), (2, 2)])).unwrap();
+        assert!(members.has_me());
+    }
+
+    #[test]
+    fn one_is_replaced_by_another() {
+        let mut members = three();
+        let replace = |old, new| MemberChange::Replace {
+            old: id(old),
+            id: id(new),
+            address: address(new),
+        };
+        assert_eq!(members.change(&replace(2, 4)), Ok(true));
+        assert_eq!(present(&members), [0, 1, 4]);
+        assert_eq!(members.change(&replace(2, 5)), Err(Refused::NoSuchMember));
+    }
+
+    #[test]
+    fn there_are_only_so_many() {
+        let mut members = Members::new(id(0));
+        for number in 0..=RECORDS_MAX {
+            members.begin_with(id(u16::try_from(number).unwrap()), &address(1));
+        }
+        assert_eq!(members.records().count(), RECORDS_MAX);
+        let add = MemberChange::Add {
+            id: id(60_000),
+            address: address(1),
+        };
+        assert_eq!(members.change(&add), Err(Refused::TooMany));
+        assert!(!members.greet(id(60_000), &address(1), 1));
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let status = prop_oneof![
+            Just(Status::Present),
+            Just(Status::Draining),
+            Just(Status::Removed)
+        ];
+        (0_u16..4, 1_u64..4, 0_u32..3, status, 0_u16..3).prop_map(
+            |(number, version, incarnation, status, at)| Record {
+                id: id(number),
+                version,
+                incarnation,
+                status,
+                address: address(at),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn records_merge_to_the_same_in_any_order_and_any_number(
+            records in prop::collection::vec(record(), 0..12),
+            again in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        ) {
+            let (mut forth, mut back) = (Members::new(id(0)), Members::new(id(1)));
+            for record in &records {
+                forth.merge(record);
+            }
+            for record in records.iter().rev() {
+                back.merge(record);
+            }
+            if !records.is_empty() {
+                for index in again {
+                    back.merge(&records[index.index(records.len())]);
+                }
+            }
+            prop_assert!(forth.records().eq(back.records()));
+            prop_assert_eq!(forth.digest(), back.digest());
+        }
+    }
+}

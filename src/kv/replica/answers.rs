@@ -1,0 +1,137 @@
+//! What is told of the replica itself: members, status, and why something waits.
+
+use std::borrow::Cow;
+
+use super::{Counts, Replica, buffer::missing};
+use crate::{
+    kv::{
+        members::Status as Decided,
+        request::{Lag, Member, Missing, Standing, Status, Token, Why},
+    },
+    units::MachineId,
+};
+
+/// Most buffered batches that are looked through for a key.
+const LOOK_BATCHES_MAX: usize = 1000;
+
+/// Most buffered writes of a key that are told of.
+const BUFFERED_TOLD_MAX: usize = 16;
+
+impl Replica {
+    /// All records, as this replica sees them.
+    pub(super) fn member_list(&self) -> Vec<Member> {
+        let members = self.members.records();
+        members
+            .map(|record| Member {
+                id: record.id,
+                address: record.address.clone(),
+                standing: self.standing(record.id, record.status),
+                incarnation: record.incarnation,
+            })
+            .collect()
+    }
+
+    fn standing(&self, id: MachineId, status: Decided) -> Standing {
+        match status {
+            Decided::Removed => Standing::Removed,
+            Decided::Draining => Standing::Draining,
+            Decided::Present if id == self.me() => Standing::Myself,
+            Decided::Present => match self.peers.get(&id) {
+                Some(peer) if peer.is_suspected => Standing::Suspected,
+                _ => Standing::Alive,
+            },
+        }
+    }
+
+    /// How this replica is.
+    pub(super) fn status(&self) -> Status {
+        let now = self.now;
+        let lags = self.peers.values().map(|peer| {
+            let known = peer.report.known.clone();
+            Lag {
+                peer: peer.id,
+                writes: self
+                    .known
+                    .iter()
+                    .map(|(origin, number)| number.saturating_sub(known.get(origin)))
+                    .sum(),
+                known,
+                behind_us: peer.behind_since.map_or(0, |since| now.0.saturating_sub(since.0)),
+                silent_us: peer.suspicion.silent_us(now),
+                phi_permille: peer.suspicion.phi_permille(now),
+            }
+        });
+        let address = self.members.get(self.me()).map(|record| record.address.clone());
+        Status {
+            origin: self.origin,
+            address: address.unwrap_or_else(|| self.config.address.clone()),
+            is_ready: self.is_ready(),
+            known: self.known.clone(),
+            stable: self.stable.clone(),
+            members: self.member_list(),
+            lags: lags.collect(),
+            keys: self.store.keys(),
+            tombstones: self.store.tombstones(),
+            buffered: self.buffer.writes(),
+            waiting: self.waiting.len() as u64,
+            logged: self.log.size(),
+            counts: self.counts.named(),
+            disk_trouble: self.keeping.trouble().map(str::to_owned),
+        }
+    }
+
+    /// What this replica waits for, as far as a key is concerned.
+    pub(super) fn why(&self, key: &[u8], token: &Token) -> Why {
+        let mut buffered = Vec::new();
+        for waiting in self.buffer.all().take(LOOK_BATCHES_MAX) {
+            let batch = &waiting.batch;
+            let Ok(writes) = batch.writes() else {
+                continue;
+            };
+            let of_key = |operations: &[crate::kv::Applied]| operations.iter().any(|one| *one.key == *key);
+            for write in writes.iter().filter(|write| of_key(&write.operations)) {
+                if buffered.len() < BUFFERED_TOLD_MAX {
+                    let mut lacks: Vec<Missing> = Vec::new();
+                    // A head waits for others; who stands behind it waits for the one before.
+                    if let Some(first) = missing(batch, &self.known) {
+                        lacks.push(self.missing_dot(first));
+                        let others = self.known.missing(batch.dependencies());
+                        let others = others.filter(|dot| *dot != first);
+                        lacks.extend(others.map(|dot| self.missing_dot(dot)));
+                    }
+                    buffered.push((write.dot, lacks));
+                }
+            }
+        }
+        Why {
+            present: self.store.present(key),
+            buffered,
+            unmet: self.missing(token),
+        }
+    }
+}
+
+impl Counts {
+    fn named(&self) -> Vec<(Cow<'static, str>, u64)> {
+        let named = [
+            ("reads", self.reads),
+            ("writes", self.writes),
+            ("operations", self.operations),
+            ("denied", self.denied),
+            ("waited", self.waited),
+            ("applied", self.applied),
+            ("buffered", self.buffered),
+            ("duplicates", self.duplicates),
+            ("dropped", self.dropped),
+            ("forgotten", self.forgotten),
+            ("pulls", self.pulls),
+            ("transfers", self.transfers),
+            ("served", self.served),
+            ("resets", self.resets),
+            ("released", self.released),
+            ("collected", self.collected),
+            ("refused", self.refused),
+        ];
+        named.map(|(name, count)| (Cow::Borrowed(name), count)).into()
+    }
+}

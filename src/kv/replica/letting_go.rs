@@ -1,0 +1,169 @@
+//! What can be let go: memories that every member has, logs, and writes that nobody has any more.
+//!
+//! # What is stable
+//!
+//! A member's report says what it has (`known`) and what of it is on its disk (`kept`). Once this replica has all of
+//! that `known`, every write of that member which is still to come was accepted after the report, by one who had
+//! `kept`. So what is in the `kept` of all such reports, and in this replica's own, is stable.
+//!
+//! # What is gone
+//!
+//! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
+//! whose disk is lost. What their sessions have seen can never be met. Such a write is *gone* when its life has ended,
+//! or it belongs to nobody who is a member, and every member is there, in its present life, and none has it, without a
+//! break for longer than any repair takes. Requests that name it are then served, and told so (`released`); writes
+//! that wait for it, which nobody has applied either, are forgotten.
+
+use super::Replica;
+use crate::{
+    clock::{Dot, VersionVector},
+    kv::request::Token,
+    service::Effects,
+    units::Time,
+};
+
+/// Most entries that are looked at in one heartbeat for what can be forgotten.
+const COLLECT_ENTRIES_MAX: usize = 5000;
+
+/// How many times the delay of repair has to pass before a write is taken to be gone.
+const REPAIRS_BEFORE_GONE: u64 = 2;
+
+/// How far letting go has come.
+#[derive(Debug, Default)]
+pub(super) struct LettingGo {
+    /// A digest of the member records.
+    pub(super) members_digest: u64,
+    /// Since when every member has been there.
+    complete_since: Option<Time>,
+    /// Where collecting goes on.
+    after: Option<Box<[u8]>>,
+}
+
+impl LettingGo {
+    /// The members are others now, or one of them is in another life.
+    pub(super) fn interrupted(&mut self) {
+        self.complete_since = None;
+    }
+}
+
+impl Replica {
+    /// Looks, with each heartbeat, what can be let go.
+    pub(super) fn let_go(&mut self, effects: &mut Effects<Self>) {
+        let known = &self.known;
+        for peer in self.peers.values_mut() {
+            peer.settle(known);
+        }
+        self.stable = self.compute_stable();
+        self.log.trim(&self.stable);
+        self.collect();
+        self.look_whether_complete();
+        if self.is_complete_for_long() {
+            self.forget_orphans();
+            let awaited = self.waiting.awaited();
+            let gone: Vec<Dot> = awaited.into_iter().filter(|dot| self.is_gone(*dot)).collect();
+            for dot in gone {
+                self.waiting.applied(dot.origin, dot.number);
+            }
+            self.serve_woken(effects);
+        }
+    }
+
+    /// Forgets tombstones and the like, as far as they are stable.
+    fn collect(&mut self) {
+        if self.stable.is_empty() || !self.transfers.is_empty() || self.keeping.trouble().is_some() {
+            return;
+        }
+        let after = self.letting_go.after.take();
+        let wall_us = self.wall_us();
+        let collected = self
+            .store
+            .collect(&self.stable, wall_us, after.as_deref(), COLLECT_ENTRIES_MAX);
+        self.counts.collected += collected.changed.len() as u64;
+        for key in &collected.changed {
+            self.keeping.changed(key);
+        }
+        self.letting_go.after = collected.next;
+    }
+
+    fn look_whether_complete(&mut self) {
+        let me = self.me();
+        let mut others = self.members.present().filter(|record| record.id != me);
+        let is_complete = others.all(|record| {
+            let peer = self.peers.get(&record.id);
+            peer.is_some_and(|peer| peer.is_there() && peer.report.gap_us < self.config.repair_after_us)
+        });
+        if !is_complete || !self.members.has_me() {
+            self.letting_go.complete_since = None;
+        } else {
+            self.letting_go.complete_since.get_or_insert(self.now);
+        }
+    }
+
+    fn is_complete_for_long(&self) -> bool {
+        let enough = self.config.repair_after_us.saturating_mul(REPAIRS_BEFORE_GONE);
+        let since = self.letting_go.complete_since;
+        since.is_some_and(|since| self.now.0.saturating_sub(since.0) > enough)
+    }
+
+    /// Whether no member has a write, nor will have.
+    fn is_gone(&self, dot: Dot) -> bool {
+        let Dot { origin, .. } = dot;
+        let has_ended = match self.peers.get(&origin.machine) {
+            _ if origin.machine == self.me() => origin.incarnation < self.origin.incarnation,
+            Some(peer) if self.members.has(origin.machine) => origin.incarnation < peer.life,
+            _ => true,
+        };
+        has_ended
+            && !self.known.contains(dot)
+            && self.peers.values().all(|peer| !peer.report.known.contains(dot))
+    }
+
+    /// What of a token is gone.
+    pub(super) fn released(&self, token: &Token) -> Vec<Dot> {
+        if !self.is_complete_for_long() {
+            return Vec::new();
+        }
+        self.known
+            .missing(token)
+            .filter(|dot| self.is_gone(*dot))
+            .collect()
+    }
+
+    /// Forgets writes that wait for one that is gone.
+    fn forget_orphans(&mut self) {
+        let long_ago = Time(self.now.0.saturating_sub(self.config.repair_after_us));
+        let orphans: Vec<_> = self
+            .buffer
+            .heads()
+            .filter(|head| head.since <= long_ago)
+            .filter(|head| {
+                let before = head.batch.first().saturating_sub(1);
+                let own = (before > 0).then(|| Dot::new(head.batch.origin(), before));
+                let needs = self.known.missing(head.batch.dependencies());
+                let own = own.filter(|dot| !self.known.contains(*dot));
+                own.into_iter().chain(needs).any(|dot| self.is_gone(dot))
+            })
+            .map(|head| head.batch.origin())
+            .collect();
+        for origin in orphans {
+            self.counts.forgotten += self.buffer.forget(origin);
+        }
+    }
+
+    /// What every member is known to have on its disk, and will build upon.
+    fn compute_stable(&self) -> VersionVector {
+        let mut stable = self.kept.clone();
+        let me = self.me();
+        for record in self.members.present().filter(|record| record.id != me) {
+            let Some(peer) = self.peers.get(&record.id) else {
+                return VersionVector::new();
+            };
+            let settled = &peer.settled;
+            stable = stable
+                .iter()
+                .map(|(origin, number)| (origin, number.min(settled.get(origin))))
+                .collect();
+        }
+        stable
+    }
+}

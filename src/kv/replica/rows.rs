@@ -1,0 +1,286 @@
+//! What the disk gets and what it gave back: rows.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | 0 | `known` | what has been applied, the greatest stamp, and what has been forgotten |
+//! | 0 | `view` | whether the view is only what this replica is told (1) or spreads (0) |
+//! | 1 | a key of the store | its entry |
+//! | 2 | a member's id, u16 | its record |
+//!
+//! All that a round has changed is one append, so the disk always holds a state that was: the entries and `known` agree.
+
+use std::collections::VecDeque;
+
+use super::{
+    Replica,
+    held::{Kind as HeldKind, Unkept},
+};
+use crate::{
+    clock::VersionVector,
+    kv::{
+        members::Record,
+        message::{read_members, write_members},
+        operation::Key,
+        request::{Answer, Deny},
+    },
+    service::{Effect, Effects, Row},
+    units::MachineId,
+    wire::{FieldError, Fields, write_varint},
+};
+
+/// The table of what concerns the whole.
+const TABLE_WHOLE: u8 = 0;
+
+/// The table of entries.
+const TABLE_ENTRIES: u8 = 1;
+
+/// The table of members.
+const TABLE_MEMBERS: u8 = 2;
+
+/// Most bytes of rows that the disk has been given and has not kept yet; beyond it writes are answered that it is busy.
+const UNKEPT_BYTES_MAX: usize = 256 << 20;
+
+/// What is between this replica and its disk.
+#[derive(Debug, Default)]
+pub(super) struct Keeping {
+    /// The last append that was given.
+    given: u64,
+    /// Keys that changed in this round; some twice.
+    keys: Vec<Key>,
+    /// Members whose records changed.
+    members: Vec<MachineId>,
+    /// Whether `known` or another part of the whole changed.
+    is_whole_new: bool,
+    /// Appends under way: number, what was known, bytes.
+    under_way: VecDeque<(u64, VersionVector, usize)>,
+    unkept_bytes: usize,
+    trouble: Option<String>,
+    /// A row of the disk that cannot be read.
+    damage: Option<String>,
+    was_restored: bool,
+    was_told: Option<bool>,
+}
+
+impl Keeping {
+    /// A key is about to change.
+    #[inline]
+    pub(super) fn changed(&mut self, key: &[u8]) {
+        self.is_whole_new = true;
+        self.keys.push(key.into());
+    }
+
+    /// A member's record has changed.
+    pub(super) fn changed_member(&mut self, id: MachineId) {
+        self.members.push(id);
+    }
+
+    /// What concerns the whole has changed.
+    pub(super) fn changed_whole(&mut self) {
+        self.is_whole_new = true;
+    }
+
+    /// The append that will hold what has changed by now; the last one, if nothing has.
+    pub(super) fn next(&self) -> u64 {
+        if self.is_new() { self.given + 1 } else { self.given }
+    }
+
+    /// Whether anything has changed that the disk has not kept yet.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.is_new() || !self.under_way.is_empty()
+    }
+
+    fn is_new(&self) -> bool {
+        self.is_whole_new || !self.keys.is_empty() || !self.members.is_empty()
+    }
+
+    /// Why the disk takes nothing any more.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Whether the disk has too much to do.
+    pub(super) fn is_full(&self) -> bool {
+        self.unkept_bytes > UNKEPT_BYTES_MAX
+    }
+
+    /// Whether an earlier life left anything.
+    pub(super) fn was_restored(&self) -> bool {
+        self.was_restored
+    }
+
+    /// Whether the view was told to an earlier life.
+    pub(super) fn was_told(&self) -> Option<bool> {
+        self.was_told
+    }
+
+    /// What is wrong with what an earlier life left.
+    pub(super) fn damage(&self) -> Option<String> {
+        self.damage.clone()
+    }
+
+    /// The disk takes nothing any more.
+    pub(super) fn fail(&mut self, why: String) {
+        self.trouble.get_or_insert(why);
+        self.under_way.clear();
+        self.unkept_bytes = 0;
+    }
+}
+
+impl Replica {
+    /// A row of an earlier life.
+    pub(super) fn restore(&mut self, row: Row) {
+        let table = row.table;
+        if let Err(error) = self.take_row(row) {
+            self.keeping.damage.get_or_insert_with(|| {
+                format!("a row of table {table} on the disk cannot be read: {error}; restore a backup, or begin with an empty folder")
+            });
+        }
+    }
+
+    fn take_row(&mut self, row: Row) -> Result<(), FieldError> {
+        let value = row.value.unwrap_or_default();
+        self.keeping.was_restored = true;
+        match (row.table, &*row.key) {
+            (TABLE_WHOLE, b"known") => {
+                let mut fields = Fields::new(&value);
+                self.known = VersionVector::decode(&mut fields)?;
+                self.store.raise_stamp(fields.varint("stamp")?);
+                self.store.restore_forgotten(&VersionVector::decode(&mut fields)?);
+                fields.end()
+            }
+            (TABLE_WHOLE, b"view") => {
+                self.keeping.was_told = Some(value.first() == Some(&1));
+                Ok(())
+            }
+            (TABLE_ENTRIES, _) => self.store.restore(&row.key, &value),
+            (TABLE_MEMBERS, _) => {
+                let mut fields = Fields::new(&value);
+                for record in read_members(&mut fields)? {
+                    self.members.restore(record);
+                }
+                fields.end()
+            }
+            // Of a later version that came and went.
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the disk what the round has changed.
+    pub(super) fn append(&mut self, effects: &mut Effects<Self>) {
+        if !self.keeping.is_new() {
+            return;
+        }
+        let mut keys = std::mem::take(&mut self.keeping.keys);
+        let mut members = std::mem::take(&mut self.keeping.members);
+        self.keeping.is_whole_new = false;
+        if self.keeping.trouble.is_some() {
+            // Nothing outlives the process any more; who reads is told what is in memory.
+            self.watching.all_kept();
+            self.tell(effects);
+            return;
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        members.sort_unstable();
+        members.dedup();
+        let mut rows = Vec::with_capacity(keys.len() + members.len() + 2);
+        rows.extend(self.whole_rows());
+        let mut bytes = 0;
+        for key in keys {
+            let value = self.store.entry_bytes(&key);
+            bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
+            rows.push(Row {
+                table: TABLE_ENTRIES,
+                key,
+                value,
+            });
+        }
+        rows.extend(
+            members
+                .iter()
+                .filter_map(|id| self.members.get(*id))
+                .map(member_row),
+        );
+        self.keeping.given += 1;
+        let number = self.keeping.given;
+        self.keeping.unkept_bytes += bytes;
+        let known = self.known.clone();
+        self.keeping.under_way.push_back((number, known, bytes));
+        self.watching.appending(number);
+        effects.push(Effect::Append { number, rows });
+    }
+
+    fn whole_rows(&self) -> [Row; 2] {
+        let mut value = Vec::new();
+        self.known.encode(&mut value);
+        write_varint(self.store.stamp(), &mut value);
+        self.store.forgotten().encode(&mut value);
+        let row = |key: &[u8], value: Vec<u8>| Row {
+            table: TABLE_WHOLE,
+            key: key.into(),
+            value: Some(value.into()),
+        };
+        let view = vec![u8::from(self.is_told())];
+        [row(b"known", value), row(b"view", view)]
+    }
+
+    /// The disk has kept the appends up to a number.
+    pub(super) fn appended(&mut self, through: u64, effects: &mut Effects<Self>) {
+        if self.keeping.trouble.is_some() {
+            return;
+        }
+        let mut is_new = false;
+        while let Some((number, ..)) = self.keeping.under_way.front()
+            && *number <= through
+        {
+            if let Some((_, known, bytes)) = self.keeping.under_way.pop_front() {
+                self.keeping.unkept_bytes -= bytes;
+                self.kept = known;
+                is_new = true;
+            }
+        }
+        if !is_new {
+            return;
+        }
+        while let Some(kept) = self.held.next_kept(through) {
+            self.kept_on_disk(kept, effects);
+        }
+        if self.watching.appended(through) {
+            self.tell(effects);
+        }
+    }
+
+    /// An answer may leave, as far as the disk is concerned.
+    fn kept_on_disk(&mut self, kept: Unkept, effects: &mut Effects<Self>) {
+        match kept.then {
+            Some(wish) => self.held.until_copied(kept.ticket, kept.reply, wish),
+            None => self.reply(kept.ticket, kept.reply, effects),
+        }
+    }
+
+    /// The disk has failed: reads go on, writes that it had not kept are indefinite.
+    pub(super) fn append_failed(&mut self, why: &str, effects: &mut Effects<Self>) {
+        self.keeping.fail(why.to_owned());
+        for mut unkept in self.held.take_unkept() {
+            if unkept.kind == HeldKind::Write {
+                let why = why.to_owned();
+                unkept.reply.answer = Answer::Denied(Deny::Disk { why });
+                self.counts.denied += 1;
+            }
+            self.reply(unkept.ticket, unkept.reply, effects);
+        }
+        if self.watching.all_kept() {
+            self.tell(effects);
+        }
+    }
+}
+
+fn member_row(record: &Record) -> Row {
+    let mut value = Vec::new();
+    write_members(std::slice::from_ref(record), &mut value);
+    Row {
+        table: TABLE_MEMBERS,
+        key: record.id.0.to_be_bytes().into(),
+        value: Some(value.into()),
+    }
+}

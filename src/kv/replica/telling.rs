@@ -1,0 +1,132 @@
+//! What watches are told.
+
+use super::{
+    Replica,
+    watching::{Applied, Step, seen},
+};
+use crate::{
+    clock::{Dot, VersionVector},
+    kv::{
+        operation::Key,
+        request::{Answer, Deny, Item, Reply, Watched},
+    },
+    service::{Effect, Effects, Last, Ticket},
+};
+
+/// One thing that was applied: its position, its name, its keys.
+struct Told {
+    position: u64,
+    dot: Dot,
+    keys: Vec<Key>,
+}
+
+impl Replica {
+    /// Tells all watches what has come to the disk since they were told last.
+    pub(super) fn tell(&mut self, effects: &mut Effects<Self>) {
+        let kept = self.watching.kept();
+        let lagging: Vec<(Ticket, u64)> = self
+            .watching
+            .watchers
+            .iter()
+            .filter(|(_, watcher)| watcher.told < kept)
+            .map(|(ticket, watcher)| (*ticket, watcher.told))
+            .collect();
+        // Most have been told the same: what is decoded for the one serves the others.
+        let Some(earliest) = lagging.iter().map(|(_, told)| *told).min() else {
+            return;
+        };
+        let steps: Vec<Step> = self.watching.behind(earliest).cloned().collect();
+        for step in &steps {
+            for told in self.decode(step) {
+                for (ticket, before) in &lagging {
+                    if told.position > *before {
+                        self.tell_one(*ticket, &told, effects);
+                    }
+                }
+            }
+        }
+        for (ticket, _) in lagging {
+            if let Some(watcher) = self.watching.watchers.get_mut(&ticket) {
+                watcher.told = kept;
+            }
+        }
+    }
+
+    /// The writes of a step, or the keys that were adopted.
+    fn decode(&self, step: &Step) -> Vec<Told> {
+        match &step.what {
+            Applied::Batch(batch) => {
+                // It was decoded when it was applied.
+                let writes = batch.writes().unwrap_or_default();
+                let new = writes.into_iter().filter(|write| write.dot.number > step.before);
+                (step.first..)
+                    .zip(new)
+                    .map(|(position, write)| Told {
+                        position,
+                        dot: write.dot,
+                        keys: write
+                            .operations
+                            .into_iter()
+                            .map(|operation| operation.key)
+                            .collect(),
+                    })
+                    .collect()
+            }
+            Applied::Adopted(keys) => (step.first..)
+                .zip(keys.iter())
+                .filter_map(|(position, key)| {
+                    // Named by the write that decides what is there now; nothing is, if it was taken away since.
+                    let (dot, _) = self.store.present(key).first().copied()?;
+                    let keys = vec![key.clone()];
+                    Some(Told { position, dot, keys })
+                })
+                .collect(),
+        }
+    }
+
+    fn tell_one(&mut self, ticket: Ticket, told: &Told, effects: &mut Effects<Self>) {
+        let wall_us = self.wall_us();
+        let Some(watcher) = self.watching.watchers.get_mut(&ticket) else {
+            return;
+        };
+        let keys = told.keys.iter().filter(|key| key.starts_with(&watcher.prefix));
+        let changes: Vec<(Key, Option<Item>)> = keys
+            .map(|key| (key.clone(), self.store.get(key, wall_us)))
+            .collect();
+        if changes.is_empty() {
+            return;
+        }
+        let mut shown: VersionVector = [(told.dot.origin, told.dot.number)].into_iter().collect();
+        for (key, _) in &changes {
+            shown.merge(&self.store.dots(key));
+        }
+        seen(&mut watcher.token, &shown, &self.stable);
+        let reply = Reply {
+            token: watcher.token.clone(),
+            released: Vec::new(),
+            answer: Answer::Changed(Watched {
+                position: told.position,
+                dot: told.dot,
+                changes,
+            }),
+        };
+        effects.push(Effect::Reply {
+            ticket,
+            reply,
+            last: Last::No,
+        });
+    }
+
+    /// This replica stops: watches go on elsewhere.
+    pub(super) fn end_watches(&mut self, effects: &mut Effects<Self>) {
+        for (ticket, watcher) in std::mem::take(&mut self.watching.watchers) {
+            let reply = Reply {
+                token: watcher.token,
+                released: Vec::new(),
+                answer: Answer::Denied(Deny::Leaving),
+            };
+            let last = Last::Yes;
+            effects.push(Effect::Reply { ticket, reply, last });
+        }
+    }
+}

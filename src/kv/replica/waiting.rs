@@ -1,0 +1,136 @@
+//! Requests that wait: for writes that their sessions have seen and this replica has not, or for the data of the
+//! beginning.
+//!
+//! A request waits for one missing write at a time; when that is applied it is asked what it lacks next. So applying a
+//! write costs nothing for those who wait for others. All waits end: each has a deadline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::request::Request;
+use crate::{
+    clock::{Dot, Origin},
+    service::Ticket,
+    units::Time,
+};
+
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// This write, or those of its origin before it.
+    Write(Dot),
+    /// That this replica serves.
+    Readiness,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    request: Request,
+    until: Time,
+    what: For,
+}
+
+/// All requests that wait.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    waiters: BTreeMap<Ticket, Waiter>,
+    by_write: BTreeMap<Origin, BTreeSet<(u64, Ticket)>>,
+    for_readiness: BTreeSet<Ticket>,
+    deadlines: BTreeSet<(Time, Ticket)>,
+    /// What they waited for is there: to be served at the end of the round.
+    woken: Vec<Ticket>,
+}
+
+impl Waiting {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// Lets a request wait.
+    pub(super) fn add(&mut self, ticket: Ticket, request: Request, until: Time, what: For) {
+        self.deadlines.insert((until, ticket));
+        match what {
+            For::Write(dot) => {
+                let waiting = self.by_write.entry(dot.origin).or_default();
+                waiting.insert((dot.number, ticket));
+            }
+            For::Readiness => {
+                self.for_readiness.insert(ticket);
+            }
+        }
+        let waiter = Waiter { request, until, what };
+        self.waiters.insert(ticket, waiter);
+    }
+
+    /// Writes of an origin have been applied, up to a number.
+    #[inline]
+    pub(super) fn applied(&mut self, origin: Origin, number: u64) {
+        if self.by_write.is_empty() {
+            return;
+        }
+        if let Some(waiting) = self.by_write.get(&origin) {
+            let met = waiting.iter().take_while(|(wanted, _)| *wanted <= number);
+            self.woken.extend(met.map(|(_, ticket)| *ticket));
+        }
+    }
+
+    /// This replica serves now.
+    pub(super) fn ready(&mut self) {
+        self.woken.extend(self.for_readiness.iter());
+    }
+
+    /// All that wait, to look at them anew.
+    pub(super) fn wake_all(&mut self) {
+        self.woken.extend(self.waiters.keys());
+    }
+
+    /// The last write of each origin that is waited for.
+    pub(super) fn awaited(&self) -> Vec<Dot> {
+        let last = |(origin, waiting): (&Origin, &BTreeSet<(u64, Ticket)>)| {
+            waiting.last().map(|(number, _)| Dot::new(*origin, *number))
+        };
+        self.by_write.iter().filter_map(last).collect()
+    }
+
+    /// Those that were woken: they do not wait any more.
+    pub(super) fn take_woken(&mut self) -> Vec<(Ticket, Request, Time)> {
+        let woken = std::mem::take(&mut self.woken);
+        woken.into_iter().filter_map(|ticket| self.take(ticket)).collect()
+    }
+
+    /// Those whose time is over: they do not wait any more.
+    pub(super) fn take_late(&mut self, now: Time) -> Vec<(Ticket, Request, Time)> {
+        let late: Vec<Ticket> = self
+            .deadlines
+            .iter()
+            .take_while(|(until, _)| *until <= now)
+            .map(|(_, ticket)| *ticket)
+            .collect();
+        late.into_iter().filter_map(|ticket| self.take(ticket)).collect()
+    }
+
+    /// Takes one out: its client has gone, or it is to be served.
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(Ticket, Request, Time)> {
+        let waiter = self.waiters.remove(&ticket)?;
+        self.deadlines.remove(&(waiter.until, ticket));
+        match waiter.what {
+            For::Readiness => {
+                self.for_readiness.remove(&ticket);
+            }
+            For::Write(dot) => {
+                if let Some(waiting) = self.by_write.get_mut(&dot.origin) {
+                    waiting.remove(&(dot.number, ticket));
+                    if waiting.is_empty() {
+                        self.by_write.remove(&dot.origin);
+                    }
+                }
+            }
+        }
+        Some((ticket, waiter.request, waiter.until))
+    }
+
+    /// When the first deadline is.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.deadlines.first().map(|(until, _)| *until)
+    }
+}

@@ -1,0 +1,163 @@
+//! Watches: who is told of every change to the keys that begin so, in the order in which writes are applied here.
+//!
+//! What has been applied lately is remembered as batches, which are decoded only for those who watch. A watch is told of
+//! a change once it is on the disk. Positions count the writes applied in this life; they begin at the wall clock's
+//! microseconds of its start, so that a position of an earlier life is never taken for one of this.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use super::super::{operation::Key, request::Token, sealed::Batch};
+use crate::{clock::VersionVector, service::Ticket};
+
+/// What was applied.
+#[derive(Clone, Debug)]
+pub(super) enum Applied {
+    /// A batch, as it was sent.
+    Batch(Arc<Batch>),
+    /// Keys whose entries another replica's state changed.
+    Adopted(Arc<[Key]>),
+}
+
+/// One thing that was applied, and the position behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// Positions begin here …
+    pub(super) first: u64,
+    /// … and there are so many of them.
+    pub(super) count: u64,
+    pub(super) what: Applied,
+    /// What was known here before: of a batch, writes below it were applied already.
+    pub(super) before: u64,
+}
+
+/// One who watches.
+#[derive(Clone, Debug)]
+pub(super) struct Watcher {
+    pub(super) prefix: Box<[u8]>,
+    /// It has been told of everything up to this position.
+    pub(super) told: u64,
+    /// What its session has seen.
+    pub(super) token: Token,
+}
+
+/// What is remembered, and those who watch.
+#[derive(Debug)]
+pub(super) struct Watching {
+    history_max: u64,
+    /// The position before the first that is remembered.
+    floor: u64,
+    /// The last position.
+    last: u64,
+    steps: VecDeque<Step>,
+    /// Appends that are not on the disk yet, and the last position of each.
+    appends: VecDeque<(u64, u64)>,
+    /// The last position that is on the disk.
+    kept: u64,
+    pub(super) watchers: BTreeMap<Ticket, Watcher>,
+}
+
+impl Watching {
+    /// Positions begin behind `start`.
+    pub(super) fn new(history_max: usize, start: u64) -> Self {
+        Self {
+            history_max: history_max as u64,
+            floor: start,
+            last: start,
+            steps: VecDeque::new(),
+            appends: VecDeque::new(),
+            kept: start,
+            watchers: BTreeMap::new(),
+        }
+    }
+
+    /// A batch has been applied, beyond the `before` writes of its origin that were.
+    pub(super) fn batch(&mut self, batch: &Arc<Batch>, before: u64) {
+        let count = batch.last() - before.min(batch.last());
+        self.step(Applied::Batch(Arc::clone(batch)), count, before);
+    }
+
+    /// Another replica's state has changed these keys.
+    pub(super) fn adopted(&mut self, keys: Vec<Key>) {
+        let count = keys.len() as u64;
+        self.step(Applied::Adopted(keys.into()), count, 0);
+    }
+
+    fn step(&mut self, what: Applied, count: u64, before: u64) {
+        let first = self.last + 1;
+        self.last += count;
+        self.steps.push_back(Step {
+            first,
+            count,
+            what,
+            before,
+        });
+        // Who watches has been told of what is on the disk; what is not is kept for them beyond the bound.
+        while let Some(oldest) = self.steps.front() {
+            let end = oldest.first + oldest.count - 1;
+            if self.last - end < self.history_max || end > self.kept {
+                break;
+            }
+            self.floor = end;
+            self.steps.pop_front();
+        }
+    }
+
+    /// What has been applied so far goes to the disk with this append.
+    pub(super) fn appending(&mut self, number: u64) {
+        self.appends.push_back((number, self.last));
+    }
+
+    /// Appends up to this number are on the disk. Says whether there is anything new to tell.
+    pub(super) fn appended(&mut self, through: u64) -> bool {
+        let before = self.kept;
+        while let Some((number, last)) = self.appends.front().copied()
+            && number <= through
+        {
+            self.kept = last;
+            self.appends.pop_front();
+        }
+        self.kept > before && !self.watchers.is_empty()
+    }
+
+    /// Nothing is kept on a disk: all that has been applied can be told.
+    pub(super) fn all_kept(&mut self) -> bool {
+        let is_new = self.last > self.kept;
+        self.kept = self.last;
+        is_new && !self.watchers.is_empty()
+    }
+
+    /// Where a watch from now on begins.
+    pub(super) fn now(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether what is behind a position is remembered.
+    pub(super) fn remembers(&self, position: u64) -> bool {
+        (self.floor..=self.last).contains(&position)
+    }
+
+    /// What one who was told everything up to a position has to be told, as far as it is on the disk.
+    pub(super) fn behind(&self, told: u64) -> impl Iterator<Item = &Step> {
+        let start = self
+            .steps
+            .partition_point(|step| step.first + step.count - 1 <= told);
+        let kept = self.kept;
+        self.steps
+            .range(start..)
+            .take_while(move |step| step.first <= kept)
+    }
+
+    /// The last position that is on the disk.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
+    }
+}
+
+/// A session's token after it was told of more: what every member has need not be in it.
+pub(super) fn seen(token: &mut Token, more: &VersionVector, stable: &VersionVector) {
+    token.merge(more);
+    token.retain(|origin, number| number > stable.get(origin));
+}
