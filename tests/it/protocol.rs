@@ -21,6 +21,7 @@ use clocklab::{
 
 mod clients;
 mod open_mesh;
+mod writes;
 
 const PROTOCOL: &str = include_str!("../../protocol.md");
 
