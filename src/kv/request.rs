@@ -13,7 +13,7 @@ mod codec;
 mod parts;
 mod reply_codec;
 
-pub use codec::{REQUEST, SCAN_ITEMS_MAX};
+pub use codec::{MEMBERS_MAX, REQUEST, SCAN_ITEMS_MAX};
 pub use parts::TEXT_BYTES_MAX;
 pub use reply_codec::{REPLY, REPLY_BYTES_MAX};
 

@@ -36,8 +36,8 @@
 //! - Counters (`add`) are compared with their sum in the final reads, and no further. That several writes happen at once
 //!   (batch) or that values end by themselves is not judged.
 //!
-//! Memory: about 150 bytes an operation and the text of its value; and 4 · k bytes for each write that is still to be read
-//! at one time, at most [`VECTOR_BYTES_MAX`] together; beyond it the history is refused.
+//! Memory: about 150 bytes an operation and the text of its value; and 4 · k bytes for each session that goes on, and each
+//! write that is still to be read, at one time: at most [`VECTOR_BYTES_MAX`] together; beyond it the history is refused.
 
 mod components;
 mod explain;

@@ -482,3 +482,14 @@ fn an_empty_history_is_valid() {
     assert!(history.is_empty());
     assert!(history.judge(Level::Convergent).unwrap().is_valid());
 }
+
+#[test]
+fn thousands_of_short_sessions_take_memory_for_those_alone_that_go_on() {
+    let mut text = String::new();
+    for session in 0..4000 {
+        writeln!(text, "s{session} put x{} {session}", session % 50).unwrap();
+        writeln!(text, "s{session} get x{} {session}", session % 50).unwrap();
+    }
+    let verdict = history(&text).judge(Level::Convergent).unwrap();
+    assert!(verdict.is_valid(), "{verdict}");
+}

@@ -75,12 +75,7 @@ impl Replica {
             buffered: self.buffer.writes(),
             waiting: self.waiting.len() as u64,
             logged: self.log.size(),
-            counts: self
-                .counts
-                .named()
-                .into_iter()
-                .map(|(name, count)| (name.into(), count))
-                .collect(),
+            counts: self.counts.named(),
             disk_trouble: self.keeping.trouble().map(str::to_owned),
         }
     }

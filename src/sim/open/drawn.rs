@@ -34,8 +34,10 @@ impl Schedule {
         }
         let mut dice = Stream::new(seed, MachineId(2), Purpose::Faults);
         // One run of five has no faults of single messages, so that repair has to do with clean breaks alone as well.
-        if machines > 1 && dice.below(5) > 0 {
-            for timed in Plan::random_links(seed, machines, heals_us).faults {
+        let density = dice.below(5);
+        if machines > 1 {
+            let drawn = Plan::random_links(seed, machines, heals_us).faults;
+            for timed in drawn.into_iter().filter(|_| dice.below(8) < density) {
                 let fault = widened(timed.fault);
                 schedule.add(timed.at, timed.lasts, Trouble::Fault(fault), heals_us);
             }
