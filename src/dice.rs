@@ -29,6 +29,12 @@ pub enum Purpose {
     Delay = 8,
     /// The faults of a plan that is drawn.
     Faults = 9,
+    /// When a simulated machine takes what has come.
+    Round = 10,
+    /// What a simulated disk does.
+    Disk = 11,
+    /// What simulated clients ask.
+    Clients = 12,
 }
 
 /// A stream of random numbers.

@@ -124,6 +124,11 @@ Of the scale model: one thing a tick, queue first (a waiting message is taken be
 queue counted (queue lengths, arrivals and waits agree), rate kept (ticks within 2 of rate x speed x seconds, schedule \
 by schedule), steps kept (while paused only the ticks that steps ask for), die obeyed \
 (a send goes to one or to all; in a ring to the next).
+Of a store's replicas: dots (each life numbers its writes 1, 2, 3, ..., and nobody has what was never written), causal \
+(writes of an origin are applied without a gap, each behind everything that it needs), known (what a replica says it has is \
+what its events add up to, and what is taken over whole is closed), convergence (who knows the same writes has the same \
+digest). Their lives have any numbers that rise, their ids are any, and a link of which a log says nothing is not judged. \
+What clients saw is judged by `clocklab kv check`.
 
 Files are logs of other programs: of ShiViz or TSViz (the expression in the first line, or ShiViz's default one), of \
 GoVector (a file, or a folder with *-Log.txt), of Maelstrom (jepsen.log of a test with --log-net-send true \

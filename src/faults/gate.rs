@@ -312,6 +312,12 @@ impl Gate {
         self.links.get(self.places.of(peer)).map_or(0, |link| link.bytes)
     }
 
+    /// Whether nothing at all gets through to a peer: a partition is on.
+    #[must_use]
+    pub fn cuts(&self, peer: MachineId) -> bool {
+        self.links.get(self.places.of(peer)).is_some_and(Link::cuts)
+    }
+
     fn start(&mut self, timed: &Timed, at: Time, changes: &mut Vec<Change>) {
         let Some(on) = self.put_on(timed, at) else {
             return;

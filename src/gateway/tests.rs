@@ -6,6 +6,7 @@ mod assignment;
 mod client;
 mod limits;
 mod memory;
+mod replicas;
 mod v1;
 
 use std::{

@@ -36,14 +36,15 @@ impl Inspection {
     /// A run with these headers, one a machine in the order of their ids. `dir` names it in the verdict.
     #[must_use]
     pub fn new(dir: &str, headers: &[Header]) -> Self {
-        let machines = headers.first().map_or(0, |header| header.machines);
+        let machines = headers.iter().map(|header| header.machines).max().unwrap_or(0);
         let files = || {
             let names = MachineId::all(machines).map(|machine| format!("machine-{machine}.log"));
             names.map(Arc::from).collect()
         };
         Self {
             dir: dir.to_owned(),
-            check: (machines <= JUDGED_MACHINES_MAX).then(|| Check::new(files(), headers.iter())),
+            check: (headers.len() <= usize::from(JUDGED_MACHINES_MAX))
+                .then(|| Check::new(files(), headers.iter())),
             tally: Tally::new(dir, headers.iter()),
             lines: vec![HEADER_LINE; usize::from(machines)],
         }

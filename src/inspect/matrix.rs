@@ -36,11 +36,18 @@ impl Matrix {
                 .iter()
                 .map(|machine| machine.machine.to_string())
                 .collect(),
-            to: (0..run.machine_count).map(|id| id.to_string()).collect(),
+            to: match run.machines.len() == usize::from(run.machine_count) {
+                true => run
+                    .machines
+                    .iter()
+                    .map(|machine| machine.machine.to_string())
+                    .collect(),
+                false => (0..run.machine_count).map(|id| id.to_string()).collect(),
+            },
             cells: run
                 .machines
                 .iter()
-                .map(|machine| row(&machine.sent_to, machine.machine.index()))
+                .map(|machine| row(&machine.sent_to, run.column(machine.machine)))
                 .collect(),
         }
     }
@@ -54,7 +61,7 @@ impl Matrix {
         let mut group_of = vec![None; usize::from(run.machine_count)];
         for (place, group) in groups.iter().enumerate() {
             for machine in &group.machines {
-                if let Some(of) = group_of.get_mut(machine.machine.index()) {
+                if let Some(of) = group_of.get_mut(run.column(machine.machine)) {
                     *of = Some(place);
                 }
             }

@@ -219,10 +219,27 @@ impl RunReader {
         &self.dir
     }
 
-    /// How many machines the run has; there may be fewer logs.
+    /// How many machines the run has; there may be fewer logs. Of a store's run, one more than the greatest id of all
+    /// headers.
     #[must_use]
     pub fn machines(&self) -> u16 {
-        self.logs.first().map_or(0, |log| log.reader.header().machines)
+        self.headers().map(|header| header.machines).max().unwrap_or(0)
+    }
+
+    /// How many machines the run has as far as anybody can count them: of a store's run, those that have a log.
+    #[must_use]
+    pub fn machine_count(&self) -> u16 {
+        if self.is_open() {
+            u16::try_from(self.logs.len()).unwrap_or(u16::MAX)
+        } else {
+            self.machines()
+        }
+    }
+
+    /// Whether the run is one of the store: its machines come and go, and their ids are any numbers.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.headers().any(|header| header.incarnation.is_some())
     }
 
     /// The header of each log that is there, in the order of machines.
@@ -334,7 +351,9 @@ impl Log {
 
     fn same_run(&self, other: &Log) -> Result<(), InspectError> {
         let (mine, others) = (self.reader.header(), other.reader.header());
-        if mine.run == others.run && mine.machines == others.machines {
+        // Replicas come and go: each header counts those that its replica knew then.
+        let is_open = mine.incarnation.is_some() && others.incarnation.is_some();
+        if mine.run == others.run && (mine.machines == others.machines || is_open) {
             return Ok(());
         }
         Err(InspectError::OtherRun {

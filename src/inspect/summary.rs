@@ -198,6 +198,8 @@ pub(super) struct Tally {
     times: Vec<Times>,
     /// Where each machine of the run stands in the two lists above.
     places: Vec<Option<usize>>,
+    /// Whether it is a run of the store.
+    is_open: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -220,8 +222,15 @@ impl Tally {
     /// A run in the folder `dir`, of which these logs are there.
     pub(super) fn new<'a>(dir: &str, headers: impl Iterator<Item = &'a Header>) -> Self {
         let headers: Vec<&Header> = headers.collect();
-        let machine_count = headers.first().map_or(0, |header| header.machines);
-        let mut places = vec![None; usize::from(machine_count)];
+        let greatest = headers.iter().map(|header| header.machines).max().unwrap_or(0);
+        let mut places = vec![None; usize::from(greatest)];
+        // Ids of replicas may be any numbers: those that have a log count.
+        let is_open = headers.iter().any(|header| header.incarnation.is_some());
+        let machine_count = if is_open {
+            u16::try_from(headers.len()).unwrap_or(u16::MAX)
+        } else {
+            greatest
+        };
         let mut summary = RunSummary {
             dir: dir.to_owned(),
             run: String::new(),
@@ -237,7 +246,12 @@ impl Tally {
                 *place = Some(index);
             }
             header.run.as_str().clone_into(&mut summary.run);
-            summary.machines.push(empty(header));
+            let mut machine = empty(header);
+            if is_open {
+                // Made shorter at the end: nobody knows yet which ids there are.
+                machine.sent_to = vec![0; usize::from(greatest)];
+            }
+            summary.machines.push(machine);
             times.push(Times {
                 started: header.started,
                 event: header.started,
@@ -250,6 +264,7 @@ impl Tally {
             run: summary,
             times,
             places,
+            is_open,
         }
     }
 
@@ -302,8 +317,29 @@ impl Tally {
             machine.seconds = times.ticking(machine.ticks_per_second());
             machine.drift = most.unwrap_or(0).saturating_sub(machine.clock);
         }
+        if self.is_open {
+            let ids: Vec<MachineId> = self.run.machines.iter().map(|machine| machine.machine).collect();
+            for machine in &mut self.run.machines {
+                let count = |id: &MachineId| machine.sent_to.get(id.index()).copied().unwrap_or(0);
+                machine.sent_to = ids.iter().map(count).collect();
+            }
+        }
         expect(&mut self.run);
         self.run
+    }
+}
+
+impl RunSummary {
+    /// Where a machine stands among [`MachineSummary::sent_to`]: at its id, or of a store's run, whose ids may be any
+    /// numbers, among those that have a log.
+    #[must_use]
+    pub fn column(&self, machine: MachineId) -> usize {
+        let place = || self.machines.iter().position(|other| other.machine == machine);
+        if self.machines.len() == usize::from(self.machine_count) {
+            place().unwrap_or(usize::MAX)
+        } else {
+            machine.index()
+        }
     }
 }
 

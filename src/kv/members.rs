@@ -23,6 +23,11 @@ use crate::{
     wire::{FieldError, Fields, write_varint},
 };
 
+/// Most records: members that are, and that were. At the limit no further one is added, and who asks is told.
+pub const RECORDS_MAX: usize = 1000;
+
+const _: () = assert!(RECORDS_MAX == MEMBERS_MAX, "a client can be told all of them");
+
 /// What was decided of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
@@ -168,7 +173,7 @@ impl Members {
     pub(super) fn merge(&mut self, record: &Record) -> bool {
         match self.records.get(&record.id) {
             Some(mine) if mine.rank() >= record.rank() => false,
-            None if self.records.len() >= MEMBERS_MAX => false,
+            None if self.records.len() >= RECORDS_MAX => false,
             _ => {
                 self.records.insert(record.id, record.clone());
                 true
@@ -183,7 +188,7 @@ impl Members {
 
     /// One of the view of the beginning: only if nothing is known of it yet.
     pub(super) fn begin_with(&mut self, id: MachineId, address: &Address) {
-        if !self.records.contains_key(&id) && self.records.len() < MEMBERS_MAX {
+        if !self.records.contains_key(&id) && self.records.len() < RECORDS_MAX {
             let record = Record {
                 id,
                 version: 1,
@@ -206,7 +211,7 @@ impl Members {
     /// life stays removed. Says whether the record changed.
     pub(super) fn greet(&mut self, id: MachineId, address: &Address, incarnation: u32) -> bool {
         let (version, status) = match self.records.get(&id) {
-            None if self.records.len() >= MEMBERS_MAX => return false,
+            None if self.records.len() >= RECORDS_MAX => return false,
             None => (1, Status::Present),
             Some(known) if known.incarnation > incarnation => return false,
             Some(known) if known.incarnation == incarnation => {
@@ -253,7 +258,7 @@ impl Members {
     fn add(&mut self, id: MachineId, address: &Address) -> Result<bool, Refused> {
         match self.records.get(&id) {
             Some(known) if known.status == Status::Present && known.address == *address => return Ok(false),
-            None if self.records.len() >= MEMBERS_MAX => return Err(Refused::TooMany),
+            None if self.records.len() >= RECORDS_MAX => return Err(Refused::TooMany),
             _ => {}
         }
         let known = self.records.get(&id);
@@ -282,7 +287,7 @@ impl Members {
 
     fn set(&mut self, members: &[(MachineId, Address)]) -> Result<bool, Refused> {
         let new = members.iter().filter(|(id, _)| !self.records.contains_key(id));
-        if self.records.len() + new.count() > MEMBERS_MAX {
+        if self.records.len() + new.count() > RECORDS_MAX {
             return Err(Refused::TooMany);
         }
         let mut is_new = false;
@@ -416,10 +421,10 @@ mod tests {
     #[test]
     fn there_are_only_so_many() {
         let mut members = Members::new(id(0));
-        for number in 0..=MEMBERS_MAX {
+        for number in 0..=RECORDS_MAX {
             members.begin_with(id(u16::try_from(number).unwrap()), &address(1));
         }
-        assert_eq!(members.records().count(), MEMBERS_MAX);
+        assert_eq!(members.records().count(), RECORDS_MAX);
         let add = MemberChange::Add {
             id: id(60_000),
             address: address(1),

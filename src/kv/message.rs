@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use super::{
     SYSTEM,
-    members::Record,
+    members::{RECORDS_MAX, Record},
     operation::{STAMP_MAX, Stamp},
-    request::MEMBERS_MAX,
     sealed::Batch,
     store::Scope,
 };
@@ -443,7 +442,7 @@ pub(super) fn write_members(records: &[Record], body: &mut Vec<u8>) {
 /// Reads what [`write_members`] wrote.
 pub(super) fn read_members(fields: &mut Fields<'_>) -> Result<Vec<Record>, FieldError> {
     let count = fields.varint("members")?;
-    if count > MEMBERS_MAX as u64 {
+    if count > RECORDS_MAX as u64 {
         return Err(FieldError::Value {
             field: "members",
             value: count,
@@ -471,3 +470,6 @@ pub(super) fn read_members(fields: &mut Fields<'_>) -> Result<Vec<Record>, Field
     }
     Ok(records)
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,7 @@
 
 mod batch;
 mod bytes;
+pub mod check;
 mod config;
 mod derived;
 mod digest;
@@ -42,6 +43,7 @@ mod entry;
 pub mod history;
 mod members;
 mod message;
+pub(crate) mod mutant;
 mod operation;
 mod replica;
 mod request;
@@ -53,7 +55,7 @@ mod token;
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError};
 pub use derived::{IDS, derived_id};
-pub use members::{Record as MemberRecord, Status as MemberStatus};
+pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
@@ -66,9 +68,9 @@ pub use request::{
     REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status, TEXT_BYTES_MAX, Token,
     Watched, Why,
 };
+pub use sealed::{Batch, SEALED_BYTES};
 pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};
 
-pub use sealed::{Batch, SEALED_BYTES};
 pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
 
 /// The store's number in the hello (protocol.md, section 1).

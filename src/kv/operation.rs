@@ -133,8 +133,9 @@ pub struct Applied {
     pub key: Key,
     /// What to do to it.
     pub change: Change,
-    /// What of the key it supersedes. Of an addition: the addition of the same origin that it goes on from; empty if
-    /// nothing of the origin's count is there any more, so that its count begins anew.
+    /// What of the key it supersedes. Of an addition: the addition of the same origin that it goes on from; if there is
+    /// nothing of the origin's count any more, the write that took it away, as far as that is remembered: then the
+    /// count begins anew.
     pub seen: VersionVector,
     /// What else than values it takes away: of Put and Delete only.
     pub cleared: Cleared,

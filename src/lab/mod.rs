@@ -19,6 +19,7 @@ mod run_folder;
 mod secret_file;
 mod settings;
 mod simulated;
+pub mod stores;
 mod sweep;
 mod trials;
 

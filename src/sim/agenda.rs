@@ -52,13 +52,22 @@ pub(super) struct Place {
     order: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+#[derive(Clone, Copy, Debug)]
+struct Entry<W> {
     place: Place,
-    what: What,
+    what: W,
 }
 
-impl Ord for Entry {
+impl<W> PartialEq for Entry<W> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl<W> Eq for Entry<W> {}
+
+impl<W> Ord for Entry<W> {
     /// The earliest is the greatest, as a heap wants it.
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
@@ -66,7 +75,7 @@ impl Ord for Entry {
     }
 }
 
-impl PartialOrd for Entry {
+impl<W> PartialOrd for Entry<W> {
     #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -74,16 +83,25 @@ impl PartialOrd for Entry {
 }
 
 /// All that will happen, as far as it is known.
-#[derive(Debug, Default)]
-pub(super) struct Agenda {
-    heap: BinaryHeap<Entry>,
+#[derive(Debug)]
+pub(super) struct Agenda<W = What> {
+    heap: BinaryHeap<Entry<W>>,
     inserted: u64,
 }
 
-impl Agenda {
+impl<W> Default for Agenda<W> {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            inserted: 0,
+        }
+    }
+}
+
+impl<W> Agenda<W> {
     /// Puts something on the agenda, behind what is there for the same moment.
     #[inline]
-    pub(super) fn insert(&mut self, at: Time, what: What) -> Place {
+    pub(super) fn insert(&mut self, at: Time, what: W) -> Place {
         self.inserted += 1;
         let place = Place {
             at,
@@ -95,7 +113,7 @@ impl Agenda {
 
     /// Takes what comes next.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<(Place, What)> {
+    pub(super) fn next(&mut self) -> Option<(Place, W)> {
         self.heap.pop().map(|entry| (entry.place, entry.what))
     }
 }

@@ -29,6 +29,7 @@ mod agenda;
 mod breaking;
 mod lives;
 mod network;
+pub mod open;
 mod parting;
 mod run;
 mod setup;

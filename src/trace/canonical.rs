@@ -60,7 +60,7 @@ pub(super) fn parse_canonical(line: &[u8], time: &mut TimeText, event: &mut Even
         _ => return None,
     }
     (event.tick, event.clock) = (tick, clock);
-    (event.vector, event.hybrid) = (None, None);
+    (event.vector, event.hybrid, event.store) = (None, None, None);
     Some(at)
 }
 
@@ -97,6 +97,17 @@ mod tests {
         store: None,
         kind: Kind::Other,
     };
+
+    #[test]
+    fn nothing_is_left_of_what_the_entry_held_before() {
+        let line = b"2026-11-20T23:16:02.123456Z receive tick=4 clock=9 from=2 sent=8 queue=0";
+        let mut event = BLANK;
+        event.store = Some(Box::default());
+        event.vector = Some([1, 2].into());
+        parse_canonical(line, &mut TimeText::default(), &mut event).expect("a canonical line");
+        let (_, other) = parse_event(line, &mut TimeText::default()).expect("a line");
+        assert_eq!(event, other);
+    }
 
     fn any_word() -> impl Strategy<Value = String> {
         let words = [

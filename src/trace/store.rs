@@ -1,7 +1,7 @@
 //! What an event did to the data of a replicated store: the keys `wrote`, `needs`, `applied` and `adopted` of its
 //! line, and the remark `data` (protocol.md, section 7).
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use super::line::LineError;
 use crate::clock::{Dot, Origin, VersionVector};
@@ -38,6 +38,43 @@ pub struct DataNote {
     pub known: VersionVector,
     /// A digest of what every client can see, values that end by themselves left out.
     pub digest: u64,
+}
+
+/// Stretches that a text for people names one by one.
+const NAMED_MAX: usize = 4;
+
+/// For people: `wrote 0.1.5, applied 2.1.3-9`; a write alone is its name.
+impl fmt::Display for StoreChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        if let Some(adopted) = &self.adopted {
+            write!(f, "adopted {adopted}")?;
+            comma = ", ";
+        }
+        for (place, stretch) in self.applied.iter().take(NAMED_MAX).enumerate() {
+            let start = if place == 0 { "applied " } else { "" };
+            write!(f, "{comma}{start}{stretch}")?;
+            comma = ", ";
+        }
+        if let Some(more) = self.applied.len().checked_sub(NAMED_MAX + 1) {
+            write!(f, " and {} more", more + 1)?;
+        }
+        if let Some(wrote) = &self.wrote {
+            write!(f, "{comma}wrote {wrote}")?;
+        }
+        Ok(())
+    }
+}
+
+/// As `machine.incarnation.first-last`, or as the name of the only write.
+impl fmt::Display for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.origin, self.first)?;
+        if self.last > self.first {
+            write!(f, "-{}", self.last)?;
+        }
+        Ok(())
+    }
 }
 
 impl Stretch {
@@ -117,4 +154,32 @@ fn parse_needs(text: &str) -> Option<Vec<(u64, VersionVector)>> {
         needs.push((number, vector.parse().ok()?));
     }
     Some(needs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_in_few_words() {
+        let stretch = |text: &str| Stretch::parse(text).expect(text);
+        let mut change = StoreChange {
+            wrote: Some(stretch("0.5.7-7")),
+            applied: vec![stretch("1.5.1-3")],
+            ..StoreChange::default()
+        };
+        assert_eq!(change.to_string(), "applied 1.5.1-3, wrote 0.5.7");
+        change.applied = (0..6).map(|_| stretch("1.5.1-3")).collect();
+        change.wrote = None;
+        assert_eq!(
+            change.to_string(),
+            "applied 1.5.1-3, 1.5.1-3, 1.5.1-3, 1.5.1-3 and 2 more"
+        );
+        let adopted = "0.5.2,1.5.1".parse().ok();
+        change = StoreChange {
+            adopted,
+            ..StoreChange::default()
+        };
+        assert_eq!(change.to_string(), "adopted 0.5.2,1.5.1");
+    }
 }

@@ -31,6 +31,8 @@ pub struct Follower {
     wanted: Positions,
     /// How many logs there will be; 0 until somebody says.
     machines: u16,
+    /// Whether it is a run of the store, which others may join at any time.
+    is_open: bool,
 }
 
 /// A place in a log: behind a whole line.
@@ -97,6 +99,7 @@ impl Follower {
             logs: BTreeMap::new(),
             wanted: positions,
             machines,
+            is_open: false,
         }
     }
 
@@ -122,7 +125,7 @@ impl Follower {
     pub fn look(&mut self, news: &mut Vec<News>) -> io::Result<bool> {
         // A log of a machine that the run does not have stands for none of it.
         let of_run = self.logs.range(..MachineId(self.machines)).count();
-        if self.machines == 0 || of_run < usize::from(self.machines) {
+        if self.is_open || self.machines == 0 || of_run < usize::from(self.machines) {
             self.find_logs()?;
         }
         let mut more = false;
@@ -131,6 +134,7 @@ impl Follower {
             more |= log.look(*machine, self.look_bytes, news)?;
             if let Some(What::Header(header)) = news.get(first).map(|news| &news.what) {
                 self.machines = self.machines.max(header.machines);
+                self.is_open |= header.incarnation.is_some();
             }
         }
         Ok(more)
@@ -248,6 +252,29 @@ mod tests {
             assert_eq!(lines, [None, Some(3), Some(4), Some(5)], "pieces of {step}");
             assert!(news.iter().all(|news| news.machine == MachineId(1)));
         }
+    }
+
+    #[test]
+    fn a_replica_that_joins_later_is_found_whatever_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |machine: u16| {
+            let header = format!(
+                "# clocklab-log 1\n# machine={machine} machines={} clock=lamport incarnation=5 seed=1 run=r \
+                 started=2026-11-20T23:16:01.000000Z\n",
+                machine + 1
+            );
+            std::fs::write(folder.path().join(format!("machine-{machine}.log")), header).unwrap();
+        };
+        let mut follower = Follower::new(folder.path());
+        let (mut scene, mut news) = (crate::watch::Scene::default(), Vec::new());
+        for (machine, expected) in [(0, 1), (40_001, 2), (7, 3)] {
+            begin(machine);
+            follower.look(&mut news).unwrap();
+            news.drain(..).for_each(|news| scene.take(news));
+            assert_eq!(scene.machines().len(), expected);
+            assert_eq!(usize::from(scene.machines_expected()), expected);
+        }
+        assert_eq!(scene.ids(), 40_002);
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub(super) fn describe(machine: MachineId, kept: &Kept) -> String {
     match &kept.record {
         Record::Event(event) => {
             let name = format!("{machine}:{}", event.clock);
-            match &event.kind {
+            let changed = event
+                .store
+                .as_ref()
+                .map_or(String::new(), |change| format!(", {change}"));
+            let text = match &event.kind {
                 Kind::Internal => format!("{name} internal"),
                 Kind::Other => format!("{name} an event of another kind"),
                 Kind::Send { to, mishaps } => {
@@ -47,7 +51,8 @@ pub(super) fn describe(machine: MachineId, kept: &Kept) -> String {
                     }
                     text
                 }
-            }
+            };
+            text + &changed
         }
         remark => format!("{machine} {}", describe_remark(remark)),
     }

@@ -56,7 +56,7 @@ impl Hello {
     /// Judges a client's hello by `self`, the hello of the machine that it came to.
     ///
     /// # Errors
-    /// [`Refusal`] with the first rule of protocol.md, section 2.1, that it breaks.
+    /// [`Refusal`] with the first rule of protocol.md, section 2, that it breaks.
     pub fn judge_client(&self, hello: &Hello) -> Result<(), Refusal> {
         self.trust.judge(&hello.trust)?;
         if hello.system != self.system {
@@ -90,7 +90,7 @@ impl Hello {
     /// Judges a machine's answer by `self`, the client's hello.
     ///
     /// # Errors
-    /// [`Refusal`] with the first rule of protocol.md, section 2.1, that it breaks.
+    /// [`Refusal`] with the first rule of protocol.md, section 2, that it breaks.
     pub fn judge_served(&self, hello: &Hello) -> Result<(), Refusal> {
         self.trust.judge(&hello.trust)?;
         if hello.system != self.system {

@@ -1,5 +1,6 @@
 //! The wire under every split, every truncation and the edges of every limit.
 
+mod client;
 mod control;
 mod decoder;
 mod handshake;

@@ -3,6 +3,8 @@
 mod distort;
 pub(crate) mod generate;
 mod links;
+mod store;
+mod store_runs;
 
 use std::path::{Path, PathBuf};
 

@@ -22,6 +22,7 @@ mod foreign;
 mod hosts;
 mod lives;
 mod mesh;
+mod open;
 mod protocol;
 mod report;
 mod round_trip;

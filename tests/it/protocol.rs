@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use clocklab::{
     clock::{ClockKind, HybridTime, Origin, Timestamp, VectorStamp, VersionVector},
     control::Command,
-    mesh,
+    kv,
+    mesh::{self, open},
     model::{STAMP, Stamp},
     trace::{
         DataNote, Event, FORMAT_LINE, FaultNote, Footer, Header, Kind, Line, LineWriter, LogReader, Mishaps,
@@ -19,6 +20,8 @@ use clocklab::{
 };
 
 mod clients;
+mod open_mesh;
+mod replicas;
 
 const PROTOCOL: &str = include_str!("../../protocol.md");
 
@@ -36,6 +39,16 @@ const LIMITS: &[(&str, u64)] = &[
     ("COMMANDERS_MAX", mesh::COMMANDERS_MAX as u64),
     ("COMMAND_IDLE_MS_MAX", mesh::COMMAND_IDLE_MS_MAX),
     ("DRAIN_MS_MAX", mesh::DRAIN_MS_MAX),
+    ("ANSWER_EXTRA_BYTES_MAX", wire::ANSWER_EXTRA_BYTES_MAX as u64),
+    ("QUIET_MAX", open::QUIET_MAX as u64),
+    ("LINKS_MAX", open::LINKS_MAX as u64),
+    ("CLIENTS_MAX", open::CLIENTS_MAX as u64),
+    ("PIPELINE_MAX", open::PIPELINE_MAX as u64),
+    ("UNREAD_PAUSE_BYTES_MAX", open::UNREAD_PAUSE_BYTES_MAX as u64),
+    ("UNREAD_BYTES_MAX", open::UNREAD_BYTES_MAX as u64),
+    ("UNREAD_MS_MAX", open::UNREAD_MS_MAX),
+    ("CONNECT_MS_MAX", open::CONNECT_MS_MAX),
+    ("DESK_MAX", open::DESK_MAX as u64),
 ];
 
 type Row = Vec<String>;
@@ -165,7 +178,7 @@ mod tables {
 
     #[test]
     fn no_limit_of_the_wire_or_the_mesh_is_left_out() {
-        let (wire, mesh) = (source_of("wire"), source_of("mesh"));
+        let (wire, mesh) = (source_of("wire"), source_of("mesh") + &source_of("mesh/open"));
         for name in constants(&wire, "pub const ").filter(|name| name.ends_with("_MAX")) {
             assert!(
                 LIMITS.iter().any(|(known, _)| *known == name),
@@ -191,6 +204,8 @@ mod tables {
             ("command", kind::COMMAND),
             ("answer", kind::ANSWER),
             ("stamp", STAMP),
+            ("request", kv::REQUEST),
+            ("reply", kv::REPLY),
         ];
         let document = table(&["kind", "name", "body"]);
         assert_same(
@@ -269,11 +284,14 @@ mod tables {
                 .2
                 .starts_with(&format!("system {},", Stamp::SYSTEM))
         );
+        let store = format!("system {},", kv::SYSTEM);
+        assert!(owner(u64::from(kv::REQUEST)).2.starts_with(&store));
         for row in table(&["kind", "name", "body"]) {
             let (_, _, owner) = owner(number(&row[0]));
+            let is_control = number(&row[0]) <= u64::from(kind::CONTROL_LAST);
             assert_eq!(
                 owner.starts_with("control"),
-                row[1] != "stamp",
+                is_control,
                 "{row:?} belongs to {owner}"
             );
         }
@@ -653,8 +671,9 @@ mod examples {
             });
             let mut bytes: Vec<u8> = pairs.collect();
             bytes.reverse();
-            // Layouts without a frame around them are compared in `clients`.
-            let is_layout = line.starts_with("    request,") || line.starts_with("    reply,");
+            // Layouts without a frame around them are compared in `clients`, another mesh's hello in `open_mesh`, replicas' in `replicas`.
+            let starts = ["    request,", "    reply,", "    hello,", "    replica,"];
+            let is_layout = starts.iter().any(|start| line.starts_with(start));
             if line.starts_with("    ") && bytes.len() >= 5 && !is_layout {
                 let label = line.split_once(':').map_or("", |(label, _)| label);
                 let words = if label.is_empty() { above } else { label };
@@ -780,8 +799,11 @@ mod examples {
         let (stamps, others): (Vec<&Example>, Vec<_>) =
             all.iter().partition(|example| example.bytes[4] == STAMP);
         let kinds = others.iter().map(|example| u64::from(example.bytes[4]));
+        // The store's are shown in `clients`.
+        let listed = table(&["kind", "name", "body"]);
+        let listed = listed.iter().map(|row| number(&row[0]));
         assert_same(
-            table(&["kind", "name", "body"]).iter().map(|row| number(&row[0])),
+            listed.filter(|kind| *kind < 0x20),
             kinds.chain([u64::from(STAMP)]),
         );
         // Of stamps one a clock kind and form; the form of a vector stands behind Lamport's clock, here one byte or two.

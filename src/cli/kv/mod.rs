@@ -6,6 +6,8 @@ mod client;
 mod common;
 mod replica;
 mod run;
+mod simulate;
+mod token;
 mod view;
 
 use clap::Subcommand;
@@ -23,11 +25,17 @@ pub(super) enum KvCommand {
     /// Measure how many requests a second a replica answers, and how soon
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArguments),
+    /// Bearer tokens for clients of HTTP: make, list, revoke
+    #[command(after_help = token::EXAMPLES)]
+    Token(token::TokenArguments),
     /// Judge what clients recorded: can a causally consistent store have shown it to them
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArguments),
     #[command(flatten)]
     Client(client::ClientCommand),
+    /// Run the store in virtual time, under faults, once or thousands of times
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(simulate::SimulateArguments),
 }
 
 /// Runs a command of the store.
@@ -35,8 +43,10 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
     match command {
         KvCommand::Run(arguments) => run::run(arguments),
         KvCommand::Replica(arguments) => replica::run(arguments),
-        KvCommand::Client(command) => client::run(command),
         KvCommand::Bench(arguments) => bench::run(arguments),
+        KvCommand::Client(command) => client::run(command),
+        KvCommand::Token(arguments) => token::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
+        KvCommand::Simulate(arguments) => simulate::run(arguments),
     }
 }

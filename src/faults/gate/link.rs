@@ -149,4 +149,9 @@ impl Link {
         let hold = |effect: &LinkEffect| matches!(effect, LinkEffect::Partition { hold: true });
         self.effects.iter().any(|(_, effect)| hold(effect))
     }
+
+    pub(super) fn cuts(&self) -> bool {
+        let cut = |effect: &LinkEffect| matches!(effect, LinkEffect::Partition { .. });
+        self.effects.iter().any(|(_, effect)| cut(effect))
+    }
 }

@@ -13,6 +13,10 @@
 //! by that life or never, and only if its log knows of the life that sent it. A link that ends with goodbye while its
 //! machine goes on leaves no remark: that shows as the first dropped message, and in the footer. Where two first lives
 //! have a link again, both had lost it; of a loss alone one end may know nothing, if it ends before it sees that.
+//!
+//! In an open mesh, which a store's replicas form, lives have any numbers that rise, the header says the first one's, links
+//! are down until a log says that they are up, and may end in order and come up again within a life, as members come and go.
+//! There a link of which a log has said nothing yet is not judged.
 
 mod ends;
 
@@ -35,6 +39,8 @@ const HEADER_LINE: u64 = 2;
 pub(super) struct Links {
     /// By machine.
     stories: Vec<Story>,
+    /// The first life of each machine of an open mesh.
+    open: Option<BTreeMap<MachineId, u32>>,
     has_stories: bool,
     /// Links that led to a further life of a peer and never went down from an earlier one: that one said goodbye.
     silent: Vec<Silent>,
@@ -79,6 +85,8 @@ enum State {
     Down,
     /// The machine was started again, and has said nothing of this link yet.
     Unsaid,
+    /// The mesh is open, and the life has said nothing of this link yet.
+    Unknown,
     /// A message was dropped although the link was not lost: the peer has said goodbye.
     Ended,
 }
@@ -109,9 +117,18 @@ const FIRST: Up = Up {
     seen: 1,
 };
 
+/// What a link of an open mesh leads to before anything is said of it: nobody knows.
+const UNKNOWN: Up = Up {
+    line: HEADER_LINE,
+    life: 0,
+    seen: 0,
+};
+
 impl Links {
-    pub(super) fn new(machines: usize) -> Self {
+    /// The links of so many machines; `lives` has the first life of each log of an open mesh.
+    pub(super) fn new(machines: usize, lives: BTreeMap<MachineId, u32>) -> Self {
         Self {
+            open: (!lives.is_empty()).then_some(lives),
             stories: vec![Story::default(); machines],
             has_stories: false,
             silent: Vec::new(),
@@ -126,6 +143,23 @@ impl Links {
         self.has_stories
     }
 
+    /// Whether the mesh is open.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// The first life of a machine.
+    fn first(&self, machine: MachineId) -> u32 {
+        let first = self.open.as_ref().and_then(|lives| lives.get(&machine));
+        first.copied().unwrap_or(1)
+    }
+
+    /// What a link leads to before its log says anything of it.
+    fn at_first(&self) -> Up {
+        if self.is_open() { UNKNOWN } else { FIRST }
+    }
+
     /// The log of `me` says that a further life begins; `is_killed` if a fault ended the one before.
     #[cold]
     pub(super) fn restarted(
@@ -138,24 +172,36 @@ impl Links {
     ) {
         self.lives_judged += 1;
         self.has_stories = true;
+        let (first, is_open) = (self.first(me), self.is_open());
         let Some(story) = self.stories.get_mut(me.index()) else {
             return;
         };
         let last = story.lives.last();
-        let (before, place) = last.map_or((1, HEADER_LINE), |life| (life.incarnation, life.line));
+        let (before, place) = last.map_or((first, HEADER_LINE), |life| (life.incarnation, life.line));
         story.lives.push(Life {
             line,
             incarnation,
             is_killed,
         });
         for link in story.links.values_mut() {
-            (link.state, link.line) = (State::Unsaid, line);
+            let state = if is_open { State::Unknown } else { State::Unsaid };
+            (link.state, link.line) = (state, line);
         }
-        if incarnation != before.saturating_add(1) {
+        let is_next = if is_open {
+            incarnation > before
+        } else {
+            incarnation == before.saturating_add(1)
+        };
+        if !is_next {
             violations.add(INCARNATION, me, || {
                 let places = vec![files.place(me, line), files.place(me, place)];
+                let rule = if is_open {
+                    "each is greater than all before"
+                } else {
+                    "lives count 2, 3, … without a gap"
+                };
                 let text = format!(
-                    "life {incarnation} begins behind life {before} ({}): lives count 2, 3, … without a gap",
+                    "life {incarnation} begins behind life {before} ({}): {rule}",
                     files.place(me, place)
                 );
                 (places, text)
@@ -175,10 +221,11 @@ impl Links {
     ) -> bool {
         self.links_judged += 1;
         self.lives_judged += u64::from(incarnation > 1);
+        let (at_first, is_open) = (self.at_first(), self.is_open());
         let Some(link) = self.link(me, peer) else {
             return false;
         };
-        let before = link.ups.last().copied().unwrap_or(FIRST);
+        let before = link.ups.last().copied().unwrap_or(at_first);
         let (state, known) = (link.state, link.line);
         link.ups.push(Up {
             line,
@@ -198,7 +245,9 @@ impl Links {
             });
         }
         match state {
-            State::Down | State::Unsaid => {}
+            State::Down | State::Unsaid | State::Unknown => {}
+            // It ended in order, of which a log says nothing, or its peer did.
+            State::Up | State::Ended if is_open => {}
             State::Up | State::Ended if incarnation > before.life => {
                 let life = before.life;
                 self.silent.push(Silent { me, peer, life, line });
@@ -229,7 +278,8 @@ impl Links {
         };
         let (state, known) = (link.state, link.line);
         (link.state, link.line) = (State::Down, line);
-        if matches!(state, State::Down | State::Ended) {
+        let is_down = matches!(state, State::Down | State::Ended);
+        if is_down && !(self.is_open() && state == State::Ended) {
             violations.add(LINKS, me, || {
                 let places = vec![files.place(me, line), files.place(me, known)];
                 let text = format!(
@@ -263,7 +313,9 @@ impl Links {
                 continue;
             };
             match (link.state, is_dropped) {
-                (State::Up, false) | (State::Down | State::Unsaid | State::Ended, true) => {}
+                (State::Up, false)
+                | (State::Unknown, _)
+                | (State::Down | State::Unsaid | State::Ended, true) => {}
                 (State::Up, true) => {
                     (link.state, link.line) = (State::Ended, line);
                     self.has_stories = true;
@@ -298,7 +350,8 @@ impl Links {
         let is_peer = |peer: &&MachineId| **peer != me && peer.index() < self.stories.len();
         for peer in footer.goodbye.iter().filter(is_peer) {
             let link = story.links.get(peer);
-            let (state, known) = link.map_or_else(|| story.unsaid(), |link| (link.state, link.line));
+            let unsaid = || story.unsaid(self.is_open());
+            let (state, known) = link.map_or_else(unsaid, |link| (link.state, link.line));
             if matches!(state, State::Down | State::Unsaid) {
                 violations.add(LINKS, me, || {
                     let places = vec![files.place(me, line), files.place(me, known)];
@@ -311,7 +364,8 @@ impl Links {
             }
         }
         for (peer, link) in story.links.iter().filter(|(_, link)| link.state == State::Ended) {
-            if !footer.goodbye.contains(peer) {
+            // A link of an open mesh may have ended by this side's own goodbye.
+            if !footer.goodbye.contains(peer) && !self.is_open() {
                 violations.add(LINKS, me, || {
                     let text = format!(
                         "dropped={peer}, but the link to machine {peer} was not lost, and it never said goodbye: a message is \
@@ -336,7 +390,7 @@ impl Links {
         let Pair { from, to } = pair;
         let (aim, life) = (self.up_before(from, to, sent).life, self.life_at(to, received));
         let (own, seen) = (self.life_at(from, sent), self.up_before(to, from, received).seen);
-        if aim == life && own <= seen {
+        if (aim == life && own <= seen) || (self.is_open() && (aim == 0 || seen == 0)) {
             return;
         }
         violations.add(INCARNATION, to, || {
@@ -369,13 +423,18 @@ impl Links {
             .map(|link| &link.ups);
         let behind = ups.map_or(0, |ups| ups.partition_point(|up| up.line < line));
         let up = ups.and_then(|ups| ups.get(behind.checked_sub(1)?));
-        up.copied().unwrap_or(FIRST)
+        up.copied().unwrap_or(self.at_first())
     }
 
-    /// Which life of a machine wrote this line: lives are counted, so that one wrong number is one violation.
+    /// Which life of a machine wrote this line: lives are counted, so that one wrong number is one violation. In an open
+    /// mesh it is the life's own number.
     pub(super) fn life_at(&self, machine: MachineId, line: u64) -> u32 {
         let lives = self.stories.get(machine.index()).map(|story| &story.lives);
         let behind = lives.map_or(0, |lives| lives.partition_point(|life| life.line < line));
+        if self.is_open() {
+            let life = lives.and_then(|lives| lives.get(behind.checked_sub(1)?));
+            return life.map_or(self.first(machine), |life| life.incarnation);
+        }
         u32::try_from(behind + 1).unwrap_or(u32::MAX)
     }
 
@@ -402,8 +461,9 @@ impl Links {
 
     fn link(&mut self, me: MachineId, peer: MachineId) -> Option<&mut Link> {
         self.has_stories = true;
+        let is_open = self.is_open();
         let story = self.stories.get_mut(me.index())?;
-        let (state, line) = story.unsaid();
+        let (state, line) = story.unsaid(is_open);
         let link = story.links.entry(peer);
         Some(link.or_insert(Link {
             state,
@@ -427,8 +487,10 @@ impl Story {
     }
 
     /// The state of a link of which nothing is said, and the line that it is in since.
-    fn unsaid(&self) -> (State, u64) {
+    fn unsaid(&self, is_open: bool) -> (State, u64) {
         match self.lives.last() {
+            None if is_open => (State::Unknown, HEADER_LINE),
+            Some(life) if is_open => (State::Unknown, life.line),
             None => (State::Up, HEADER_LINE),
             Some(life) => (State::Unsaid, life.line),
         }

@@ -1,6 +1,6 @@
 //! The rules of one log by itself: its time, its ticks, its clocks, its footer.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     channel::Channels,
@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct MachineCheck {
     me: MachineId,
     machines: u16,
+    /// Whether it is a replica: its peers may be any, and come and go.
+    is_open: bool,
     last_at: WallTime,
     last_line: u64,
     /// The tick of the last event.
@@ -52,6 +54,8 @@ pub(super) struct Shared {
     pub(super) claims: Claims,
     pub(super) fastest: Fastest,
     pub(super) links: Links,
+    /// Of the store's runs, whoever was sent something or sent something.
+    pub(super) mentioned: BTreeSet<MachineId>,
     pub(super) violations: Violations,
 }
 
@@ -60,6 +64,7 @@ impl MachineCheck {
         Self {
             me: header.machine,
             machines: header.machines,
+            is_open: header.incarnation.is_some(),
             last_at: header.started,
             last_line: 2,
             tick: 0,
@@ -186,6 +191,7 @@ impl MachineCheck {
                     self.no_peer(line, *from, shared);
                     return;
                 }
+                self.mention(*from, shared);
                 let receive = Received {
                     line,
                     sent: *sent,
@@ -290,6 +296,7 @@ impl MachineCheck {
                 self.no_peer(line, *peer, shared);
                 return;
             }
+            self.mention(*peer, shared);
         }
         if let Some(mishaps) = mishaps {
             let wrong = self.faults.judge(to, mishaps);
@@ -332,7 +339,14 @@ impl MachineCheck {
     }
 
     fn is_peer(&self, machine: MachineId) -> bool {
-        machine != self.me && machine.0 < self.machines
+        machine != self.me && (self.is_open || machine.0 < self.machines)
+    }
+
+    #[inline]
+    fn mention(&self, peer: MachineId, shared: &mut Shared) {
+        if self.is_open {
+            shared.mentioned.insert(peer);
+        }
     }
 
     /// An event that is no receive steps by 1.

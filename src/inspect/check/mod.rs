@@ -1,7 +1,8 @@
 //! Is a run valid? Judged from its logs alone, in one pass over them, for any number of machines.
 //!
-//! Two checkers are fed by the same pass: the rules that hold for every log (here), and the scale model's own
-//! ([`model::check`](crate::model::check)) for logs that have a rate and a die. A log cut off by kill -9 is
+//! Further checkers are fed by the same pass: beside the rules that hold for every log (here), the scale model's own
+//! ([`model::check`](crate::model::check)) for logs that have a rate and a die, and the store's ([`kv::check`](crate::kv::check))
+//! for logs that have an incarnation. A log cut off by kill -9 is
 //! valid as far as it goes; that is a note, not a violation. Statistics are not judged here: they may
 //! deviate, rules may not.
 
@@ -23,7 +24,10 @@ mod verdict;
 mod waiting;
 mod wrong_rule;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use self::{
     channel::Channels,
@@ -37,6 +41,7 @@ use self::{
 };
 use super::{run::Item, skew::Skew};
 use crate::{
+    kv::check::{self as store_check, StoreCheck},
     model::check::{self as model_check, ModelCheck},
     trace::{Header, Record, Violations, WallTime},
     units::MachineId,
@@ -55,6 +60,8 @@ pub(super) struct Check {
     machines: Vec<Option<MachineCheck>>,
     /// By id; `None` for logs of other systems.
     model: Vec<Option<ModelCheck>>,
+    /// `None` for runs of other systems.
+    store: Option<StoreCheck>,
     shared: Shared,
     first: WallTime,
     /// The latest start of a machine.
@@ -68,6 +75,13 @@ impl Check {
     pub(super) fn new<'a>(files: Vec<Arc<str>>, headers: impl Iterator<Item = &'a Header>) -> Self {
         let mut machines: Vec<Option<MachineCheck>> = files.iter().map(|_| None).collect();
         let mut model: Vec<Option<ModelCheck>> = files.iter().map(|_| None).collect();
+        let headers: Vec<&Header> = headers.collect();
+        let file = |machine: MachineId| files.get(machine.index()).cloned().unwrap_or_default();
+        let store = StoreCheck::new(headers.iter().map(|header| (*header, file(header.machine))));
+        let lives = headers
+            .iter()
+            .filter_map(|header| Some((header.machine, header.incarnation?)));
+        let links = Links::new(files.len(), lives.collect());
         let (mut first, mut last_start): (Option<WallTime>, Option<WallTime>) = (None, None);
         for header in headers {
             first = Some(first.map_or(header.started, |first| first.min(header.started)));
@@ -87,12 +101,14 @@ impl Check {
                 channels: Channels::new(u16::try_from(files.len()).unwrap_or(u16::MAX)),
                 claims: vec![None; files.len()],
                 fastest: BTreeMap::new(),
-                links: Links::new(files.len()),
+                links,
+                mentioned: BTreeSet::new(),
                 violations: Violations::default(),
                 files: Files(files),
             },
             machines,
             model,
+            store,
             first,
             last_start,
             last: first,
@@ -122,6 +138,9 @@ impl Check {
         if let Some(Some(check)) = self.model.get_mut(machine.index()) {
             check.take(line, at, record, &mut self.shared.violations);
         }
+        if let Some(check) = &mut self.store {
+            check.take(machine, line, record, &mut self.shared.violations);
+        }
         self.last = self.last.max(at);
     }
 
@@ -146,7 +165,7 @@ impl Check {
         let (skew, endless) = (self.skew(), self.endless(headless));
         notes.extend(skew.iter().flat_map(Skew::notes));
         let apart = self.last_start.seconds_since(self.first);
-        if apart > STARTS_APART_SECONDS_MAX {
+        if apart > STARTS_APART_SECONDS_MAX && self.store.is_none() {
             notes.push(format!(
                 "the machines' starts lie {apart:.0} s apart: these may be logs of different runs, or of computers whose clocks differ"
             ));
@@ -161,6 +180,7 @@ impl Check {
         let matched = self.shared.channels.matched;
         let mut counts: Vec<(&'static str, u64)> =
             RULES.iter().map(|rule| (*rule, self.judged(rule))).collect();
+        let machines = self.machine_count();
         let mut model_counts = [0; model_check::RULES.len()];
         for check in self.model.into_iter().flatten() {
             let judged = check.finish(&mut notes);
@@ -170,6 +190,10 @@ impl Check {
                 .for_each(|(sum, count)| *sum += count);
         }
         counts.extend(model_check::RULES.into_iter().zip(model_counts));
+        if let Some(check) = self.store {
+            let judged = check.finish(&mut notes, &mut self.shared.violations);
+            counts.extend(store_check::RULES.into_iter().zip(judged));
+        }
         let violations = self.shared.violations;
         let rules: Vec<RuleCount> = counts
             .into_iter()
@@ -184,7 +208,7 @@ impl Check {
         Verdict {
             endless,
             dir: dir.to_owned(),
-            machines: u16::try_from(self.machines.len()).unwrap_or(u16::MAX),
+            machines: u16::try_from(machines).unwrap_or(u16::MAX),
             events,
             matched,
             seconds: self.last.seconds_since(self.first),
@@ -199,9 +223,20 @@ impl Check {
         self.machines.iter().flatten().map(count).sum()
     }
 
+    /// How many machines the run has: of the store's, whose ids may be any, those that have a log or are mentioned.
+    fn machine_count(&self) -> usize {
+        if self.store.is_none() {
+            return self.machines.len();
+        }
+        let logs = (0..).map(MachineId).zip(&self.machines);
+        let mut all = self.shared.mentioned.clone();
+        all.extend(logs.filter(|(_, log)| log.is_some()).map(|(id, _)| id));
+        all.len()
+    }
+
     /// How often a rule was judged.
     fn judged(&self, rule: &str) -> u64 {
-        let machines = self.machines.len() as u64;
+        let machines = self.machine_count() as u64;
         let hybrids = self.sum(|machine| machine.hybrid.judged);
         match rule {
             FORMAT => self.sum(|machine| machine.records) + self.problems,

@@ -69,7 +69,7 @@ impl Logged {
             .filter(|first| kinds.iter().all(|kind| kind == first));
         let mut logged = Self {
             kind: common,
-            machines: run.machines(),
+            machines: run.machine_count(),
             sent: Sent::default(),
             vectors: LoggedVectors(vec![Vec::new(); kinds.len()]),
             hybrids: vec![Vec::new(); kinds.len()],

@@ -98,6 +98,7 @@ impl Pen<'_> {
             .map_or(String::new(), |queue| format!(", {queue} waiting"));
         let text = history
             .text(id)
+            .filter(|text| !text.is_empty())
             .map_or(String::new(), |text| format!(": {}", shortened(text)));
         let name = history.name_of(id);
         format!(

@@ -264,7 +264,8 @@ impl History {
         format!("{process}:{clock}")
     }
 
-    /// What another program's log says of an event; `None` in clocklab's own logs, which have kinds instead.
+    /// What another program's log says of an event, or what it did to a store's data; `None` in other logs of clocklab, which
+    /// have kinds instead.
     #[must_use]
     pub fn text(&self, id: EventId) -> Option<&str> {
         let texts = self.texts.get(id.process as usize)?;

@@ -41,7 +41,8 @@ pub(super) fn read(dir: &Path) -> Result<History, InspectError> {
         .filter(|machine| processes.get(machine.index()).copied().flatten().is_none())
         .map(|machine| machine.to_string())
         .collect();
-    if !missing.is_empty() {
+    // Ids of replicas may be any numbers: who has no log may never have been.
+    if !missing.is_empty() && !run.is_open() {
         builder.note("missing logs", || {
             format!(
                 "no log of machine {}: its events are not here",
@@ -130,13 +131,8 @@ impl Reading {
     }
 
     fn event(&mut self, process: u32, line: u64, at: WallTime, event: &trace::Event) {
-        let (kind, queue) = match &event.kind {
-            Kind::Internal => (EventKind::Internal, None),
-            Kind::Send { .. } => (EventKind::Send, None),
-            Kind::Receive { queue, .. } => (EventKind::Receive, u32::try_from(*queue).ok()),
-            // A kind of a later version: without a tick it is no event of the machine.
-            Kind::Other if event.tick == 0 => return,
-            Kind::Other => (EventKind::Other, None),
+        let Some((kind, queue)) = kind_of(event) else {
+            return;
         };
         let added = self.builder.event(
             process,
@@ -149,6 +145,9 @@ impl Reading {
             },
         );
         let Some(id) = added else { return };
+        if let Some(change) = &event.store {
+            self.builder.text(id, &change.to_string());
+        }
         match &event.kind {
             Kind::Send { to, mishaps } => {
                 for recipient in to {
@@ -203,4 +202,15 @@ impl Reading {
             Kind::Internal | Kind::Other => {}
         }
     }
+}
+
+/// What an event is, and what waits behind it. A kind of a later version without a tick is no event of the machine.
+fn kind_of(event: &trace::Event) -> Option<(EventKind, Option<u32>)> {
+    Some(match &event.kind {
+        Kind::Internal => (EventKind::Internal, None),
+        Kind::Send { .. } => (EventKind::Send, None),
+        Kind::Receive { queue, .. } => (EventKind::Receive, u32::try_from(*queue).ok()),
+        Kind::Other if event.tick == 0 => return None,
+        Kind::Other => (EventKind::Other, None),
+    })
 }

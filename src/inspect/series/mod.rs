@@ -103,7 +103,7 @@ impl RunSeries {
             run: headers
                 .first()
                 .map_or_else(String::new, |header| header.run.to_string()),
-            machine_count: reader.machines(),
+            machine_count: reader.machine_count(),
             started,
             seconds: 0.0,
             machines: chosen

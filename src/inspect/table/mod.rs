@@ -84,7 +84,8 @@ fn report<'a>(
     };
     output.push('\n');
     output += rows;
-    if summary.machines.len() <= MATRIX_MACHINES_MAX {
+    let is_plain = |machine: &MachineSummary| summary.column(machine.machine) == machine.machine.index();
+    if summary.machines.len() <= MATRIX_MACHINES_MAX && summary.machines.iter().all(is_plain) {
         output += "\nMessages sent, from row to column:\n\n";
         output += &matrix(summary, style);
     }
@@ -251,7 +252,7 @@ fn matrix(summary: &RunSummary, style: Style) -> String {
         let mut row = vec![machine.machine.to_string()];
         let to = machine.sent_to.iter().enumerate();
         row.extend(to.take(heading.len() - 1).map(|(to, count)| {
-            if to == machine.machine.index() {
+            if to == summary.column(machine.machine) {
                 "-".to_owned()
             } else {
                 count.to_string()

@@ -182,16 +182,19 @@ fn plain(number: u64, size: usize) -> Write {
     }
 }
 
-/// Takes the limits off both sides, so that a writer makes what a reader has to refuse.
+/// Makes a write wrong.
+type Spoil<'a> = &'a dyn Fn(&mut Write);
+
+/// A writer has no limits but the batch's, so that it makes what a reader has to refuse.
 #[test]
 fn what_exceeds_a_limit_is_refused() {
-    let with = |change: &dyn Fn(&mut Write)| {
+    let with = |change: Spoil<'_>| {
         let mut write = plain(1, 5);
         change(&mut write);
         decoded(&encoded(&[write]))
     };
     assert!(with(&|_| {}).is_ok());
-    let refused: &[(&str, &dyn Fn(&mut Write))] = &[
+    let refused: &[(&str, Spoil<'_>)] = &[
         ("key", &|write| write.operations[0].key = Box::default()),
         ("key", &|write| {
             write.operations[0].key = vec![1; KEY_BYTES_MAX + 1].into()

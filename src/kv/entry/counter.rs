@@ -104,7 +104,7 @@ impl Counter {
         amounts.fold(0, i64::wrapping_add)
     }
 
-    /// An addition; it goes on from the origin's addition in `seen`, or begins anew.
+    /// An addition; it goes on from the last one of its origin if that is what it has seen, else it begins anew.
     pub(super) fn add(&mut self, dot: Dot, amount: i64, seen: &VersionVector) {
         let anew = Part {
             origin: dot.origin,
@@ -115,7 +115,7 @@ impl Counter {
         };
         let place = self.place(dot.origin);
         match place.map(|place| self.parts.get_mut(place)) {
-            Ok(Some(part)) if seen.get(dot.origin) > 0 => {
+            Ok(Some(part)) if seen.get(dot.origin) == part.number => {
                 part.number = part.number.max(dot.number);
                 part.sum = part.sum.wrapping_add(amount);
             }

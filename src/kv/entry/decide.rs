@@ -54,58 +54,61 @@ pub(in crate::kv) fn decide(
     let ends_us = operation
         .lasts_us
         .map(|lasts_us| wall_us.saturating_add(lasts_us).max(1));
-    let applied = |change, seen, cleared| Applied {
-        key: operation.key,
+    let (to_do, done) = to_do(entry, shown, operation.change, asked)?;
+    let key = operation.key;
+    let applied = to_do.map(|(change, seen, cleared)| Applied {
+        key,
         change,
         seen,
         cleared,
         ends_us,
-    };
+    });
+    Ok((applied, done))
+}
+
+/// What there is to do to the key, what of it is superseded, and what that comes to.
+type ToDo = (Option<(Change, VersionVector, Cleared)>, Done);
+
+fn to_do(entry: Option<&Entry>, shown: Shown, change: Change, asked: Asked<'_>) -> Result<ToDo, Deny> {
     let done = if shown == Shown::Nothing {
         Done::Created
     } else {
         Done::Updated
     };
-    Ok(match operation.change {
-        Change::Put(value) => {
-            let (seen, cleared) = entry.map(all_of).unwrap_or_default();
-            (Some(applied(Change::Put(value), seen, cleared)), done)
-        }
+    let to_do = |change, seen| Some((change, seen, Cleared::default()));
+    Ok(match change {
         Change::Delete if shown == Shown::Nothing => (None, Done::Nothing),
-        Change::Delete => {
+        Change::Put(_) | Change::Delete => {
+            let done = if change == Change::Delete {
+                Done::Deleted
+            } else {
+                done
+            };
             let (seen, cleared) = entry.map(all_of).unwrap_or_default();
-            (Some(applied(Change::Delete, seen, cleared)), Done::Deleted)
+            (Some((change, seen, cleared)), done)
         }
-        Change::PutBeside(value) => {
-            let seen = beside(entry, &value, asked)?;
-            (
-                Some(applied(Change::PutBeside(value), seen, Cleared::default())),
-                done,
-            )
+        Change::PutBeside(ref value) => {
+            let seen = beside(entry, value, asked)?;
+            (to_do(change, seen), done)
         }
-        Change::Add(amount) => {
-            let seen = entry
-                .map(|entry| own_part(entry, asked.origin))
-                .unwrap_or_default();
-            (Some(applied(Change::Add(amount), seen, Cleared::default())), done)
+        Change::Add(_) => {
+            let seen = entry.map(|entry| own_part(entry, asked.origin));
+            (to_do(change, seen.unwrap_or_default()), done)
         }
-        Change::Insert(elements) => match inserted(entry, elements)? {
-            Change::Insert(elements) if elements.is_empty() => (None, Done::Nothing),
-            change => (
-                Some(applied(change, VersionVector::new(), Cleared::default())),
-                done,
-            ),
-        },
+        Change::Insert(elements) => {
+            let elements = inserted(entry, elements)?;
+            if elements.is_empty() {
+                return Ok((None, Done::Nothing));
+            }
+            (to_do(Change::Insert(elements), VersionVector::new()), done)
+        }
         Change::Remove(elements) => {
             let (elements, seen, is_last) = removed(entry, elements);
             if elements.is_empty() {
                 return Ok((None, Done::Nothing));
             }
             let done = if is_last { Done::Deleted } else { Done::Updated };
-            (
-                Some(applied(Change::Remove(elements), seen, Cleared::default())),
-                done,
-            )
+            (to_do(Change::Remove(elements), seen), done)
         }
     })
 }
@@ -158,15 +161,20 @@ fn beside(entry: Option<&Entry>, value: &Value, asked: Asked<'_>) -> Result<Vers
     Ok(seen)
 }
 
-/// The addition of this origin that a further one goes on from; nothing if nothing of it is left.
+/// The addition of this origin that a further one goes on from; or, since it begins anew, the write that took away all
+/// that the origin had added: it has to be applied everywhere before.
 fn own_part(entry: &Entry, origin: Origin) -> VersionVector {
     let part = entry.counter().and_then(|counter| counter.get(origin));
-    let there = part.filter(|part| part.is_there());
-    there.map(|part| (part.origin, part.number)).into_iter().collect()
+    let superseded = part.map(|part| match part.base {
+        Some(base) if !part.is_there() => base.by,
+        _ => part.dot(),
+    });
+    let entry = superseded.map(|dot| (dot.origin, dot.number));
+    entry.into_iter().collect()
 }
 
 /// The elements, each once, if the set has room for them.
-fn inserted(entry: Option<&Entry>, mut elements: Vec<Value>) -> Result<Change, Deny> {
+fn inserted(entry: Option<&Entry>, mut elements: Vec<Value>) -> Result<Vec<Value>, Deny> {
     elements.sort_unstable();
     elements.dedup();
     let set = entry.and_then(Entry::set);
@@ -187,7 +195,7 @@ fn inserted(entry: Option<&Entry>, mut elements: Vec<Value>) -> Result<Change, D
             ),
         });
     }
-    Ok(Change::Insert(elements))
+    Ok(elements)
 }
 
 /// Those of the elements that are in the set, their dots, and whether no others are.

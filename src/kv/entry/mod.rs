@@ -5,9 +5,16 @@
 //!
 //! # What is shown
 //!
-//! Versions rank by (stamp, origin). A tombstone, or a value whose time has ended, shows nothing and hides what ranks
-//! below it; what is above the greatest of those is shown, the greatest first, the others as concurrent values
-//! ("siblings"). Since a stamp is above all that its write depends on, what is hidden is concurrent to what hides it.
+//! Versions rank by (stamp, origin): the greatest is shown, the others beside it are concurrent values ("siblings"). A
+//! Delete takes away more than what it has seen: whatever ranks below it, now or when it arrives, for good. So the last
+//! writer wins over a deletion, and a deletion over earlier writers. Its tombstone is the entry's *floor*: there is one
+//! at most, the greatest, and it stays when a later write supersedes it. A value that has ended by itself is as if it
+//! were not there, and what is beside it is shown.
+//!
+//! ```text
+//!   versions, descending      9 "x"   7 "y"   5 (tombstone)
+//!                             shown   beside  floor: what has a stamp below 5 is no more
+//! ```
 //!
 //! Through concurrent creation a key may hold several types at once. Shown is one: values if there are any, else the
 //! counter if anything is left of it, else the set if it has elements. So an operation of another type than the one
@@ -15,13 +22,14 @@
 //!
 //! # What is remembered, and when it is forgotten
 //!
-//! Tombstones, removals from sets and the emptied parts of counters are remembered, because a read that finds nothing
-//! depends on them, and a merge of states needs them. They are forgotten by [`Entry::collect`] once they are *stable*:
+//! Floors, removals from sets and the emptied parts of counters are remembered: a read that finds nothing depends on
+//! them, a merge of states needs them, and a floor is for what is still to come. They are forgotten by
+//! [`Entry::collect`] once they are *stable*:
 //!
 //! > every write that this replica has yet to apply was accepted by a replica that had applied them before.
 //!
-//! So nothing that is still to come is concurrent to them. Whatever a tombstone hides goes with it, and only if that is
-//! stable, too: so what is shown never changes by forgetting, and replicas may forget at different times.
+//! Such a write is stamped above them, and nothing that is still to come is concurrent to them. So what is shown never
+//! changes by forgetting, and replicas may forget at different times.
 
 mod codec;
 mod counter;
@@ -53,7 +61,7 @@ const _: () = assert!(size_of::<Entry>() == 48, "a million keys depend on it");
 /// What is under a key that is not a single version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Many {
-    /// Descending ranks.
+    /// Descending ranks; none but the last is a tombstone.
     versions: Vec<Version>,
     counter: Counter,
     set: Set,
@@ -96,7 +104,7 @@ impl Entry {
     /// Applies an operation of a write. Its value is taken out of it, its key stays.
     pub(super) fn apply(&mut self, dot: Dot, stamp: Stamp, operation: &mut Applied) {
         match self {
-            Self::One(version) if operation.seen.contains(version.dot()) => {
+            Self::One(version) if !version.is_tombstone() && operation.seen.contains(version.dot()) => {
                 if let Some(later) = single(dot, stamp, operation) {
                     *version = later;
                     return;
@@ -122,7 +130,7 @@ impl Entry {
     ) -> Option<Self> {
         let mut merged = mine.map(Self::into_many).unwrap_or_default();
         let theirs = theirs.map(Self::into_many).unwrap_or_default();
-        merge_versions(&mut merged.versions, my_known, theirs.versions, their_known);
+        merged.versions = merge_versions(merged.versions, my_known, theirs.versions, their_known);
         merged.counter.merge(my_known, theirs.counter, their_known);
         merged.set.merge(my_known, theirs.set, their_known);
         Self::Many(merged).in_shape()
@@ -217,7 +225,7 @@ impl Entry {
         match self {
             Self::One(version) => Class {
                 is_there: !version.is_tombstone(),
-                has_memory: version.ends(),
+                has_memory: version.fades(),
             },
             Self::Many(many) => {
                 let is_value = many
@@ -225,7 +233,7 @@ impl Entry {
                     .first()
                     .is_some_and(|version| !version.is_tombstone());
                 let is_there = is_value || many.counter.is_there() || !many.set.elements.is_empty();
-                let has_memory = many.versions.iter().any(Version::ends)
+                let has_memory = many.versions.iter().any(Version::fades)
                     || many.counter.parts.iter().any(|part| !part.is_there())
                     || (many.set.elements.is_empty() && !many.set.is_empty());
                 Class { is_there, has_memory }
@@ -300,29 +308,23 @@ impl Many {
             }
             Change::Remove(elements) => return self.set.remove(elements, seen, dot),
         }
-        self.versions.retain(|version| !seen.contains(version.dot()));
+        self.versions
+            .retain(|version| version.is_tombstone() || !seen.contains(version.dot()));
         if let Some(version) = left_by(dot, stamp, operation) {
             insert_version(&mut self.versions, version);
         }
+        cut_below_floor(&mut self.versions);
     }
 
-    /// Cuts off the longest tail that shows nothing and is stable.
     fn collect_versions(&mut self, stable: &VersionVector, wall_us: u64, forgotten: &mut VersionVector) {
-        let is_stable = |version: &&Version| stable.contains(version.dot());
-        let stable_tail = self.versions.iter().rev().take_while(is_stable).count();
-        let first = self.versions.len() - stable_tail;
-        let gone = self
-            .versions
-            .iter()
-            .skip(first)
-            .position(|version| version.is_gone(wall_us));
-        let Some(gone) = gone else {
-            return;
-        };
-        for version in self.versions.drain(first + gone..) {
+        self.versions.retain(|version| {
             let dot = version.dot();
-            forgotten.raise(dot.origin, dot.number);
-        }
+            let goes = version.is_gone(wall_us) && stable.contains(dot);
+            if goes {
+                forgotten.raise(dot.origin, dot.number);
+            }
+            !goes
+        });
     }
 }
 
@@ -355,20 +357,39 @@ fn insert_version(versions: &mut Vec<Version>, version: Version) {
     versions.insert(place, version);
 }
 
-/// Keeps a version that both have, and one of either that the other has not heard of.
+/// Only the greatest floor stays, and what ranks above it.
+fn cut_below_floor(versions: &mut Vec<Version>) {
+    if let Some(floor) = versions.iter().position(Version::is_tombstone) {
+        versions.truncate(floor + 1);
+    }
+}
+
+/// Keeps a version that both have, and one of either that the other has not heard of. A floor has its effect in any
+/// case: if the other has forgotten it, or has a greater one, nothing below it is still to come.
 fn merge_versions(
-    mine: &mut Vec<Version>,
+    mut mine: Vec<Version>,
     my_known: &VersionVector,
-    theirs: Vec<Version>,
+    mut theirs: Vec<Version>,
     their_known: &VersionVector,
-) {
-    let has = |versions: &[Version], dot| versions.iter().any(|version| version.dot() == dot);
-    mine.retain(|version| has(&theirs, version.dot()) || !their_known.contains(version.dot()));
-    for version in theirs {
-        if !my_known.contains(version.dot()) && !has(mine, version.dot()) {
-            insert_version(mine, version);
+) -> Vec<Version> {
+    let place = |versions: &[Version], dot| versions.iter().position(|version| version.dot() == dot);
+    let mut dropped: Vec<Dot> = Vec::new();
+    for version in &mine {
+        match place(&theirs, version.dot()) {
+            Some(place) => drop(theirs.swap_remove(place)),
+            None if their_known.contains(version.dot()) => dropped.push(version.dot()),
+            None => {}
         }
     }
+    for version in theirs {
+        if my_known.contains(version.dot()) {
+            dropped.push(version.dot());
+        }
+        insert_version(&mut mine, version);
+    }
+    cut_below_floor(&mut mine);
+    mine.retain(|version| !dropped.contains(&version.dot()));
+    mine
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Entry {
     pub(super) fn shown_versions(&self, wall_us: u64) -> impl Iterator<Item = &Version> {
         self.versions()
             .iter()
-            .take_while(move |version| !version.is_gone(wall_us))
+            .filter(move |version| !version.is_gone(wall_us))
     }
 
     /// What a reader gets at a time; `None`: nothing is under the key.
@@ -84,8 +84,9 @@ impl Entry {
 
     /// Of each origin the greatest dot of what is shown; empty if nothing is.
     ///
-    /// Of a counter also the writes that took away a part of what is left, of a set the removals: a mark never names
-    /// two contents.
+    /// Of a counter also the writes that took away a part of what is left, of a set the removals: so a mark never names
+    /// two chosen values, two sums, or two sets of elements. (Values beside the chosen one are told apart unless one
+    /// replica accepted several of them.)
     pub(in crate::kv) fn mark(&self, wall_us: u64) -> VersionVector {
         let mut mark = VersionVector::new();
         match self.shown(wall_us) {
@@ -132,7 +133,7 @@ impl Entry {
     pub(in crate::kv) fn digest(&self, key: &[u8]) -> u64 {
         let mut digest = Digest::new(key);
         let mut is_there = false;
-        for version in self.versions().iter().take_while(|version| !version.ends()) {
+        for version in self.versions().iter().filter(|version| !version.fades()) {
             is_there = true;
             digest_dot(version.dot(), &mut digest);
             digest.number(version.stamp);

@@ -83,13 +83,13 @@ impl Version {
         self.holds == Holds::Nothing
     }
 
-    /// Whether it shows nothing and hides what ranks below it: a tombstone, or a value that has ended.
+    /// Whether it shows nothing: a tombstone, or a value that has ended.
     pub(super) fn is_gone(&self, wall_us: u64) -> bool {
         self.is_tombstone() || self.ends_us.is_some_and(|ends| ends.get() <= wall_us)
     }
 
-    /// Whether it is a tombstone or will be as good as one.
-    pub(super) fn ends(&self) -> bool {
+    /// Whether it is forgotten one day: a tombstone, or a value that ends.
+    pub(super) fn fades(&self) -> bool {
         self.is_tombstone() || self.ends_us.is_some()
     }
 

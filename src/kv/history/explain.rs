@@ -178,7 +178,7 @@ pub(super) fn overwritten_read(history: &History, graph: &Graph, edge: Edge) -> 
     let (old, new) = (history.place(edge.to), history.place(edge.from));
     if history.operations.get(edge.reader).replica.is_some() {
         let text = format!(
-            "the acknowledged write at {new} is gone: the value of {old} is there, which it superseded"
+            "the acknowledged write at {new} is gone: the value of {old}, which it superseded, is there"
         );
         let mut steps = chain.steps(
             history,
@@ -190,7 +190,7 @@ pub(super) fn overwritten_read(history: &History, graph: &Graph, edge: Edge) -> 
     }
     let second = chain.short(&chain.way(edge.from, edge.reader, None));
     let text = format!(
-        "{} read the value of {old}, although it knew of the write at {new}, which supersedes that",
+        "{} read what {old} wrote, although it knew of {new}, which supersedes that",
         history.session_of(edge.reader),
     );
     let mut steps = chain.steps(history, &first, "");

@@ -23,7 +23,7 @@ pub(super) fn judge(judgement: &mut Judgement<'_>, order: &[Id]) -> Result<(), H
     if order.len() * sessions * size_of::<u32>() > VECTOR_BYTES_MAX {
         return Err(HistoryError::TooLarge { sessions });
     }
-    let mut walk = Walk::new(history, graph, &Table::new(false, history.keys.len()));
+    let mut walk = Walk::to_the_ends(history, graph);
     for id in order.iter().copied() {
         walk.enter(id)?;
         walk.leave(id);

@@ -8,19 +8,20 @@
 //!
 //! ```text
 //!   lines -> History -> match reads to writes -> walk in causal order, a vector a session -> edges of arbitration -> cycle?
-//!              (read)      (sources)                (order, walk)                            (judge)       (components, explain)
+//!              (read)      (sources)                (order, walk)                (judge)       (components, explain)
 //! ```
 //!
 //! | level | patterns | time, n operations of k sessions |
 //! |---|---|---|
 //! | causal (CC) | ThinAirRead, CyclicCO, WriteCOInitRead, WriteCORead | n · k |
 //! | convergent (CCv, causal+; the usual one) | and CyclicCF: no order of all writes explains what was read | n · k |
-//! | memory (CM) | those of CC, and WriteHBInitRead, CyclicHB: no session can order all writes for itself | n · k² times the rounds of a fixpoint |
+//! | memory (CM) | CC's, WriteHBInitRead, CyclicHB: no session can order all writes for itself | n · k² · rounds of a fixpoint |
 //!
 //! The times of the first two come from two ideas of Møldrup and Pavlogiannis, AWDIT (PLDI 2025). A read of w in session s
 //! that knows further writes of its key makes each of them precede w; of each session only the latest one matters, since
 //! the others precede it; it is found by bisection among the writes of its key and session that the vector of the read
-//! covers. And one search for a cycle at the end replaces a closure.
+//! covers. And one search for a cycle at the end replaces a closure. Writes without an answer are in no session's chain: each
+//! of them that was read costs a look more at every read of its key.
 //!
 //! Beside the patterns: PhantomRead (the value of a write that surely failed), and of reads that are marked as final, one
 //! round on each replica when everything has settled: Divergence (replicas differ), LostWrite (an acknowledged write is gone
@@ -35,8 +36,8 @@
 //! - Counters (`add`) are compared with their sum in the final reads, and no further. That several writes happen at once
 //!   (batch) or that values end by themselves is not judged.
 //!
-//! Memory: about 150 bytes an operation and the text of its value; and 4 · k bytes for each write that is still to be read
-//! at one time, at most [`VECTOR_BYTES_MAX`] together; beyond it the history is refused.
+//! Memory: about 150 bytes an operation and the text of its value; and 4 · k bytes for each session that goes on, and each
+//! write that is still to be read, at one time: at most [`VECTOR_BYTES_MAX`] together; beyond it the history is refused.
 
 mod components;
 mod explain;

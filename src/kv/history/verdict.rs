@@ -185,11 +185,12 @@ impl fmt::Display for Verdict {
             writeln!(f, "{name}: valid ({}): {size}, no bad pattern", self.level)?;
         } else {
             let found: u64 = self.patterns.iter().map(|count| count.found).sum();
-            writeln!(
-                f,
-                "{name}: VIOLATED ({}): {size}, {found} bad patterns",
-                self.level
-            )?;
+            let what = if found == 1 {
+                "1 bad pattern".to_owned()
+            } else {
+                format!("{found} bad patterns")
+            };
+            writeln!(f, "{name}: VIOLATED ({}): {size}, {what}", self.level)?;
         }
         for count in &self.patterns {
             for finding in &count.kept {
@@ -214,7 +215,7 @@ impl fmt::Display for Verdict {
 fn write_finding(f: &mut fmt::Formatter<'_>, pattern: Pattern, finding: &Finding) -> fmt::Result {
     write!(f, "  {pattern}: {}: ", finding.place)?;
     if let Some(guarantee) = finding.guarantee {
-        write!(f, "not {guarantee}: ")?;
+        write!(f, "breaks \"{guarantee}\": ")?;
     }
     writeln!(f, "{}", finding.text)?;
     for step in &finding.steps {

@@ -1,5 +1,7 @@
 //! What is told of the replica itself: members, status, and why something waits.
 
+use std::borrow::Cow;
+
 use super::{Counts, Replica, buffer::missing};
 use crate::{
     kv::{
@@ -73,12 +75,7 @@ impl Replica {
             buffered: self.buffer.writes(),
             waiting: self.waiting.len() as u64,
             logged: self.log.size(),
-            counts: self
-                .counts
-                .named()
-                .into_iter()
-                .map(|(name, count)| (name.into(), count))
-                .collect(),
+            counts: self.counts.named(),
             disk_trouble: self.keeping.trouble().map(str::to_owned),
         }
     }
@@ -115,8 +112,8 @@ impl Replica {
 }
 
 impl Counts {
-    fn named(&self) -> Vec<(&'static str, u64)> {
-        vec![
+    fn named(&self) -> Vec<(Cow<'static, str>, u64)> {
+        let named = [
             ("reads", self.reads),
             ("writes", self.writes),
             ("operations", self.operations),
@@ -134,6 +131,7 @@ impl Counts {
             ("released", self.released),
             ("collected", self.collected),
             ("refused", self.refused),
-        ]
+        ];
+        named.map(|(name, count)| (Cow::Borrowed(name), count)).into()
     }
 }

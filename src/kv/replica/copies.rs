@@ -24,6 +24,8 @@ impl Replica {
         if self.held.deadline().is_none_or(|deadline| deadline > self.now) {
             return;
         }
+        // What has come in the same round counts.
+        self.answer_copied(effects);
         let kept = self.peers_kept();
         let majority = self.majority();
         let have = |copies: Copies, number: u64| {

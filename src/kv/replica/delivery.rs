@@ -10,7 +10,12 @@ use super::{
     buffer::{Buffered, Room, missing},
 };
 use crate::{
-    kv::{message::Writes, operation::Applied, sealed::Batch},
+    kv::{
+        message::Writes,
+        mutant::{self, Mutant},
+        operation::Applied,
+        sealed::Batch,
+    },
     service::{Effect, Effects},
     trace::{Kind, StoreChange, Stretch},
     units::MachineId,
@@ -33,7 +38,7 @@ impl Replica {
             }
             self.repair.heard_writes(from, self.now);
             for batch in writes.batches {
-                if let Err(error) = self.offer(from, batch, &mut applied) {
+                if let Err(error) = self.offer(batch, &mut applied) {
                     self.refuse(from, error, effects);
                     break;
                 }
@@ -62,12 +67,7 @@ impl Replica {
     }
 
     /// A batch: applied, with those that waited for it; or it waits; or it is here already.
-    fn offer(
-        &mut self,
-        from: MachineId,
-        batch: Arc<Batch>,
-        applied: &mut Vec<Stretch>,
-    ) -> Result<(), FieldError> {
+    fn offer(&mut self, batch: Arc<Batch>, applied: &mut Vec<Stretch>) -> Result<(), FieldError> {
         if batch.last() <= self.known.get(batch.origin()) {
             self.counts.duplicates += 1;
             return Ok(());
@@ -114,6 +114,9 @@ impl Replica {
         let writes = batch.writes()?;
         for mut write in writes.into_iter().filter(|write| write.dot.number > before) {
             self.touch(&write.operations);
+            if mutant::is(Mutant::LastArrivalWins) {
+                write.stamp = self.store.stamp() + 1;
+            }
             self.store.apply(&mut write);
         }
         self.known.raise(origin, batch.last());

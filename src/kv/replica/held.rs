@@ -166,7 +166,10 @@ impl Held {
 
     /// The client of a ticket has gone.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
-        // Without anything held there is nothing to leave out; so the set is bounded by what is.
+        // Without anything held there is nothing to leave out. Too many are forgotten: an answer too much does no harm.
+        if self.cancelled.len() >= HELD_MAX {
+            self.cancelled.clear();
+        }
         if self.len() > 0 {
             self.cancelled.insert(ticket);
         }

@@ -27,6 +27,7 @@ impl Replica {
             .or_insert_with(|| Peer::new(id, now, heartbeat_us));
         let is_new_life = peer.life != incarnation;
         peer.link_up(incarnation, own);
+        peer.up_since = now;
         if is_new_life {
             self.transfers.forget(id);
         }
@@ -152,15 +153,20 @@ impl Replica {
     /// Who is silent, and who does not say that new writes have come.
     pub(super) fn judge_peers(&mut self, effects: &mut Effects<Self>) {
         let mut resets = Vec::new();
+        // What is not asked for is acknowledged with heartbeats.
+        let stuck_us = self.config.push_us_max.max(3 * self.config.heartbeat_us);
         for peer in self.peers.values_mut() {
             let phi = peer.suspicion.phi_permille(self.now);
             let is_silent = phi > self.config.phi_permille_max;
             let is_stuck = peer
                 .waiting_since()
-                .is_some_and(|since| self.now.0 - since.0 > self.config.push_us_max);
+                .is_some_and(|since| self.now.0 - since.0 > stuck_us);
             let is_newly_silent = is_silent && !peer.is_suspected;
+            // Its introduction was lost: a fault was on. Without it nothing else is of use.
+            let up_us = self.now.0.saturating_sub(peer.up_since.0);
+            let is_unmet = peer.link == Link::Up && up_us > self.config.repair_after_us;
             peer.is_suspected |= is_silent;
-            if peer.is_up() && (is_newly_silent || is_stuck) {
+            if peer.is_up() && (is_newly_silent || is_stuck || is_unmet) {
                 resets.push(peer.id);
             }
         }

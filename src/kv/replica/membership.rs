@@ -9,9 +9,8 @@ use super::{Replica, ready::Phase};
 use crate::{
     clock::VersionVector,
     kv::{
-        members::{Record, Refused, Status},
+        members::{RECORDS_MAX, Record, Refused, Status},
         message::{Introduce, Message},
-        request::MEMBERS_MAX,
         request::{Deny, MemberChange},
     },
     service::{Effect, Effects},
@@ -69,7 +68,7 @@ impl Replica {
             Refused::NoSuchMember => Deny::NoSuchMember,
             Refused::TooMany => Deny::TooLarge {
                 what: format!(
-                    "there are {MEMBERS_MAX} members, with those that were removed: no more are allowed"
+                    "there are {RECORDS_MAX} members, with those that were removed: no more are allowed"
                 ),
             },
         })?;
@@ -107,7 +106,7 @@ impl Replica {
     }
 
     /// A peer's records have come.
-    pub(super) fn told_members(&mut self, _from: MachineId, records: &[Record], effects: &mut Effects<Self>) {
+    pub(super) fn told_members(&mut self, records: &[Record], effects: &mut Effects<Self>) {
         if self.is_told() {
             return;
         }
@@ -121,16 +120,12 @@ impl Replica {
     }
 
     fn take_record(&mut self, record: &Record) -> bool {
-        let me = self.me();
-        let mine = self.members.get(me).map(|mine| (mine.version, mine.incarnation));
         let is_new = self.members.merge(record);
-        if is_new && record.id == me && record.is_member() {
-            // What others remember of an earlier life of this replica, such as another address, is corrected.
-            let is_stale = mine.is_some() && record.incarnation < self.origin.incarnation;
-            if is_stale {
-                self.members
-                    .greet(me, &self.config.address, self.origin.incarnation);
-            }
+        // What was decided of an earlier life of this replica does not hold for this one: it was started with a view, to
+        // be a member again.
+        let (me, life) = (self.me(), self.origin.incarnation);
+        if is_new && record.id == me && record.incarnation < life && self.config.members.is_some() {
+            self.members.greet(me, &self.config.address, life);
         }
         is_new
     }

@@ -78,6 +78,12 @@ use crate::{
 /// A life's stamps begin at its incarnation, which counts seconds, times 2 to this: a million writes a second.
 const STAMPS_A_LIFE_BITS: u32 = 20;
 
+/// Without a change for so long, what is held is noted in the log.
+const QUIET_US: u64 = 1_000_000;
+
+/// With more keys it is not: the digest looks at all of them.
+const NOTED_KEYS_MAX: u64 = 100_000;
+
 /// A replica of the causal store.
 #[derive(Debug)]
 pub struct Replica {
@@ -110,6 +116,7 @@ pub struct Replica {
     counts: Counts,
     /// When the next heartbeat is due.
     beat: Time,
+    quiet: Quiet,
     stopped: Option<Reason>,
 }
 
@@ -120,6 +127,14 @@ struct Start {
     at: Time,
     /// The wall clock then, in microseconds since 1970.
     wall_us: u64,
+}
+
+/// Since when nothing has changed.
+#[derive(Debug, Default)]
+struct Quiet {
+    known: VersionVector,
+    since: Time,
+    is_noted: bool,
 }
 
 /// The numbers of the event log.
@@ -189,6 +204,7 @@ impl Replica {
             letting_go: LettingGo::default(),
             counts: Counts::default(),
             beat: Time::default(),
+            quiet: Quiet::default(),
             stopped: None,
             config,
         })
@@ -229,8 +245,23 @@ impl Replica {
         self.record_data(effects);
     }
 
+    /// When nothing has changed for a second, the log says what is held.
+    fn note_quiet(&mut self, effects: &mut Effects<Self>) {
+        if self.quiet.known != self.known {
+            self.quiet.known = self.known.clone();
+            self.quiet.since = self.now;
+            self.quiet.is_noted = false;
+        }
+        let is_quiet = self.now.0.saturating_sub(self.quiet.since.0) >= QUIET_US;
+        if is_quiet && !self.quiet.is_noted && self.store.keys() <= NOTED_KEYS_MAX {
+            self.record_data(effects);
+        }
+    }
+
     /// What is held at this moment, for the log.
     fn record_data(&mut self, effects: &mut Effects<Self>) {
+        self.quiet.known = self.known.clone();
+        self.quiet.is_noted = true;
         effects.push(Effect::Record(Record::Data(Box::new(DataNote {
             known: self.known.clone(),
             digest: self.store.digest(),
@@ -265,6 +296,7 @@ impl Replica {
             self.look_whether_ready(effects);
             self.hand_over(effects);
             self.heartbeat(effects);
+            self.note_quiet(effects);
         }
     }
 
@@ -313,7 +345,7 @@ impl Replica {
             Message::Writes(writes) => self.arrived(from, writes, effects),
             Message::Acknowledge(report) => self.reported(from, *report, effects),
             Message::Heartbeat(report) => self.beaten(from, *report, effects),
-            Message::Members(records) => self.told_members(from, &records, effects),
+            Message::Members(records) => self.told_members(&records, effects),
             Message::Pull { number, known } => self.asked(from, number, known),
             Message::Pulled { number, more } => self.pulled(from, number, more, effects),
             Message::TransferBegin {
@@ -379,7 +411,7 @@ impl Service for Replica {
             Input::Request { ticket, request } => self.request(ticket, request, effects),
             Input::Cancelled { ticket } => self.cancel(ticket),
             Input::Appended { through } => self.appended(through, effects),
-            Input::AppendFailed { why } => self.append_failed(why, effects),
+            Input::AppendFailed { why } => self.append_failed(&why, effects),
             Input::RoundEnd => self.round_end(effects),
             Input::Timeout => self.timeout(effects),
             Input::Stop { reason } => self.stop(reason, effects),

@@ -43,6 +43,8 @@ struct Flight {
 pub(super) struct Peer {
     pub(super) id: MachineId,
     pub(super) link: Link,
+    /// When the link came up last.
+    pub(super) up_since: Time,
     /// The life that the link leads to, or led to last; 0 if there was none.
     pub(super) life: u32,
     /// What it said that it has, in that life.
@@ -81,6 +83,7 @@ impl Peer {
         Self {
             id,
             link: Link::Down,
+            up_since: now,
             life: 0,
             report: Report::default(),
             suspicion: Suspicion::new(now, heartbeat_us),

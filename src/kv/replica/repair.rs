@@ -116,7 +116,7 @@ impl Replica {
         }
         self.repair
             .gaps
-            .retain(|origin, (target, _)| known.get(*origin) < *target && wanted.get(*origin) > 0);
+            .retain(|origin, (target, _)| known.get(*origin) < (*target).min(wanted.get(*origin)));
         for dot in known.missing(&wanted) {
             self.repair.gaps.entry(dot.origin).or_insert((dot.number, now));
         }

@@ -6,19 +6,17 @@ use super::{
     ready::Phase,
     waiting::For,
     watching::Watcher,
+    writes::Asked,
 };
 use crate::{
     clock::Dot,
     kv::{
         operation::{BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, Key},
-        request::{Action, Answer, Deny, Missing, Reply, Request, Token},
+        request::{Action, Answer, Deny, Missing, Reply, Request, SCAN_ITEMS_MAX, Token},
     },
     service::{Effect, Effects, Last, Ticket},
     units::Time,
 };
-
-/// Most items of one scan.
-const SCAN_ITEMS_MAX: u32 = 10_000;
 
 /// Most bytes of one scan: half a frame.
 const SCAN_BYTES_MAX: usize = 512 << 10;
@@ -170,7 +168,13 @@ impl Replica {
                 self.answer_read(ticket, token, released, Answer::Scanned { items, next }, effects);
             }
             Action::Write { operations, copies } => {
-                self.write(ticket, &token, released, operations, copies, until, effects);
+                let asked = Asked {
+                    ticket,
+                    token,
+                    released,
+                    until,
+                };
+                self.write(asked, operations, copies, effects);
             }
             Action::Watch { prefix, after } => {
                 self.watch(ticket, token, released, prefix, after, effects);

@@ -259,11 +259,11 @@ impl Replica {
     }
 
     /// The disk has failed: reads go on, writes that it had not kept are indefinite.
-    pub(super) fn append_failed(&mut self, why: String, effects: &mut Effects<Self>) {
-        self.keeping.fail(why.clone());
+    pub(super) fn append_failed(&mut self, why: &str, effects: &mut Effects<Self>) {
+        self.keeping.fail(why.to_owned());
         for mut unkept in self.held.take_unkept() {
             if unkept.kind == HeldKind::Write {
-                let why = why.clone();
+                let why = why.to_owned();
                 unkept.reply.answer = Answer::Denied(Deny::Disk { why });
                 self.counts.denied += 1;
             }

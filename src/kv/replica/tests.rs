@@ -1,1 +1,8 @@
-//! x
+//! A few replicas by hand: what clients are promised, and what becomes of faults.
+
+mod cluster;
+mod disks;
+mod members;
+mod repairs;
+mod requests;
+mod sessions;

@@ -35,6 +35,17 @@ pub(super) struct Round {
     wants: Wants,
 }
 
+/// Who writes: a session whose token is covered.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) ticket: Ticket,
+    pub(super) token: Token,
+    /// What was taken from its token, because nobody has it any more.
+    pub(super) released: Vec<Dot>,
+    /// How long it waits.
+    pub(super) until: Time,
+}
+
 /// What came of a client's write.
 enum Accepted {
     /// It is applied.
@@ -58,18 +69,21 @@ impl Replica {
     /// A client's write, by a session whose token is covered.
     pub(super) fn write(
         &mut self,
-        ticket: Ticket,
-        token: &Token,
-        released: Vec<Dot>,
+        asked: Asked,
         operations: Vec<Operation>,
         copies: Copies,
-        until: Time,
         effects: &mut Effects<Self>,
     ) {
-        match self.accept(token, operations) {
-            Err(deny) => self.deny(ticket, token.clone(), released, deny, effects),
+        let Asked {
+            ticket,
+            token,
+            released,
+            until,
+        } = asked;
+        match self.accept(&token, operations) {
+            Err(deny) => self.deny(ticket, token, released, deny, effects),
             Ok(Accepted::Nothing { done, read }) => {
-                let mut token = token.clone();
+                let mut token = token;
                 token.merge(&read);
                 self.trim(&mut token);
                 let answer = Answer::Written { dot: None, done };

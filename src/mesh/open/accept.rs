@@ -119,14 +119,15 @@ where
     fn admit(&mut self, mut stream: TcpStream, address: SocketAddr, now: Time) -> io::Result<()> {
         stream.set_nodelay(true)?;
         // Most have said something by the time that they are accepted: they cost no registration.
-        match first(&stream) {
+        let has_said = match first(&stream) {
             First::Other => {
                 self.hand_over(stream, address);
                 return Ok(());
             }
             First::Gone => return Ok(()),
-            First::Nothing | First::Frame => {}
-        }
+            First::Nothing => false,
+            First::Frame => true,
+        };
         if self.doors.len() >= QUIET_MAX {
             warn!("{address} is turned away: {QUIET_MAX} connections have not said who they are");
             return Ok(());
@@ -141,7 +142,10 @@ where
             until,
         };
         self.doors.insert(token, quiet);
-        self.doors_ready = true;
+        if has_said {
+            self.doors_ready.push(token);
+        }
+        self.doors_deadline = Some(self.doors_deadline.map_or(until, |deadline| deadline.min(until)));
         Ok(())
     }
 
@@ -153,18 +157,25 @@ where
         }
     }
 
-    /// Hears those who have connected.
+    /// Hears those who have connected: whoever said something, and whoever has had its time.
     pub(super) fn hear_doors(&mut self, now: Time) {
-        if !self.doors_ready && self.doors_deadline.is_none_or(|deadline| now < deadline) {
-            return;
+        let is_time = self.doors_deadline.is_some_and(|deadline| now >= deadline);
+        let mut tokens = std::mem::take(&mut self.doors_ready);
+        if is_time {
+            let late = self.doors.iter().filter(|(_, door)| door.until() <= now);
+            tokens.extend(late.map(|(token, _)| *token));
         }
-        self.doors_ready = false;
-        let tokens: Vec<Token> = self.doors.keys().copied().collect();
-        for token in tokens {
+        for token in tokens.drain(..) {
             self.hear_first(token, now);
             while self.hear_stranger(token, now) == Heard::Something {}
         }
-        self.doors_deadline = self.doors.values().map(Door::until).min();
+        if self.doors_ready.is_empty() {
+            // Its room is used again.
+            self.doors_ready = tokens;
+        }
+        if is_time {
+            self.doors_deadline = self.doors.values().map(Door::until).min();
+        }
     }
 
     /// Looks at the first byte of a connection that has said nothing yet.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers.
-//! At the first limit, and at [`UNREAD_PAUSE_BYTES`] of answers, it is not read any further until it has read; what it sends
+//! At the first limit, and at [`UNREAD_PAUSE_BYTES_MAX`] of answers, it is not read any further until it has read; what it sends
 //! then waits in its own kernel.
 
 use std::{net::SocketAddr, time::Duration};
@@ -16,14 +16,11 @@ use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tracing::debug;
 
 use super::{
-    CLIENTS_MAX, PIPELINE_MAX, REQUESTS_A_ROUND, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES,
+    CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES_MAX,
     desk::{DESK_SEAT, SEAT_SHIFT},
 };
 use crate::{
-    mesh::{
-        READ_BYTES_MAX,
-        connection::{Connection, Filled},
-    },
+    mesh::connection::{Connection, Filled},
     service::{Effects, Input, Last, Service, Ticket},
     units::{MachineId, Time},
     wire::{Answer, Control, ErrorCode, Message, Reason, Refusal, encode_answer, kind, read_request},
@@ -120,7 +117,7 @@ impl Client {
 
     /// Whether it may say more.
     fn may_ask(&self) -> bool {
-        !self.leaving && self.waiting() < PIPELINE_MAX && self.connection.unsent() <= UNREAD_PAUSE_BYTES
+        !self.leaving && self.waiting() < PIPELINE_MAX && self.connection.unsent() <= UNREAD_PAUSE_BYTES_MAX
     }
 
     /// Finds a place for a request.
@@ -192,13 +189,13 @@ impl Clients {
         }
     }
 
-    /// Gives the service what one client asks, up to a round's budget. Says whether it has to be heard again without
-    /// waiting.
+    /// Gives the service the next requests of one client. Says whether there were any.
     pub(super) fn hear<S>(
         &mut self,
         seat: usize,
         service: &mut S,
         effects: &mut Effects<S>,
+        bytes_left: &mut usize,
         now: Time,
     ) -> Heard
     where
@@ -214,9 +211,9 @@ impl Clients {
         if !client.connection.is_readable() && client.connection.decoder.waiting() == 0 {
             return Heard::Nothing;
         }
-        let (mut requests, mut bytes_left) = (0, READ_BYTES_MAX);
+        let mut requests = 0;
         let turn = loop {
-            if !client.may_ask() || requests >= REQUESTS_A_ROUND {
+            if !client.may_ask() || requests >= REQUESTS_AT_ONCE {
                 break Turn::Waits;
             }
             match client.connection.decoder.next_frame() {
@@ -248,11 +245,11 @@ impl Clients {
                     break Turn::Broken(Refusal::new(ErrorCode::FrameTooLong, error.to_string()));
                 }
             }
-            if bytes_left == 0 {
+            if *bytes_left == 0 {
                 break Turn::Waits;
             }
             match client.connection.fill() {
-                Ok(Filled::Bytes(bytes)) => bytes_left = bytes_left.saturating_sub(bytes),
+                Ok(Filled::Bytes(bytes)) => *bytes_left = bytes_left.saturating_sub(bytes),
                 Ok(Filled::Blocked) => break Turn::Waits,
                 Ok(Filled::Closed) | Err(_) => break Turn::Gone,
             }
@@ -323,6 +320,10 @@ impl Clients {
         if last == Last::Yes {
             *slot = None;
             client.free.push(place);
+        }
+        if client.leaving {
+            // It has had its last frame.
+            return Said::Done;
         }
         if client.connection.unsent() == 0 {
             client.moved = now;

@@ -156,6 +156,25 @@ where
         self.log_trouble.is_none()
     }
 
+    /// Tells the service what the disk has kept, or that it keeps no more.
+    pub(super) fn look_at_disk(&mut self, now: Time) {
+        let is_woken = std::mem::take(&mut self.is_woken);
+        let is_kept = self.append_through >= self.append_last;
+        if self.append_failed || (is_kept && !is_woken) {
+            return;
+        }
+        let progress = self.disk.progress();
+        if progress.through > self.append_through {
+            self.append_through = progress.through;
+            let through = progress.through;
+            self.input(now, Input::Appended { through });
+        }
+        if let Some(why) = progress.failed {
+            self.append_failed = true;
+            self.input(now, Input::AppendFailed { why });
+        }
+    }
+
     /// From now on links are kept to these, and to no others.
     fn want(&mut self, peers: Vec<Peer>, now: Time) {
         let me = self.place.me;

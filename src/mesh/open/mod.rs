@@ -1,4 +1,4 @@
-//! The mio driver for a service on an open mesh: peers come and go, clients ask, a disk keeps (protocol.md, section 2.1).
+//! The mio driver for a service on an open mesh: peers come and go, clients ask, a disk keeps (protocol.md, section 2).
 //!
 //! ```text
 //!   other threads: Desk::submit        disk thread: wake            a resolver thread a name (bounded)
@@ -59,10 +59,10 @@ pub const CLIENTS_MAX: usize = 1024;
 pub const PIPELINE_MAX: usize = 4096;
 
 /// Answers that a client has not read, in bytes, at which nothing more is read of it.
-pub const UNREAD_PAUSE_BYTES: usize = 1 << 20;
+pub const UNREAD_PAUSE_BYTES_MAX: usize = 1 << 20;
 
 /// Answers that a client has not read, in bytes, at which it gets error `overflow` and is closed.
-pub const UNREAD_BYTES_MAX: usize = 16 << 20;
+pub const UNREAD_BYTES_MAX: usize = 64 << 20;
 
 /// How long answers may wait without the client reading anything, in milliseconds, before it is closed.
 pub const UNREAD_MS_MAX: u64 = 30_000;
@@ -88,6 +88,10 @@ const RESOLVERS_MAX: usize = 8;
 /// Requests of one client in one round, so that nobody keeps the others waiting.
 const REQUESTS_A_ROUND: usize = 1024;
 
+/// Requests that a service is given before its answers are looked at: together they are below the limit of what may be
+/// unread, however small the requests and large the answers.
+const REQUESTS_AT_ONCE: usize = 16;
+
 /// Requests of other threads in one round.
 const DESK_A_ROUND: usize = 4096;
 
@@ -105,6 +109,9 @@ const _: () = assert!(
     CLIENTS_MAX < 1 << 16,
     "a client's seat is 16 bits of a ticket, and one is the desk's"
 );
-const _: () = assert!(UNREAD_PAUSE_BYTES < UNREAD_BYTES_MAX);
+const _: () = assert!(
+    UNREAD_PAUSE_BYTES_MAX + REQUESTS_AT_ONCE * crate::wire::FRAME_LENGTH_MAX < UNREAD_BYTES_MAX,
+    "a client is paused before it is closed"
+);
 const _: () =
     assert!(Duration::from_millis(SMALLER_DIALS_AFTER_MS).as_millis() > super::BACK_OFF_MAX.as_millis());

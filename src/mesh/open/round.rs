@@ -69,9 +69,10 @@ pub struct OpenMesh<S: Service, L> {
     /// Which client's connection a token belongs to.
     pub(super) seats: BTreeMap<Token, usize>,
     pub(super) resolver: Resolver,
-    /// Something happened to a door or to a dial; else the deadline says when to look at them again.
-    pub(super) doors_ready: bool,
+    /// Doors at which something happened; else the deadline, which may be early, says when to look at them again.
+    pub(super) doors_ready: Vec<Token>,
     pub(super) doors_deadline: Option<Time>,
+    /// The same for dials.
     pub(super) dials_ready: bool,
     pub(super) dials_deadline: Option<Time>,
     next_token: usize,
@@ -95,6 +96,8 @@ pub struct OpenMesh<S: Service, L> {
     pub(super) append_last: u64,
     pub(super) append_through: u64,
     pub(super) append_failed: bool,
+    /// Somebody has woken the loop: it may have been the disk.
+    pub(super) is_woken: bool,
     /// Injected faults; `None` as long as there are none.
     pub(super) gate: Option<Box<Gate>>,
     pub(super) frames_sent: u64,
@@ -196,7 +199,7 @@ where
             clients: Clients::new(),
             owners: BTreeMap::new(),
             seats: BTreeMap::new(),
-            doors_ready: false,
+            doors_ready: Vec::new(),
             doors_deadline: None,
             dials_ready: false,
             dials_deadline: None,
@@ -214,6 +217,7 @@ where
             append_last: 0,
             append_through: 0,
             append_failed: false,
+            is_woken: false,
             gate: None,
             frames_sent: 0,
             bytes_sent: 0,
@@ -378,7 +382,7 @@ where
         let is_readable = |link: &Link| link.up.as_ref().is_some_and(|up| up.connection.is_readable());
         let busy = self.gave
             || !self.effects.is_empty()
-            || self.doors_ready
+            || !self.doors_ready.is_empty()
             || self.dials_ready
             || self.counter.has_more
             || self.clients.has_more()
@@ -440,7 +444,7 @@ where
             if let Door::Stranger(stranger) = door {
                 stranger.set_ready(event);
             }
-            self.doors_ready = true;
+            self.doors_ready.push(token);
             return;
         }
         if let Some(commander) = self.commanders.get_mut(&token) {
@@ -449,6 +453,7 @@ where
     }
 
     fn on_wake(&mut self, now: Time) {
+        self.is_woken = true;
         if let Ok(reason) = Reason::from_code(self.handle.asked.swap(0, Ordering::SeqCst)) {
             self.stop(reason, now);
         }
@@ -472,23 +477,6 @@ where
         while left > 0 && self.service.deadline().is_some_and(|deadline| deadline <= now) {
             self.input(now, Input::Timeout);
             left -= 1;
-        }
-    }
-
-    /// Tells the service what the disk has kept, or that it keeps no more.
-    fn look_at_disk(&mut self, now: Time) {
-        if self.append_failed || self.append_through >= self.append_last {
-            return;
-        }
-        let progress = self.disk.progress();
-        if progress.through > self.append_through {
-            self.append_through = progress.through;
-            let through = progress.through;
-            self.input(now, Input::Appended { through });
-        }
-        if let Some(why) = progress.failed {
-            self.append_failed = true;
-            self.input(now, Input::AppendFailed { why });
         }
     }
 }

@@ -3,12 +3,13 @@
 use mio::Token;
 
 use super::{
+    REQUESTS_A_ROUND, REQUESTS_AT_ONCE,
     clients::{Client, Heard},
     desk,
     round::OpenMesh,
 };
 use crate::{
-    mesh::EventLog,
+    mesh::{EventLog, READ_BYTES_MAX},
     service::{Input, Service},
     units::Time,
     wire::Message,
@@ -49,10 +50,16 @@ where
     pub(super) fn hear_clients(&mut self, now: Time) {
         for seat in 0..self.clients.seats() {
             let token = self.clients.token(seat);
-            let heard = self.clients.hear(seat, &mut self.service, &mut self.effects, now);
-            if heard == Heard::Something {
+            let mut bytes_left = READ_BYTES_MAX;
+            for _ in 0..REQUESTS_A_ROUND / REQUESTS_AT_ONCE {
+                let heard =
+                    self.clients
+                        .hear(seat, &mut self.service, &mut self.effects, &mut bytes_left, now);
+                if heard == Heard::Nothing {
+                    break;
+                }
                 self.gave = true;
-                // Answers find their place before the next one is read.
+                // Answers find their place before the next requests are read.
                 self.apply_effects(now);
             }
             self.stand_up(token, seat);

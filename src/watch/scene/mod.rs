@@ -57,7 +57,10 @@ impl Scene {
         let (line, at, record) = match news.what {
             What::Header(header) => {
                 self.run.get_or_insert_with(|| header.run.clone());
-                self.machines_expected = self.machines_expected.max(header.machines);
+                // Of a store's run nobody knows how many there will be.
+                if header.incarnation.is_none() {
+                    self.machines_expected = self.machines_expected.max(header.machines);
+                }
                 let started = header.started;
                 self.started = Some(self.started.map_or(started, |first| first.min(started)));
                 self.newest = self.newest.max(Some(started));
@@ -145,6 +148,14 @@ impl Scene {
     pub fn machines_expected(&self) -> u16 {
         let found = self.machines.len().try_into().unwrap_or(u16::MAX);
         self.machines_expected.max(found)
+    }
+
+    /// One more than the greatest id that a machine of the run has.
+    #[must_use]
+    pub fn ids(&self) -> u16 {
+        let greatest = self.machines.keys().next_back();
+        let ids = greatest.map_or(0, |id| id.0.saturating_add(1));
+        self.machines_expected.max(ids)
     }
 
     /// Event lines that were read.

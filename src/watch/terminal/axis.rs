@@ -62,7 +62,7 @@ impl Axis {
                 }
             }
             AxisKind::Events => {
-                let digits = digits(scene.machines_expected());
+                let digits = digits(scene.ids());
                 let step = digits + 1;
                 let places = usize::from(width / step);
                 let mut columns = BTreeMap::new();
@@ -138,7 +138,8 @@ pub(super) fn digits(machines: u16) -> u16 {
         0..=10 => 1,
         11..=100 => 2,
         101..=1000 => 3,
-        _ => 4,
+        1001..=10_000 => 4,
+        _ => 5,
     }
 }
 

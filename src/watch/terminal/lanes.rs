@@ -51,7 +51,7 @@ pub(super) struct Lanes<'a> {
 pub(super) fn strip_start(form: LaneForm, scene: &Scene) -> u16 {
     match form {
         LaneForm::Roomy { .. } | LaneForm::Pair => STRIP_MARGIN,
-        LaneForm::Line => FIGURES + digits(scene.machines_expected()),
+        LaneForm::Line => FIGURES + digits(scene.ids()),
     }
 }
 
@@ -296,14 +296,7 @@ fn marker(id: MachineId, is_selected: bool, scene: &Scene, y: u16, pen: &mut Pen
     if is_selected {
         pen.cell(0, y, look.selected(), Role::Strong);
     }
-    field(
-        1,
-        y,
-        digits(scene.machines_expected()),
-        &id.to_string(),
-        Role::Strong,
-        pen,
-    )
+    field(1, y, digits(scene.ids()), &id.to_string(), Role::Strong, pen)
 }
 
 /// A text at the right of a field; returns the column behind it.

@@ -65,7 +65,7 @@ fn line(scene: &Scene, id: MachineId, kept: &Kept, text: &str, y: u16, is_select
         pen.cell(TIME_WIDTH + 1, y, look.selected(), Role::Strong);
     }
     // Lines of one machine stand below each other where there is room for a column each.
-    let machines = scene.machines_expected();
+    let machines = scene.ids();
     let indent = if machines <= 10 && width >= 100 {
         id.0 * 2
     } else {

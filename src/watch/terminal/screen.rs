@@ -132,7 +132,7 @@ fn waiting(subject: &Subject<'_>, pen: &mut Pen<'_>) {
 fn axis_row(axis: &Axis, plan: &Plan, scene: &Scene, (start, y): (u16, u16), pen: &mut Pen<'_>) {
     let look = pen.look;
     if plan.form == LaneForm::Line {
-        let digits = super::axis::digits(scene.machines_expected());
+        let digits = super::axis::digits(scene.ids());
         let mut x = 1 + digits;
         for (name, width) in [("rate", 7), ("clock", 8), ("drift", 7), ("queue", 6)] {
             pen.text_right(x, y, x + width, name, Role::Faint);

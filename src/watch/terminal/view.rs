@@ -284,8 +284,13 @@ impl View {
         let Some(machine) = self.machine(scene) else {
             return Vec::new();
         };
-        let machines = scene.machines_expected();
-        let others: Vec<String> = machine.peers(machines).map(|peer| peer.to_string()).collect();
+        let all: Vec<MachineId> = match scene.ids() > scene.machines_expected() {
+            // Replicas, whose ids are any numbers.
+            true => scene.machines().keys().copied().collect(),
+            false => MachineId::all(scene.machines_expected()).collect(),
+        };
+        let others = all.iter().filter(|peer| **peer != machine);
+        let others: Vec<String> = others.map(MachineId::to_string).collect();
         let rest = others.join(",");
         let begin = |key: char, text: String, words: String| {
             let words: Vec<&str> = words.split_whitespace().collect();

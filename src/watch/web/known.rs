@@ -231,6 +231,10 @@ impl Known {
             marks: VecDeque::new(),
         });
         machine.now = now;
+        if header.incarnation.is_some() {
+            // Of a store's run nobody knows how many there will be, and ids are any numbers.
+            self.machines = u16::try_from(self.known.len()).unwrap_or(u16::MAX);
+        }
     }
 
     fn record(&mut self, machine: MachineId, line: u64, at: WallTime, record: &Record) {

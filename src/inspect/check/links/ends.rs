@@ -20,13 +20,15 @@ impl Links {
             for (peer, link) in &story.links {
                 let Some(up) = link.ups.last() else { continue };
                 // Behind a footer no loss is left to be said.
-                if unsaid(*peer) == Some(0) {
+                if unsaid(*peer) == Some(0) && !self.is_open() {
                     self.judge_again((me, *peer), link, files, violations);
                 }
                 let lives = self.stories.get(peer.index()).map(|story| &story.lives);
                 let last = lives.and_then(|lives| lives.last());
-                let last = last.map_or(1, |life| life.incarnation);
-                if unsaid(*peer).is_some_and(|unsaid| up.seen > last.saturating_add(unsaid)) {
+                let last = last.map_or(self.first(*peer), |life| life.incarnation);
+                // In an open mesh a life that is not said may have any number.
+                let most = unsaid(*peer).filter(|unsaid| *unsaid == 0 || !self.is_open());
+                if most.is_some_and(|unsaid| up.seen > last.saturating_add(unsaid)) {
                     violations.add(INCARNATION, me, || {
                         let places: Vec<Place> = vec![files.place(me, up.line), files.place(*peer, 0)];
                         let text = format!(

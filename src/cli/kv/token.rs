@@ -1,0 +1,201 @@
+//! `clocklab kv token`: bearer tokens for clients of HTTP.
+#![allow(clippy::disallowed_methods, reason = "a token says when it was made")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::{
+    cli::{Exit, Usage, print},
+    gateway::{FILE, Scope, TokenEntry, TokenFile, TokenFileError},
+};
+
+pub(in crate::cli) const EXAMPLES: &str = "\
+Examples:
+  clocklab kv token create alice --data kv-data/replica-1 --scope write --prefix app/
+  curl -H 'Authorization: Bearer clk_…' http://127.0.0.1:8090/v1/keys/app/name
+  clocklab kv token list --data kv-data/replica-1
+  clocklab kv token revoke alice --data kv-data/replica-1
+
+Tokens are of HTTP alone; replicas and clients by the wire prove that they know the secret (clocklab secret). Each replica has \
+its own tokens.json in its data folder, with hashes and no token's text, so a token is shown once. Copy the file to the \
+other replicas' folders if their clients shall use the same tokens. A running replica looks at the file every second.
+With the first token every request needs one, but /healthz and /ping.
+
+Exit codes: 0 done, 2 usage (a name that is taken, or that is not there), 3 the file cannot be read or written.";
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct TokenArguments {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token, and show it once
+    Create(CreateArguments),
+    /// Show which tokens there are
+    List(FolderOption),
+    /// Take a token back
+    Revoke(RevokeArguments),
+}
+
+#[derive(Args, Debug)]
+struct FolderOption {
+    /// The replica's data folder
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct CreateArguments {
+    /// What you call it: letters, digits, - _ . @
+    name: String,
+    #[command(flatten)]
+    folder: FolderOption,
+    /// What it lets its holder do; each includes those before it
+    #[arg(long, value_enum, default_value_t = ScopeOption::Read)]
+    scope: ScopeOption,
+    /// What keys have to begin with [default: any key]
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    prefix: String,
+}
+
+#[derive(Args, Debug)]
+struct RevokeArguments {
+    /// Which one
+    name: String,
+    #[command(flatten)]
+    folder: FolderOption,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScopeOption {
+    /// Look at keys and at the store
+    Read,
+    /// Change keys
+    Write,
+    /// Change who is a member
+    Admin,
+}
+
+impl From<ScopeOption> for Scope {
+    fn from(option: ScopeOption) -> Self {
+        match option {
+            ScopeOption::Read => Self::Read,
+            ScopeOption::Write => Self::Write,
+            ScopeOption::Admin => Self::Admin,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &TokenArguments) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        TokenCommand::Create(arguments) => create(arguments),
+        TokenCommand::List(folder) => list(folder),
+        TokenCommand::Revoke(arguments) => revoke(arguments),
+    }
+}
+
+fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
+    let folder = &arguments.folder.data;
+    // A replica that has not run yet has no folder yet.
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let path = folder.join(FILE);
+    let mut file = TokenFile::read(&path)?;
+    let made = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let scope = arguments.scope.into();
+    let made = file.create(&arguments.name, scope, &arguments.prefix, made);
+    let text = made.map_err(explained)?;
+    file.write(&path)?;
+    let reach = reach(&arguments.prefix);
+    print(&format!(
+        "{}\n\
+         This is the only time that it is shown. `{}` may {scope} {reach}:\n\
+         curl -H 'Authorization: Bearer {}' http://HOST:PORT/v1/keys\n",
+        text.as_str(),
+        arguments.name,
+        text.as_str(),
+    ))?;
+    Ok(Exit::Valid)
+}
+
+fn list(folder: &FolderOption) -> anyhow::Result<Exit> {
+    let file = read(&folder.data)?;
+    if file.entries().is_empty() {
+        print(
+            "no tokens: nobody needs one, unless the replica listens for other computers without --insecure\n",
+        )?;
+        return Ok(Exit::Valid);
+    }
+    let width = file
+        .entries()
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for TokenEntry {
+        name,
+        scope,
+        prefix,
+        made,
+        ..
+    } in file.entries()
+    {
+        let scope = scope.to_string();
+        text += &format!("{name:width$}  {scope:5}  {made}  {}\n", reach(prefix));
+    }
+    print(&text)?;
+    Ok(Exit::Valid)
+}
+
+fn revoke(arguments: &RevokeArguments) -> anyhow::Result<Exit> {
+    let mut file = read(&arguments.folder.data)?;
+    file.revoke(&arguments.name).map_err(explained)?;
+    file.write(&arguments.folder.data.join(FILE))?;
+    let left = file.entries().len();
+    print(&format!(
+        "`{}` is of no use any more; {left} left\n",
+        arguments.name
+    ))?;
+    if left == 0 {
+        print("that was the last one: a replica that only this computer reaches lets everybody in again\n")?;
+    }
+    Ok(Exit::Valid)
+}
+
+/// The tokens of a folder that is there.
+fn read(folder: &Path) -> anyhow::Result<TokenFile> {
+    if !folder.is_dir() {
+        let text = format!("--data {}: there is no such folder", folder.display());
+        return Err(Usage(text).into());
+    }
+    Ok(TokenFile::read(&folder.join(FILE))?)
+}
+
+fn reach(prefix: &str) -> String {
+    if prefix.is_empty() {
+        "all keys".to_owned()
+    } else {
+        format!("keys that begin with `{prefix}`")
+    }
+}
+
+/// A name that is taken or unknown is a slip of the person who gave it.
+fn explained(error: TokenFileError) -> anyhow::Error {
+    match error {
+        TokenFileError::Taken(_)
+        | TokenFileError::Unknown(_)
+        | TokenFileError::Unfit(_)
+        | TokenFileError::Full => Usage(error.to_string()).into(),
+        TokenFileError::System { .. } | TokenFileError::Format { .. } | TokenFileError::Random(_) => {
+            error.into()
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Disks: nothing is answered before it is kept, and what was kept is there again.
+
+use super::cluster::{Cluster, Disk, put};
+use crate::{
+    clock::{Dot, Origin},
+    kv::{Action, Answer, Copies, Deny, Token},
+    units::MachineId,
+};
+
+#[test]
+fn nothing_is_answered_before_it_is_on_the_disk() {
+    let mut cluster = Cluster::new(2);
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Stalls;
+    let operations = vec![put("k", "1")];
+    let copies = Copies::One;
+    let write = cluster.submit(1, &Token::new(), 0, Action::Write { operations, copies });
+    cluster.run(50);
+    assert_eq!(cluster.answer(write), None);
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let read = cluster.submit(1, &Token::new(), 0, Action::Get { key });
+    cluster.run(50);
+    assert_eq!(cluster.answer(read), None, "what it names is not kept");
+    let key: Box<[u8]> = b"other".as_slice().into();
+    let other = cluster.submit(1, &Token::new(), 0, Action::Get { key });
+    assert!(cluster.answer(other).is_some(), "this one names nothing");
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Works;
+    cluster.run(2);
+    assert!(cluster.answer(write).is_some() && cluster.answer(read).is_some());
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_kill() {
+    let mut cluster = Cluster::new(3);
+    let mut token = Token::new();
+    for number in 0..20 {
+        token = cluster.write(1, &token, put(&format!("k{number}"), "1"));
+    }
+    let life = cluster.origin(1);
+    for id in 1..=3 {
+        cluster.kill(id);
+    }
+    cluster.start(1);
+    cluster.run(20);
+    assert_ne!(cluster.origin(1), life, "a further life");
+    assert!(cluster.known(1).covers(&token));
+    assert_eq!(
+        cluster.see(1, "k19").as_deref(),
+        Some("1"),
+        "it serves, alone as it is"
+    );
+    cluster.start(2);
+    cluster.start(3);
+    cluster.run(4000);
+    cluster.assert_converged();
+}
+
+#[test]
+fn one_that_lost_its_disk_gets_everything_back_before_it_serves() {
+    let mut cluster = Cluster::new(3);
+    for number in 0..200 {
+        cluster.write(1 + number % 3, &Token::new(), put(&format!("k{number}"), "1"));
+    }
+    cluster.run(1000);
+    cluster.kill(2);
+    cluster.lose_disk(2);
+    cluster.run(500);
+    cluster.start(2);
+    let key: Box<[u8]> = b"k100".as_slice().into();
+    let reply = cluster.ask(2, &Token::new(), 0, Action::Get { key: key.clone() });
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Joining)), "{reply:?}");
+    let before = cluster.now.0;
+    let reply = cluster.ask(2, &Token::new(), 8000, Action::Get { key });
+    assert!(matches!(reply.answer, Answer::Found(_)), "{reply:?}");
+    assert!(cluster.now.0 - before < 1_000_000, "{}", cluster.now.0 - before);
+    cluster.run(1000);
+    cluster.assert_converged();
+    // Its writes have names of their own.
+    cluster.write(2, &Token::new(), put("k", "new"));
+    cluster.run(100);
+    cluster.assert_converged();
+}
+
+#[test]
+fn a_full_disk_stops_writes_and_nothing_else() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Fails;
+    let reply = cluster.write_with(1, &Token::new(), put("k", "2"), Copies::One);
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Disk { .. })),
+        "indefinite: {reply:?}"
+    );
+    let known = cluster.known(1).clone();
+    let reply = cluster.write_with(1, &Token::new(), put("k", "3"), Copies::One);
+    assert!(matches!(&reply.answer, Answer::Denied(Deny::Disk { why }) if why == "no space left"));
+    assert_eq!(*cluster.known(1), known, "definite: not written");
+    cluster.write(2, &Token::new(), put("other", "1"));
+    cluster.run(20);
+    assert_eq!(cluster.see(1, "other").as_deref(), Some("1"), "reads go on");
+    assert_eq!(cluster.status(1).disk_trouble.as_deref(), Some("no space left"));
+}
+
+#[test]
+fn copies_are_counted_on_disks() {
+    let mut cluster = Cluster::new(3);
+    cluster.machines.get_mut(&2).unwrap().disk = Disk::Stalls;
+    cluster.machines.get_mut(&3).unwrap().disk = Disk::Stalls;
+    for copies in [Copies::Two, Copies::Majority] {
+        let reply = cluster.write_with(1, &Token::new(), put("k", "1"), copies);
+        assert!(
+            matches!(
+                &reply.answer,
+                Answer::Denied(Deny::TooFewCopies { have: 1, want: 2, .. })
+            ),
+            "{reply:?}"
+        );
+    }
+    assert_eq!(
+        cluster.see(1, "k").as_deref(),
+        Some("1"),
+        "it is here all the same"
+    );
+    cluster.machines.get_mut(&2).unwrap().disk = Disk::Works;
+    for copies in [Copies::Two, Copies::Majority] {
+        let before = cluster.now.0;
+        let reply = cluster.write_with(1, &Token::new(), put("k", "2"), copies);
+        assert!(matches!(reply.answer, Answer::Written { .. }), "{reply:?}");
+        assert!(cluster.now.0 - before < 20_000);
+    }
+    cluster.isolate(1);
+    cluster.run(4000);
+    let reply = cluster.write_with(1, &Token::new(), put("k", "3"), Copies::Majority);
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::TooFewCopies { .. })),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn what_only_a_lost_disk_had_is_let_go_and_said_so() {
+    let mut cluster = Cluster::new(3);
+    cluster.isolate(1);
+    let token = cluster.write(1, &Token::new(), put("k", "lost"));
+    cluster.kill(1);
+    cluster.lose_disk(1);
+    cluster.mend_all();
+    cluster.start(1);
+    cluster.run(1000);
+    let reply = cluster.get(2, &token, "k");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })),
+        "not so fast: {reply:?}"
+    );
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let reply = cluster.ask(2, &token, 15_000, Action::Get { key });
+    assert!(matches!(reply.answer, Answer::NotFound), "{reply:?}");
+    assert_eq!(reply.released.len(), 1);
+    assert!(token.contains(reply.released[0]));
+    assert!(
+        !reply.token.contains(reply.released[0]),
+        "the session goes on without it"
+    );
+    cluster.assert_converged();
+}
+
+#[test]
+fn absurd_tokens_wedge_nobody() {
+    let mut cluster = Cluster::new(3);
+    let own = cluster.origin(1);
+    let stranger = Origin {
+        machine: MachineId(77),
+        incarnation: 3,
+    };
+    let future = Origin {
+        incarnation: u32::MAX,
+        ..own
+    };
+    for origin in [own, future, stranger] {
+        let token: Token = [(origin, u64::MAX)].into_iter().collect();
+        let reply = cluster.write_with(2, &token, put("k", "1"), Copies::Pushed);
+        // What names nobody who is or was a member is let go, and is no part of the write; else it is not met.
+        let is_let_go = origin == stranger && reply.released == [Dot::new(origin, u64::MAX)];
+        let is_unmet = matches!(reply.answer, Answer::Denied(Deny::Unmet { .. }));
+        assert!(is_let_go || is_unmet, "{reply:?}");
+        let key = b"k".as_slice().into();
+        let waiting = cluster.submit(1, &token, 3000, Action::Get { key });
+        cluster.see(1, "k");
+        cluster.run(3500);
+        assert!(cluster.answer(waiting).is_some());
+        for id in 1..=3 {
+            assert_eq!(cluster.known(id).get(stranger), 0);
+        }
+    }
+    cluster.write_with(2, &Token::new(), put("k", "1"), Copies::Pushed);
+    cluster.assert_converged();
+    assert_eq!(cluster.status(1).waiting, 0);
+}

@@ -1,0 +1,231 @@
+//! Members: who joins, who is removed, who comes back.
+
+use super::cluster::{Cluster, address, put};
+use crate::{
+    kv::{Action, Answer, Deny, MemberChange, Standing, Token},
+    service::Address,
+    units::MachineId,
+};
+
+/// The view that a replica reports: who takes part and is not suspected.
+fn view(cluster: &mut Cluster, id: u16) -> Vec<u16> {
+    let Answer::Members(members) = cluster.ask(id, &Token::new(), 0, Action::Members).answer else {
+        panic!()
+    };
+    let is_there = |standing| !matches!(standing, Standing::Suspected | Standing::Removed);
+    let there = members.into_iter().filter(|member| is_there(member.standing));
+    there.map(|member| member.id.0).collect()
+}
+
+fn list(ids: &[u16]) -> MemberChange {
+    let members: Vec<(MachineId, Address)> = ids.iter().map(|id| (MachineId(*id), address(*id))).collect();
+    MemberChange::Set { members }
+}
+
+#[test]
+fn a_cold_start_serves_at_once() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=3 {
+        cluster.configure(id, Some(&[1, 2, 3]));
+    }
+    for id in 1..=3 {
+        cluster.start(id);
+    }
+    cluster.run(50);
+    for id in 1..=3 {
+        assert_eq!(view(&mut cluster, id), [1, 2, 3]);
+        assert_eq!(cluster.see(id, "k"), None, "{id} serves");
+    }
+}
+
+#[test]
+fn one_whose_peers_cannot_be_reached_serves_soon() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1, 2, 3]));
+    cluster.start(1);
+    cluster.run(100);
+    assert!(matches!(
+        cluster.get(1, &Token::new(), "k").answer,
+        Answer::Denied(Deny::Joining)
+    ));
+    cluster.run(2000);
+    assert_eq!(cluster.see(1, "k"), None);
+}
+
+#[test]
+fn a_killed_replica_leaves_the_view_and_comes_back() {
+    let mut cluster = Cluster::new(3);
+    cluster.kill(3);
+    cluster.run(5000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    assert_eq!(view(&mut cluster, 2), [1, 2]);
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.start(3);
+    cluster.run(500);
+    for id in 1..=3 {
+        assert_eq!(view(&mut cluster, id), [1, 2, 3], "{id}");
+    }
+    assert!(cluster.known(3).covers(&token), "it pulled at once");
+}
+
+#[test]
+fn a_joiner_is_added_and_has_everything_while_writes_go_on() {
+    let mut cluster = Cluster::new(3);
+    let mut token = Token::new();
+    for number in 0..2000 {
+        token = cluster.write(1 + number % 3, &token, put(&format!("k{}", number % 500), "1"));
+    }
+    cluster.configure(4, Some(&[1, 2, 3, 4]));
+    cluster.start(4);
+    for number in 0..1000 {
+        token = cluster.write(1 + number % 3, &token, put(&format!("n{}", number % 100), "2"));
+    }
+    let reply = cluster.ask(
+        4,
+        &token,
+        3000,
+        Action::Get {
+            key: b"n99".as_slice().into(),
+        },
+    );
+    assert!(matches!(reply.answer, Answer::Found(_)), "{reply:?}");
+    cluster.run(100);
+    for id in 1..=4 {
+        assert_eq!(view(&mut cluster, id), [1, 2, 3, 4], "{id}");
+    }
+    cluster.assert_converged();
+}
+
+#[test]
+fn removal_is_a_decision_that_lasts_until_another() {
+    let mut cluster = Cluster::new(3);
+    let remove = MemberChange::Remove { id: MachineId(3) };
+    let answer = cluster.change(1, remove.clone());
+    assert!(
+        matches!(answer, Answer::MembersChanged { was_so: false }),
+        "{answer:?}"
+    );
+    let answer = cluster.change(1, remove);
+    assert!(matches!(answer, Answer::Denied(Deny::NoSuchMember)), "{answer:?}");
+    cluster.run(5000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    assert_eq!(view(&mut cluster, 2), [1, 2]);
+    let reply = cluster.get(3, &Token::new(), "k");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::NoMember)),
+        "{reply:?}"
+    );
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    let add = MemberChange::Add {
+        id: MachineId(3),
+        address: address(3),
+    };
+    cluster.change(2, add);
+    let reply = cluster.ask(
+        3,
+        &token,
+        0,
+        Action::Get {
+            key: b"k".as_slice().into(),
+        },
+    );
+    assert!(matches!(reply.answer, Answer::Denied(_)), "{reply:?}");
+    cluster.run(1000);
+    assert_eq!(cluster.see(3, "k").as_deref(), Some("1"));
+    cluster.assert_converged();
+    // Removed, and started again: somebody wants it to be one.
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    cluster.run(500);
+    cluster.kill(3);
+    cluster.start(3);
+    cluster.run(1000);
+    for id in 1..=3 {
+        assert_eq!(view(&mut cluster, id), [1, 2, 3], "{id}");
+    }
+}
+
+#[test]
+fn one_that_was_away_when_it_was_removed_is_told_so() {
+    let mut cluster = Cluster::new(3);
+    cluster.isolate(3);
+    cluster.run(3000);
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    cluster.run(500);
+    cluster.mend_all();
+    cluster.run(5000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    let reply = cluster.get(3, &Token::new(), "k");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::NoMember)),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn who_drains_hands_over_and_goes() {
+    let mut cluster = Cluster::new(3);
+    cluster.isolate(3);
+    let token = cluster.write(3, &Token::new(), put("k", "only here"));
+    cluster.run(3000);
+    cluster.change(3, MemberChange::Drain { id: MachineId(3) });
+    let reply = cluster.get(3, &token, "k");
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Leaving)), "{reply:?}");
+    cluster.run(2000);
+    assert!(cluster.machines[&3].replica.members.has_me(), "nobody has it yet");
+    cluster.mend_all();
+    cluster.run(6000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    assert_eq!(cluster.see(1, "k").as_deref(), Some("only here"));
+}
+
+#[test]
+fn replicas_without_a_view_take_what_they_are_told() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=4 {
+        cluster.configure(id, None);
+        cluster.start(id);
+    }
+    cluster.run(100);
+    let reply = cluster.get(1, &Token::new(), "k");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::NoMember)),
+        "{reply:?}"
+    );
+    for id in 1..=3 {
+        cluster.change(id, list(&[1, 2, 3]));
+    }
+    let token = cluster.ask(
+        1,
+        &Token::new(),
+        8000,
+        Action::Write {
+            operations: vec![put("k", "1")],
+            copies: crate::kv::Copies::Pushed,
+        },
+    );
+    assert!(matches!(token.answer, Answer::Written { .. }), "{token:?}");
+    assert_eq!(cluster.see(3, "k").as_deref(), Some("1"));
+    // Two clusters, told one after the other.
+    for (id, ids) in [(3, &[3, 4][..]), (1, &[1, 2]), (4, &[3, 4]), (2, &[1, 2])] {
+        cluster.change(id, list(ids));
+    }
+    cluster.run(3000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    assert_eq!(view(&mut cluster, 2), [1, 2]);
+    assert_eq!(view(&mut cluster, 3), [3, 4]);
+    assert_eq!(
+        cluster.see(4, "k").as_deref(),
+        Some("1"),
+        "it has what its cluster has"
+    );
+    cluster.write(1, &Token::new(), put("left", "1"));
+    cluster.write(4, &Token::new(), put("right", "1"));
+    cluster.run(4000);
+    assert_eq!(cluster.see(3, "left"), None);
+    for id in 1..=4 {
+        cluster.change(id, list(&[1, 2, 3, 4]));
+    }
+    cluster.run(4000);
+    cluster.assert_converged();
+    assert_eq!(cluster.see(3, "left").as_deref(), Some("1"));
+}

@@ -1,0 +1,240 @@
+//! What clients can ask, beside reading and writing one key.
+
+use super::cluster::{Cluster, delete, put};
+use crate::{
+    kv::{Action, Answer, Condition, Copies, Deny, Operation, Token},
+    service::{Input, Last},
+    trace::Record,
+};
+
+#[test]
+fn a_batch_is_done_whole_or_not_at_all() {
+    let mut cluster = Cluster::new(2);
+    let token = cluster.write(1, &Token::new(), put("a", "1"));
+    let absent = Operation {
+        condition: Condition::Absent,
+        ..put("a", "2")
+    };
+    let write = |operations| Action::Write {
+        operations,
+        copies: Copies::One,
+    };
+    let known = cluster.known(1).clone();
+    let reply = cluster.ask(1, &token, 0, write(vec![put("b", "1"), absent]));
+    assert!(
+        matches!(
+            &reply.answer,
+            Answer::Denied(Deny::Condition { operation: 1, .. })
+        ),
+        "{reply:?}"
+    );
+    assert_eq!(*cluster.known(1), known);
+    assert_eq!(cluster.see(1, "b"), None);
+    let reply = cluster.ask(
+        1,
+        &token,
+        0,
+        write(vec![put("b", "1"), put("c", "1"), delete("a")]),
+    );
+    assert!(matches!(&reply.answer, Answer::Written { done, .. } if done.len() == 3));
+    cluster.run(10);
+    assert_eq!(cluster.see(2, "c").as_deref(), Some("1"));
+    assert_eq!(cluster.see(2, "a"), None);
+}
+
+#[test]
+fn a_mark_is_good_for_one_change() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(1, &Token::new(), put("k", "1"));
+    let Answer::Found(item) = cluster.get(1, &Token::new(), "k").answer else {
+        panic!()
+    };
+    let unchanged = |text| Operation {
+        condition: Condition::Unchanged(item.mark.clone()),
+        ..put("k", text)
+    };
+    let reply = cluster.write_with(1, &Token::new(), unchanged("2"), Copies::One);
+    assert!(matches!(reply.answer, Answer::Written { .. }));
+    let reply = cluster.write_with(1, &Token::new(), unchanged("3"), Copies::One);
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Condition { .. })));
+}
+
+#[test]
+fn values_end_when_their_time_is_over() {
+    let mut cluster = Cluster::new(2);
+    let brief = Operation {
+        lasts_us: Some(500_000),
+        ..put("k", "1")
+    };
+    cluster.write(1, &Token::new(), brief);
+    cluster.run(100);
+    assert_eq!(cluster.see(2, "k").as_deref(), Some("1"));
+    cluster.run(1000);
+    assert_eq!(cluster.see(2, "k"), None);
+    cluster.run(2000);
+    assert_eq!(cluster.status(2).tombstones, 0);
+}
+
+#[test]
+fn a_scan_pages_through_the_keys_of_a_prefix() {
+    let mut cluster = Cluster::new(1);
+    for number in 0..25 {
+        cluster.write(1, &Token::new(), put(&format!("p{number:02}"), "1"));
+    }
+    cluster.write(1, &Token::new(), put("q", "1"));
+    let (mut after, mut keys) = (None, Vec::new());
+    loop {
+        let action = Action::Scan {
+            prefix: b"p".as_slice().into(),
+            after,
+            limit: 10,
+        };
+        let reply = cluster.ask(1, &Token::new(), 0, action);
+        let Answer::Scanned { items, next } = reply.answer else {
+            panic!("{reply:?}")
+        };
+        keys.extend(items.into_iter().map(|(key, _)| key));
+        match next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(keys.len(), 25);
+    assert!(keys.is_sorted());
+    let none = Action::Scan {
+        prefix: Box::default(),
+        after: None,
+        limit: 0,
+    };
+    let reply = cluster.ask(1, &Token::new(), 0, none);
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Malformed { .. })));
+}
+
+#[test]
+fn a_watch_is_told_in_causal_order_and_goes_on_where_it_was() {
+    let mut cluster = Cluster::new(2);
+    let watch = |after| Action::Watch {
+        prefix: b"w".as_slice().into(),
+        after,
+    };
+    let ticket = cluster.submit(2, &Token::new(), 0, watch(None));
+    let mut token = Token::new();
+    for number in 0..10 {
+        token = cluster.write(
+            1 + number % 2,
+            &token,
+            put(&format!("w{number}"), &number.to_string()),
+        );
+        cluster.write(1, &Token::new(), put("other", "1"));
+        cluster.run(5);
+    }
+    let told = |cluster: &Cluster, ticket| -> Vec<(u64, String)> {
+        let replies = cluster.replies.get(&ticket).into_iter().flatten();
+        replies
+            .map(|(reply, last)| match &reply.answer {
+                Answer::Changed(watched) if *last == Last::No => {
+                    let key = &watched.changes[0].0;
+                    (watched.position, String::from_utf8(key.to_vec()).unwrap())
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    let all = told(&cluster, ticket);
+    let keys: Vec<&str> = all.iter().map(|(_, key)| key.as_str()).collect();
+    assert_eq!(keys, ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9"]);
+    assert!(all.is_sorted());
+    let again = cluster.submit(2, &Token::new(), 0, watch(Some(all[4].0)));
+    cluster.run(5);
+    assert_eq!(told(&cluster, again), all[5..]);
+    cluster.give(2, Input::Cancelled { ticket });
+    cluster.write(1, &Token::new(), put("w", "1"));
+    cluster.run(10);
+    assert_eq!(told(&cluster, ticket).len(), 10, "it has gone");
+    assert_eq!(told(&cluster, again).len(), 6);
+    let reply = cluster.ask(2, &Token::new(), 0, watch(Some(3)));
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Malformed { .. })),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn why_says_what_is_waited_for_and_who_has_it() {
+    let mut cluster = Cluster::new(3);
+    cluster.cut(1, 3);
+    let token = cluster.write(1, &Token::new(), put("cause", "1"));
+    cluster.run(10);
+    let token2 = cluster.write(2, &token, put("k", "1"));
+    cluster.run(300);
+    let key = b"k".as_slice().into();
+    let Answer::Why(why) = cluster.ask(3, &token2, 0, Action::Why { key }).answer else {
+        panic!()
+    };
+    assert!(why.present.is_empty());
+    assert_eq!(why.buffered.len(), 1);
+    let (dot, lacks) = &why.buffered[0];
+    assert!(token2.contains(*dot));
+    assert!(
+        token.contains(lacks[0].dot) && lacks[0].seen_by.iter().any(|id| id.0 == 2),
+        "{lacks:?}"
+    );
+    assert_eq!(why.unmet.len(), 1);
+}
+
+#[test]
+fn only_so_many_wait() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1])).waiting_max = 3;
+    cluster.configure(2, Some(&[2]));
+    cluster.start(1);
+    cluster.start(2);
+    cluster.run(10);
+    let token = cluster.write(2, &Token::new(), put("k", "1"));
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let tickets: Vec<_> = (0..5)
+        .map(|_| cluster.submit(1, &token, 1000, Action::Get { key: key.clone() }))
+        .collect();
+    let is_busy = |reply: &crate::kv::Reply| matches!(reply.answer, Answer::Denied(Deny::Busy));
+    assert_eq!(
+        tickets
+            .iter()
+            .filter(|ticket| cluster.answer(**ticket).is_some_and(is_busy))
+            .count(),
+        2
+    );
+    cluster.give(1, Input::Cancelled { ticket: tickets[0] });
+    cluster.run(1500);
+    assert_eq!(cluster.answer(tickets[0]), None);
+    for ticket in &tickets[1..3] {
+        let reply = cluster.answer(*ticket).unwrap();
+        assert!(
+            matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })),
+            "{reply:?}"
+        );
+    }
+    assert_eq!(cluster.status(1).waiting, 0);
+}
+
+#[test]
+fn who_stops_says_so_to_those_who_wait_and_writes_its_last_words() {
+    let mut cluster = Cluster::new(2);
+    cluster.isolate(1);
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    let key = b"k".as_slice().into();
+    let waiting = cluster.submit(2, &token, 20_000, Action::Get { key });
+    let prefix = Box::default();
+    let watch = cluster.submit(2, &Token::new(), 0, Action::Watch { prefix, after: None });
+    cluster.run(10);
+    cluster.stop(2);
+    for ticket in [waiting, watch] {
+        let reply = cluster.answer(ticket).unwrap();
+        assert!(matches!(reply.answer, Answer::Denied(Deny::Leaving)), "{reply:?}");
+    }
+    let records = &cluster.machines[&2].records;
+    let [.., Record::Data(_), Record::Ended(footer)] = records.as_slice() else {
+        panic!("{:?}", records.last())
+    };
+    let events = records.iter().filter(|record| matches!(record, Record::Event(_)));
+    assert_eq!(footer.ticks, events.count() as u64);
+}

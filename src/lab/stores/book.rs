@@ -1,0 +1,663 @@
+//! The clients of a simulated run, and the book that they keep: what was asked, what came of it, and what may be seen.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use super::{
+    ask::{Ask, Own},
+    logs::Logs,
+    recorded::{Outcome, Recorded},
+    session::{Floors, Session, Shared},
+};
+use crate::{
+    clock::{Dot, Origin, VersionVector},
+    kv::{self, Action, Answer, Copies, Deny, Item, Key, Status, Token},
+    service::{Service, Ticket},
+    sim::open::{DiskEvent, Heard, LifeEvent, Moment, Observer, Orders},
+    trace::Record,
+    units::{MachineId, Time},
+};
+
+/// Violations of one run that are kept; further ones are counted.
+const BROKEN_KEPT_MAX: usize = 20;
+
+/// How long a client waits for an answer, in microseconds: then it gives up, and goes elsewhere.
+const PATIENCE_US: u64 = 4_000_000;
+
+/// In the tag of a wake-up: that a request is out of patience; its ticket is the rest.
+const OUT_OF_PATIENCE: u64 = 1 << 63;
+
+/// The tag at which all has settled.
+const SETTLED: u64 = 1 << 62;
+
+/// What a run is, as far as clients are concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) replicas: u16,
+    pub(super) clients: usize,
+    /// Time between a client's requests, on average.
+    pub(super) think_us: u64,
+    /// When clients stop.
+    pub(super) heals: Time,
+    /// When all is read for the last time.
+    pub(super) settled: Time,
+    pub(super) seed: u64,
+}
+
+/// A request on its way.
+#[derive(Debug)]
+enum Pending {
+    Session {
+        place: usize,
+        ask: Ask,
+        copies: Copies,
+        begun: Time,
+    },
+    /// The last reads.
+    Status(MachineId),
+    Scan(MachineId),
+    Token(MachineId, usize),
+}
+
+/// What came of a value that was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nobody knows, or not yet.
+    Unknown,
+    Done(Dot),
+    Denied,
+}
+
+/// A write that was acknowledged.
+#[derive(Clone, Debug)]
+pub(super) struct Acknowledged {
+    pub(super) dot: Dot,
+    pub(super) begun: Time,
+    pub(super) copies: Copies,
+}
+
+/// What a replica shows when all has settled.
+#[derive(Debug, Default)]
+pub(super) struct Final {
+    pub(super) status: Option<Box<Status>>,
+    pub(super) items: Option<Vec<(Key, Item)>>,
+    /// Sessions whose tokens it met.
+    pub(super) met: BTreeSet<usize>,
+}
+
+/// What happened, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests.
+    pub asked: u64,
+    /// Answered as asked.
+    pub answered: u64,
+    /// Denied for what the replica does not have yet.
+    pub unmet: u64,
+    /// Denied otherwise, or nobody listened.
+    pub denied: u64,
+    /// Nobody knows what became of them.
+    pub unknown: u64,
+    /// Writes that were acknowledged.
+    pub writes: u64,
+    /// Of those the ones that were on lost disks alone.
+    pub destroyed: u64,
+    /// Dots that were let go because nobody has them.
+    pub released: u64,
+}
+
+impl Counts {
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Counts) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.unmet += other.unmet;
+        self.denied += other.denied;
+        self.unknown += other.unknown;
+        self.writes += other.writes;
+        self.destroyed += other.destroyed;
+        self.released += other.released;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} requests, {} answered ({} writes), {} had to go elsewhere for what was missing, {} denied, {} without an answer; \
+             {} writes were destroyed with their disks, {} let go",
+            self.asked,
+            self.answered,
+            self.writes,
+            self.unmet,
+            self.denied,
+            self.unknown,
+            self.destroyed,
+            self.released
+        )
+    }
+}
+
+/// The book.
+pub(super) struct Book {
+    pub(super) terms: Terms,
+    pub(super) sessions: Vec<Session>,
+    pub(super) shared: Shared,
+    pending: BTreeMap<Ticket, Pending>,
+    pub(super) broken: Vec<String>,
+    pub(super) broken_more: u64,
+    pub(super) counts: Counts,
+    pub(super) acknowledged: Vec<Acknowledged>,
+    /// By value: the key, and what came of it.
+    pub(super) values: BTreeMap<String, (String, Fate)>,
+    /// Values that a write has superseded that had seen them.
+    pub(super) superseded: BTreeMap<String, Dot>,
+    /// What a session had seen when it wrote a number into its register; and those that were denied.
+    pub(super) floors_at: BTreeMap<(Own, u64), Floors>,
+    pub(super) denied_numbers: BTreeSet<(Own, u64)>,
+    /// Increments: what came of each.
+    pub(super) increments: BTreeMap<(usize, u32), Fate>,
+    /// Removals of elements that were asked for.
+    pub(super) removals: BTreeMap<(usize, String), Fate>,
+    swaps: BTreeSet<(Origin, String, String)>,
+    /// Whose disk was lost, and when.
+    pub(super) losses: Vec<(MachineId, Time)>,
+    memory_only: BTreeSet<MachineId>,
+    /// Machines whose next remark says what they were restored with.
+    restored: BTreeSet<MachineId>,
+    /// What each machine said last that it holds.
+    pub(super) data: BTreeMap<MachineId, (VersionVector, u64)>,
+    pub(super) ended: BTreeSet<MachineId>,
+    pub(super) finals: BTreeMap<MachineId, Final>,
+    pub(super) recorded: Recorded,
+    pub(super) logs: Option<Logs>,
+}
+
+impl Book {
+    pub(super) fn new(terms: Terms, memory_only: BTreeSet<MachineId>, logs: Option<Logs>) -> Self {
+        let session = |place| Session::new(place, terms.seed, terms.replicas);
+        Self {
+            terms,
+            sessions: (0..terms.clients).map(session).collect(),
+            shared: Shared::default(),
+            pending: BTreeMap::new(),
+            broken: Vec::new(),
+            broken_more: 0,
+            counts: Counts::default(),
+            acknowledged: Vec::new(),
+            values: BTreeMap::new(),
+            superseded: BTreeMap::new(),
+            floors_at: BTreeMap::new(),
+            denied_numbers: BTreeSet::new(),
+            increments: BTreeMap::new(),
+            removals: BTreeMap::new(),
+            swaps: BTreeSet::new(),
+            losses: Vec::new(),
+            memory_only,
+            restored: BTreeSet::new(),
+            data: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            finals: BTreeMap::new(),
+            recorded: Recorded::default(),
+            logs,
+        }
+    }
+
+    /// Something is wrong.
+    pub(super) fn breaks(&mut self, what: String) {
+        match self.broken.len() < BROKEN_KEPT_MAX {
+            true => self.broken.push(what),
+            false => self.broken_more += 1,
+        }
+    }
+
+    /// Whether a write may be gone: it was on lost disks alone.
+    pub(super) fn may_be_gone(&self, write: &Acknowledged) -> bool {
+        let since = |(_, at): &&(MachineId, Time)| *at >= write.begun;
+        let lost = self.losses.iter().filter(since).count();
+        match write.copies {
+            Copies::One | Copies::Pushed => self.is_first_lost(write),
+            Copies::Two => lost >= 2,
+            Copies::Majority => lost > usize::from(self.terms.replicas / 2),
+        }
+    }
+
+    /// Whether the disk that it was on first is lost.
+    fn is_first_lost(&self, write: &Acknowledged) -> bool {
+        let origin = write.dot.origin.machine;
+        let is_it = |(machine, at): &(MachineId, Time)| *machine == origin && *at >= write.begun;
+        self.losses.iter().any(is_it)
+    }
+
+    /// A session's turn.
+    fn turn<S>(&mut self, place: usize, now: Time, orders: &mut Orders<S>)
+    where
+        S: Service<Request = kv::Request, Reply = kv::Reply>,
+    {
+        let replicas = self.terms.replicas;
+        if now >= self.terms.heals {
+            return;
+        }
+        let sessions = self.sessions.len();
+        let Some(session) = self.sessions.get_mut(place) else {
+            return;
+        };
+        if session.dice.below(4) == 0 {
+            session.move_on(replicas);
+        }
+        let ask = session.ask(sessions, &mut self.shared);
+        let (copies, wait_us) = session.manner();
+        let token = match session.carries {
+            true => session.token.clone(),
+            false => Token::new(),
+        };
+        let at = session.at;
+        self.note_ask(place, &ask);
+        let request = kv::Request {
+            token,
+            wait_us,
+            action: ask.action(copies),
+        };
+        let ticket = orders.request(at, request);
+        self.counts.asked += 1;
+        let pending = Pending::Session {
+            place,
+            ask,
+            copies,
+            begun: now,
+        };
+        self.pending.insert(ticket, pending);
+        orders.wake(Time(now.0 + PATIENCE_US), OUT_OF_PATIENCE | ticket.0);
+    }
+
+    /// From now on it may be seen.
+    fn note_ask(&mut self, place: usize, ask: &Ask) {
+        let Some(session) = self.sessions.get_mut(place) else {
+            return;
+        };
+        let mut value = |key: &str, text: &str| {
+            self.values
+                .insert(text.to_owned(), (key.to_owned(), Fate::Unknown));
+        };
+        match ask {
+            Ask::Put { key, value: text } | Ask::Beside { key, value: text } => value(key, text),
+            Ask::Swap { key, value: text, .. } => value(key, text),
+            Ask::Batch { value: text } => value("b", text),
+            Ask::Ending { value: text } => value("t", text),
+            Ask::Insert { set, element } => value(&super::ask::set_key(*set), element),
+            Ask::Mine { place, number } => {
+                session.own.1 = *number;
+                self.floors_at.insert((*place, *number), session.floors.clone());
+            }
+            Ask::Add { counter, bit } => {
+                self.increments.insert((*counter, *bit), Fate::Unknown);
+            }
+            Ask::Remove { set, element } => {
+                // Several may try to.
+                let removal = self.removals.entry((*set, element.clone()));
+                removal.or_insert(Fate::Unknown);
+            }
+            Ask::Get { .. }
+            | Ask::Delete { .. }
+            | Ask::Theirs { .. }
+            | Ask::Count { .. }
+            | Ask::Elements { .. }
+            | Ask::BatchScan
+            | Ask::OwnScan
+            | Ask::Siblings { .. } => {}
+        }
+    }
+
+    /// What came of a request of a session that wrote, or was to read.
+    fn settle(&mut self, place: usize, ask: &Ask, outcome: Outcome, begun: Time) {
+        let fate = match outcome {
+            Outcome::Not => Fate::Denied,
+            Outcome::Done | Outcome::Unknown => Fate::Unknown,
+        };
+        self.decide(ask, fate);
+        let Some(session) = self.sessions.get_mut(place) else {
+            return;
+        };
+        let mut record = |what, key: &str, value: Option<&str>| {
+            self.recorded.operation(session, what, key, value, outcome, begun);
+        };
+        match ask {
+            Ask::Put { key, value } | Ask::Swap { key, value, .. } => record("put", key, Some(value)),
+            Ask::Delete { key } => record("delete", key, None),
+            Ask::Mine { place, number } => {
+                record("put", &place.key(), Some(&number.to_string()));
+                match outcome {
+                    Outcome::Not => {
+                        self.denied_numbers.insert((*place, *number));
+                    }
+                    Outcome::Done | Outcome::Unknown => session.new_own(),
+                }
+            }
+            Ask::Get { .. }
+            | Ask::Theirs { .. }
+            | Ask::Add { .. }
+            | Ask::Count { .. }
+            | Ask::Insert { .. }
+            | Ask::Remove { .. }
+            | Ask::Elements { .. }
+            | Ask::Batch { .. }
+            | Ask::BatchScan
+            | Ask::OwnScan
+            | Ask::Beside { .. }
+            | Ask::Siblings { .. }
+            | Ask::Ending { .. } => {}
+        }
+        if outcome == Outcome::Unknown
+            && let Ask::Put { key, .. } | Ask::Swap { key, .. } | Ask::Delete { key } = ask
+        {
+            session.seen.remove(key);
+        }
+    }
+
+    /// What came of a write.
+    pub(super) fn decide(&mut self, ask: &Ask, fate: Fate) {
+        match ask {
+            Ask::Put { value, .. }
+            | Ask::Swap { value, .. }
+            | Ask::Beside { value, .. }
+            | Ask::Batch { value }
+            | Ask::Ending { value } => {
+                if let Some(known) = self.values.get_mut(value) {
+                    known.1 = fate;
+                }
+            }
+            Ask::Insert { element, .. } => {
+                if let Some(known) = self.values.get_mut(element) {
+                    known.1 = fate;
+                }
+            }
+            Ask::Add { counter, bit } => {
+                self.increments.insert((*counter, *bit), fate);
+            }
+            Ask::Remove { set, element } => {
+                if let Fate::Done(_) = fate {
+                    self.removals.insert((*set, element.clone()), fate);
+                }
+            }
+            Ask::Get { .. }
+            | Ask::Delete { .. }
+            | Ask::Mine { .. }
+            | Ask::Theirs { .. }
+            | Ask::Count { .. }
+            | Ask::Elements { .. }
+            | Ask::BatchScan
+            | Ask::OwnScan
+            | Ask::Siblings { .. } => {}
+        }
+    }
+
+    /// A session hears no.
+    fn denied(&mut self, place: usize, ask: &Ask, deny: &Deny, begun: Time) {
+        let outcome = match deny {
+            Deny::Unmet { .. } => {
+                self.counts.unmet += 1;
+                Outcome::Not
+            }
+            Deny::NoMember | Deny::Joining | Deny::Leaving | Deny::Condition { .. } | Deny::Busy => {
+                self.counts.denied += 1;
+                Outcome::Not
+            }
+            Deny::TooFewCopies { dot, have, want } => {
+                self.counts.unknown += 1;
+                if have >= want {
+                    self.breaks(format!(
+                        "{dot} has {have} copies of {want}, and is denied for too few"
+                    ));
+                }
+                Outcome::Unknown
+            }
+            Deny::Disk { .. } => {
+                self.counts.unknown += 1;
+                Outcome::Unknown
+            }
+            Deny::WrongType { .. } | Deny::TooLarge { .. } | Deny::Malformed { .. } | Deny::NoSuchMember => {
+                self.breaks(format!("{ask:?} is denied: {deny:?}"));
+                Outcome::Not
+            }
+        };
+        self.settle(place, ask, outcome, begun);
+        let replicas = self.terms.replicas;
+        if let Some(session) = self.sessions.get_mut(place) {
+            session.move_on(replicas);
+        }
+    }
+
+    fn session_heard(
+        &mut self,
+        place: usize,
+        ask: &Ask,
+        copies: Copies,
+        begun: Time,
+        heard: Heard<kv::Reply>,
+    ) {
+        let replicas = self.terms.replicas;
+        match heard {
+            Heard::Refused => {
+                self.counts.denied += 1;
+                self.settle(place, ask, Outcome::Not, begun);
+            }
+            Heard::Broken => {
+                self.counts.unknown += 1;
+                self.settle(place, ask, Outcome::Unknown, begun);
+            }
+            Heard::Reply { reply, .. } => {
+                self.on_released(place, &reply.released);
+                match &reply.answer {
+                    Answer::Denied(deny) => self.denied(place, ask, deny, begun),
+                    answer => {
+                        self.counts.answered += 1;
+                        self.take(place, ask, copies, answer, &reply.token, begun);
+                        if let Some(session) = self.sessions.get_mut(place).filter(|one| one.carries) {
+                            session.token = reply.token;
+                        }
+                    }
+                }
+                return;
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(place) {
+            session.move_on(replicas);
+        }
+    }
+
+    /// Dots of a session's token were let go: allowed where the disk of their origin was lost.
+    fn on_released(&mut self, place: usize, released: &[Dot]) {
+        for dot in released {
+            self.counts.released += 1;
+            let origin = dot.origin.machine;
+            if !self.losses.iter().any(|(machine, _)| *machine == origin) {
+                self.breaks(format!(
+                    "{dot} was let go, though the disk of machine {origin} was never lost"
+                ));
+            }
+        }
+        if !released.is_empty()
+            && let Some(session) = self.sessions.get_mut(place)
+        {
+            session.begin_anew();
+        }
+    }
+
+    /// A compare-and-set was done: none before by this replica from the same mark.
+    pub(super) fn swapped(&mut self, origin: Origin, key: &str, mark: &VersionVector) {
+        if !self.swaps.insert((origin, key.to_owned(), mark.to_string())) {
+            self.breaks(format!(
+                "{origin} has done two compare-and-sets of {key} from one mark, {mark}"
+            ));
+        }
+    }
+
+    /// The last reads of all.
+    fn read_all<S>(&mut self, orders: &mut Orders<S>)
+    where
+        S: Service<Request = kv::Request, Reply = kv::Reply>,
+    {
+        for machine in MachineId::all(self.terms.replicas) {
+            self.finals.entry(machine).or_default();
+            let mut ask = |token: Token, action, pending| {
+                let wait_us = 0;
+                let request = kv::Request {
+                    token,
+                    wait_us,
+                    action,
+                };
+                let ticket = orders.request(machine, request);
+                self.pending.insert(ticket, pending);
+            };
+            ask(Token::new(), Action::Status, Pending::Status(machine));
+            let scan = Action::Scan {
+                prefix: Box::default(),
+                after: None,
+                limit: 10_000,
+            };
+            ask(Token::new(), scan, Pending::Scan(machine));
+            for session in &self.sessions {
+                let key = super::ask::bytes("r0");
+                let pending = Pending::Token(machine, session.place);
+                ask(session.token.clone(), Action::Get { key }, pending);
+            }
+        }
+    }
+
+    fn final_heard(&mut self, machine: MachineId, session: Option<usize>, heard: Heard<kv::Reply>) {
+        let Heard::Reply { reply, .. } = heard else {
+            return;
+        };
+        let held = self.finals.entry(machine).or_default();
+        match (reply.answer, session) {
+            (Answer::Status(status), _) => held.status = Some(status),
+            (Answer::Scanned { items, next: None }, _) => held.items = Some(items),
+            (Answer::Found(_) | Answer::NotFound, Some(session)) => {
+                held.met.insert(session);
+            }
+            (other, _) => self.breaks(format!(
+                "when all has settled, machine {machine} answers {other:?} to the last reads"
+            )),
+        }
+    }
+
+    /// What a machine says that it holds, behind its restart: what it acknowledged is there.
+    fn check_restored(&mut self, machine: MachineId, known: &VersionVector) {
+        let is_missing = |write: &&Acknowledged| {
+            write.dot.origin.machine == machine && !known.contains(write.dot) && !self.is_first_lost(write)
+        };
+        let missing = self.acknowledged.iter().find(is_missing);
+        if let Some(write) = missing {
+            let what = format!(
+                "machine {machine} acknowledged {}, and is restarted with {known}",
+                write.dot
+            );
+            self.breaks(what);
+        }
+    }
+}
+
+impl<S> Observer<S> for Book
+where
+    S: Service<Request = kv::Request, Reply = kv::Reply>,
+{
+    fn record(&mut self, machine: MachineId, at: Moment, record: &Record) {
+        if let Some(logs) = &mut self.logs {
+            logs.record(machine, at, record);
+        }
+        if let Record::Data(data) = record {
+            self.data.insert(machine, (data.known.clone(), data.digest));
+            if self.restored.remove(&machine) {
+                self.check_restored(machine, &data.known);
+            }
+        }
+    }
+
+    fn life(&mut self, machine: MachineId, at: Moment, event: LifeEvent) {
+        match event {
+            LifeEvent::Started { incarnation, .. } => {
+                self.restored.insert(machine);
+                if let Some(logs) = &mut self.logs {
+                    logs.start(machine, at, incarnation);
+                }
+            }
+            LifeEvent::Died => {
+                if self.memory_only.contains(&machine) {
+                    self.losses.push((machine, at.at));
+                }
+            }
+            LifeEvent::Ended => {
+                self.ended.insert(machine);
+            }
+        }
+    }
+
+    fn disk(&mut self, machine: MachineId, at: Moment, event: DiskEvent) {
+        match event {
+            DiskEvent::Lost => self.losses.push((machine, at.at)),
+            DiskEvent::Durable { .. } | DiskEvent::Torn { .. } | DiskEvent::Failed => {}
+        }
+    }
+
+    fn heard(&mut self, at: Time, ticket: Ticket, heard: Heard<kv::Reply>, orders: &mut Orders<S>) {
+        match self.pending.remove(&ticket) {
+            Some(Pending::Session {
+                place,
+                ask,
+                copies,
+                begun,
+            }) => {
+                self.session_heard(place, &ask, copies, begun, heard);
+                self.plan_turn(place, at, orders);
+            }
+            Some(Pending::Status(machine) | Pending::Scan(machine)) => {
+                self.final_heard(machine, None, heard);
+            }
+            Some(Pending::Token(machine, session)) => self.final_heard(machine, Some(session), heard),
+            None => {}
+        }
+    }
+
+    fn wake(&mut self, at: Time, tag: u64, orders: &mut Orders<S>) {
+        if tag & OUT_OF_PATIENCE > 0 {
+            let ticket = Ticket(tag & !OUT_OF_PATIENCE);
+            if let Some(Pending::Session {
+                place, ask, begun, ..
+            }) = self.pending.remove(&ticket)
+            {
+                orders.cancel(ticket);
+                self.counts.unknown += 1;
+                self.settle(place, &ask, Outcome::Unknown, begun);
+                let replicas = self.terms.replicas;
+                if let Some(session) = self.sessions.get_mut(place) {
+                    session.move_on(replicas);
+                }
+                self.plan_turn(place, at, orders);
+            }
+        } else if tag == SETTLED {
+            self.read_all(orders);
+        } else if tag == 0 {
+            for place in 0..self.sessions.len() {
+                self.plan_turn(place, at, orders);
+            }
+            orders.wake(self.terms.settled, SETTLED);
+        } else {
+            let place = usize::try_from(tag - 1).unwrap_or(usize::MAX);
+            self.turn(place, at, orders);
+        }
+    }
+}
+
+impl Book {
+    fn plan_turn<S>(&mut self, place: usize, now: Time, orders: &mut Orders<S>)
+    where
+        S: Service<Request = kv::Request, Reply = kv::Reply>,
+    {
+        let think_us = self.terms.think_us;
+        if let Some(session) = self.sessions.get_mut(place) {
+            orders.wake(session.next_at(now, think_us), place as u64 + 1);
+        }
+    }
+}
