@@ -59,7 +59,7 @@ fn the_store_comes_through_every_schedule() {
         totals.links_lost += end.totals.links_lost;
         totals.groups_lost += end.totals.groups_lost;
         totals.mishaps += end.totals.mishaps;
-        broken.extend((!end.broken.is_empty()).then(|| (end.seed, end.broken)));
+        broken.extend((!end.broken.is_empty()).then_some((end.seed, end.broken)));
     });
     assert_eq!(broken, [], "clocklab kv simulate --clients 6 --seed N");
     assert!(
