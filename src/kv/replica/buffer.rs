@@ -7,9 +7,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::super::sealed::Batch;
 use crate::{
     clock::{Dot, Origin, VersionVector},
+    kv::sealed::Batch,
     units::Time,
 };
 
