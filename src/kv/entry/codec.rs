@@ -80,11 +80,8 @@ impl Entry {
         let mut many = Many::default();
         for _ in 0..head >> VERSIONS_SHIFT {
             let version = decode_version(&mut fields)?;
-            if many
-                .versions
-                .last()
-                .is_some_and(|last| last.rank() <= version.rank())
-            {
+            let last = many.versions.last();
+            if last.is_some_and(|last| last.is_tombstone() || last.rank() <= version.rank()) {
                 return Err(wrong("stamp", version.stamp));
             }
             many.versions.push(version);

@@ -177,8 +177,6 @@ fn settle(cluster: &mut Cluster) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 20_000 }))]
-
     #[test]
     fn replicas_that_know_the_same_hold_the_same_entries(steps in steps(0)) {
         let mut cluster = Cluster::new(REPLICAS);
