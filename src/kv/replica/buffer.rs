@@ -7,12 +7,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::super::{
-    mutant::{self, Mutant},
-    sealed::Batch,
-};
 use crate::{
     clock::{Dot, Origin, VersionVector},
+    kv::{
+        mutant::{self, Mutant},
+        sealed::Batch,
+    },
     units::Time,
 };
 
