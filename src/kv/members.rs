@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Most records: members that are, and that were. At the limit no further one is added, and who asks is told.
-pub const RECORDS_MAX: usize = 1000;
+pub const RECORDS_MAX: usize = 1024;
 
 const _: () = assert!(RECORDS_MAX <= MEMBERS_MAX, "a client can be told all of them");
 
