@@ -223,3 +223,126 @@ fn weight(rows: &[Row]) -> usize {
 pub(super) fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+            mpsc,
+        },
+        thread,
+    };
+
+    use super::*;
+
+    fn row(bytes: usize) -> Row {
+        Row {
+            table: 0,
+            key: b"k".as_slice().into(),
+            value: Some(vec![0; bytes].into()),
+        }
+    }
+
+    fn taken(queue: &Queue) -> Vec<u64> {
+        match queue.take(Some(now())) {
+            Work::Write(groups) => groups.iter().map(|(number, _)| *number).collect(),
+            Work::Idle | Work::End => Vec::new(),
+        }
+    }
+
+    /// Puts in a thread of its own, and says when it is done.
+    fn put_elsewhere(queue: &Arc<Queue>, group: Group) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel();
+        let queue = Arc::clone(queue);
+        let put = move || {
+            queue.put(group);
+            let _ = sender.send(());
+        };
+        thread::Builder::new().spawn(put).unwrap();
+        receiver
+    }
+
+    #[test]
+    fn all_that_waits_is_taken_at_once_and_in_order() {
+        let queue = Queue::default();
+        for number in 1..=3 {
+            queue.put((number, vec![row(1)]));
+        }
+        assert_eq!(taken(&queue), [1, 2, 3]);
+        assert!(taken(&queue).is_empty());
+        queue.put((4, Vec::new()));
+        queue.reach(3);
+        assert_eq!(queue.progress().through, 3);
+        queue.reach(2);
+        assert_eq!(queue.progress().through, 3);
+    }
+
+    #[test]
+    fn who_appends_waits_while_the_queue_is_full() {
+        for fill in [
+            vec![(1, vec![row(QUEUE_BYTES_MAX)])],
+            vec![(1, Vec::new()); QUEUE_GROUPS_MAX],
+        ] {
+            let queue = Arc::new(Queue::default());
+            let waiting = fill.len();
+            fill.into_iter().for_each(|group| queue.put(group));
+            let done = put_elsewhere(&queue, (2, vec![row(1)]));
+            assert!(done.recv_timeout(Duration::from_millis(30)).is_err());
+            assert_eq!(taken(&queue).len(), waiting);
+            done.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert_eq!(taken(&queue), [2]);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_final_and_holds_nobody() {
+        let queue = Arc::new(Queue::default());
+        let wakes = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&wakes);
+        queue.set_wake(Box::new(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }));
+        queue.reach(7);
+        queue.put((8, vec![row(QUEUE_BYTES_MAX)]));
+        let done = put_elsewhere(&queue, (9, Vec::new()));
+        queue.fail("first".to_owned());
+        done.recv_timeout(Duration::from_secs(20)).unwrap();
+        queue.fail("second".to_owned());
+        queue.reach(9);
+        let progress = queue.progress();
+        assert_eq!((progress.through, progress.failed.as_deref()), (7, Some("first")));
+        assert!(taken(&queue).is_empty());
+        assert!(wakes.load(Ordering::SeqCst) >= 2);
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_given_up() {
+        let queue = Queue::default();
+        queue.put((1, Vec::new()));
+        assert_eq!(taken(&queue), [1]);
+        assert_eq!(queue.progress().failed, None);
+        queue.lock().busy_since = now().checked_sub(STALL_MAX + Duration::from_secs(1));
+        let failed = queue.progress().failed.unwrap();
+        assert!(failed.contains("60 seconds"), "{failed}");
+        // What it does after all counts no more.
+        queue.reach(1);
+        assert_eq!(queue.progress().through, 0);
+    }
+
+    #[test]
+    fn the_end_comes_after_what_waits() {
+        let queue = Arc::new(Queue::default());
+        queue.put((1, Vec::new()));
+        let (sender, receiver) = mpsc::channel();
+        let closing = Arc::clone(&queue);
+        let close = move || sender.send(closing.close());
+        thread::Builder::new().spawn(close).unwrap();
+        assert!(receiver.recv_timeout(Duration::from_millis(30)).is_err());
+        assert_eq!(taken(&queue), [1]);
+        assert!(matches!(queue.take(None), Work::End));
+        queue.end();
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(true));
+    }
+}

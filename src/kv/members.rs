@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 
-use super::request::MemberChange;
+use super::request::{MEMBERS_MAX, MemberChange};
 use crate::{
     service::{Address, Peer},
     units::MachineId,
@@ -25,6 +25,8 @@ use crate::{
 
 /// Most records: members that are, and that were. At the limit no further one is added, and who asks is told.
 pub const RECORDS_MAX: usize = 1000;
+
+const _: () = assert!(RECORDS_MAX <= MEMBERS_MAX, "a client can be told all of them");
 
 /// What was decided of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -43,6 +43,7 @@ mod entry;
 pub mod history;
 mod members;
 mod message;
+pub(crate) mod mutant;
 mod operation;
 mod replica;
 mod request;

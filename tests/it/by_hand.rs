@@ -80,6 +80,7 @@ impl Cluster {
             incarnation,
             listen: self.address(id),
             run: "store".parse().unwrap(),
+            log_run: "store".parse().unwrap(),
             secret: None,
             seed: u64::from(id),
             log_end: None,

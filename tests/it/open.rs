@@ -51,6 +51,7 @@ pub(crate) fn place(me: u16) -> Place {
         incarnation: 1,
         listen: "127.0.0.1:0".parse().unwrap(),
         run: "tally".parse().unwrap(),
+        log_run: "tally".parse().unwrap(),
         secret: None,
         seed: 7,
         log_end: None,

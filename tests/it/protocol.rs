@@ -21,6 +21,7 @@ use clocklab::{
 
 mod clients;
 mod open_mesh;
+mod replicas;
 mod writes;
 
 const PROTOCOL: &str = include_str!("../../protocol.md");
@@ -671,8 +672,8 @@ mod examples {
             });
             let mut bytes: Vec<u8> = pairs.collect();
             bytes.reverse();
-            // Layouts without a frame around them are compared in `clients`, another mesh's hello in `open_mesh`.
-            let starts = ["    request,", "    reply,", "    hello,"];
+            // Layouts without a frame around them are compared in `clients`, another mesh's hello in `open_mesh`, replicas' in `replicas`.
+            let starts = ["    request,", "    reply,", "    hello,", "    replica,"];
             let is_layout = starts.iter().any(|start| line.starts_with(start));
             if line.starts_with("    ") && bytes.len() >= 5 && !is_layout {
                 let label = line.split_once(':').map_or("", |(label, _)| label);

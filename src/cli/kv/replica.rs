@@ -19,7 +19,7 @@ use super::{common::StoreOptions, view};
 use crate::{
     cli::{Exit, Usage, machine::obey_launcher, options::run_name},
     clock::ClockKind,
-    disk::{self, DataFolder, Owner},
+    disk::{self, DataFolder, Owner, RowReader},
     gateway::{self, Access, Options, Server},
     kv::{self, Replica, derived_id},
     lab::{Life, STORE_CLUSTER_DEFAULT, try_logs},
@@ -27,7 +27,7 @@ use crate::{
         EventLog, LogEnd, LogFile, NoLog,
         open::{Handover, OpenMesh, Place},
     },
-    service::{Address, Disk, NoDisk, Peer, Row},
+    service::{Address, Disk, NoDisk, Peer},
     trace::{Header, Traffic, WallTime},
     units::{MACHINES_MAX, MachineId, Speed},
     wire::{Reason, RunId},
@@ -168,19 +168,17 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     )
     .map_err(|error| Usage(error.to_string()))?;
     let replica = Replica::new(config).map_err(|error| Usage(error.to_string()))?;
-    let mut rows = Vec::new();
+    // Rows go from the disk into the replica one by one: a second copy of them all would be as large as the data.
+    let rows = folder.as_ref().map(DataFolder::reader);
     let kept: Box<dyn Disk> = match folder {
-        Some(folder) => {
-            folder.each_row(|row| rows.push(row))?;
-            disk::wait_for_incarnation(incarnation);
-            Box::new(folder.into_disk(arguments.store.sync)?)
-        }
+        Some(folder) => Box::new(folder.into_disk(arguments.store.sync)?),
         None => Box::new(NoDisk::default()),
     };
     let only_loopback = (!is_exposed).then(|| place.address.clone());
     match log.file {
         Some(file) => serve(
             arguments,
+            incarnation,
             OpenMesh::new(mesh_place, replica, file, kept, None)?,
             rows,
             access,
@@ -188,6 +186,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         ),
         None => serve(
             arguments,
+            incarnation,
             OpenMesh::new(mesh_place, replica, NoLog, kept, None)?,
             rows,
             access,
@@ -199,13 +198,14 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
 /// Restores what was kept, serves HTTP beside the wire, and runs until the end.
 fn serve<L: EventLog>(
     arguments: &ReplicaArguments,
+    incarnation: u32,
     mut mesh: OpenMesh<Replica, L>,
-    rows: Vec<Row>,
+    rows: Option<RowReader>,
     access: Access,
     only_loopback: Option<Address>,
 ) -> anyhow::Result<Exit> {
-    for row in rows {
-        mesh.restore(row);
+    if let Some(rows) = rows {
+        rows.each_row(|row| mesh.restore(row))?;
     }
     let options = Options {
         only_loopback,
@@ -222,6 +222,7 @@ fn serve<L: EventLog>(
             .context("cannot start the watch over the launcher")?;
     }
     mesh.catch_signals()?;
+    disk::wait_for_incarnation(incarnation);
     let (outcome, _) = mesh.run()?;
     tracing::info!("the replica ended: {}", outcome.reason);
     if let Some(server) = Arc::into_inner(server) {

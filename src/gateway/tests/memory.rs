@@ -113,6 +113,10 @@ impl Memory {
                 Err(deny) => Answer::Denied(deny),
             },
             Action::Watch { prefix, after } => {
+                if after.is_some_and(|after| after > self.told.len() as u64) {
+                    let what = "the position is not remembered".to_owned();
+                    return self.deny(ticket, token, Deny::Malformed { what }, effects);
+                }
                 self.watches.push((ticket, prefix.clone()));
                 let told = self.told.clone();
                 for watched in told
@@ -138,6 +142,18 @@ impl Memory {
                 token,
                 released: Vec::new(),
                 answer,
+            },
+            last: Last::Yes,
+        });
+    }
+
+    fn deny(&self, ticket: Ticket, token: Token, deny: Deny, effects: &mut Effects<Self>) {
+        effects.push(Effect::Reply {
+            ticket,
+            reply: Reply {
+                token,
+                released: Vec::new(),
+                answer: Answer::Denied(deny),
             },
             last: Last::Yes,
         });
@@ -378,15 +394,7 @@ impl Memory {
                 self.answer(ticket, &request, effects);
             } else if now >= until {
                 let missing = self.missing(&request.token);
-                effects.push(Effect::Reply {
-                    ticket,
-                    reply: Reply {
-                        token: request.token,
-                        released: Vec::new(),
-                        answer: Answer::Denied(Deny::Unmet { missing }),
-                    },
-                    last: Last::Yes,
-                });
+                self.deny(ticket, request.token, Deny::Unmet { missing }, effects);
             } else {
                 self.waiting.push((until, ticket, request));
             }

@@ -81,6 +81,7 @@ fn start(count: usize) -> Vec<Running> {
             incarnation: u32::try_from(incarnation).expect("before 2106"),
             listen: address.as_str().parse().expect("an address"),
             run: "gateway".parse().expect("a name"),
+            log_run: "gateway".parse().expect("a name"),
             secret: None,
             seed: 1,
             log_end: None,

@@ -342,12 +342,19 @@ fn a_watch_tells_of_changes_and_goes_on_where_it_was() {
     back.send(b"GET /v1/watch?prefix=a HTTP/1.1\r\nlast-event-id: 1.7.2\r\n\r\n");
     back.head();
     assert_eq!(event(&mut back).0, "1.7.3");
-    // Of another life nothing is known.
-    let mut lost = site.client();
-    lost.send(b"GET /v1/watch HTTP/1.1\r\nlast-event-id: 1.6.900\r\n\r\n");
-    lost.head();
-    lost.line();
-    assert_eq!(lost.line(), "event: reset");
+    // Nothing is known of another life, nor of a position that is not remembered; it goes on from now.
+    for last in ["1.6.900", "1.7.900"] {
+        let mut lost = site.client();
+        let open = site.desk.open();
+        lost.send(format!("GET /v1/watch HTTP/1.1\r\nlast-event-id: {last}\r\n\r\n").as_bytes());
+        lost.head();
+        while lost.line() != "event: reset" {}
+        while site.desk.open() == open {
+            std::thread::yield_now();
+        }
+        put(&mut client, "a2", &[], "5");
+        assert_eq!(event(&mut lost).1["changes"][0]["key"], "a2", "{last}");
+    }
     check_problem(
         &get(&mut client, "/v1/watch", &[("last-event-id", "x")]),
         400,

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A position is one of this life of this replica. A client that comes back with `Last-Event-ID` goes on behind it; where that
-//! is not possible (another replica, another life) it is told so by an event `reset`, and has to read what it is
+//! is not possible (another replica, another life, too long ago) it is told so by an event `reset`, and has to read what it is
 //! interested in again. An event `problem` is the last one; its data is what an error's body would have been. A client that
 //! takes too little is ended, and comes back with its position.
 
@@ -32,7 +32,7 @@ use crate::{
     gateway::{
         access::{Reach, Scope},
         answer::Response,
-        ask::Watching,
+        ask::{Asker, Watching},
         body::Body,
         call::Call,
         json,
@@ -40,7 +40,7 @@ use crate::{
         problem::Problem,
         server::Place,
     },
-    kv::{Action, Answer, Request, Token, Watched},
+    kv::{Action, Answer, Deny, Request, Token, Watched},
 };
 
 /// How long there is silence at most: proxies end what is silent for longer.
@@ -48,12 +48,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// What a client is told whose position is of no use here.
+const RESET: &str = "event: reset\ndata: {\"detail\":\"what came behind your last event is not known here, because it was of \
+    another replica, of another life of this one, or too long ago: read again what you are interested in\"}\n\n";
+
 /// Changes as they go out.
 pub(in crate::gateway) struct ChangeStream {
     /// What goes out first.
     first: Option<Bytes>,
     /// `None` once it has ended.
     watching: Option<Watching>,
+    /// What to ask if the position turns out to be forgotten.
+    otherwise: Option<(Asker, Request)>,
     silence: Pin<Box<Sleep>>,
     /// Whose positions these are.
     origin: Origin,
@@ -100,26 +106,29 @@ pub(in crate::gateway) async fn watch(call: Call<'_>) -> Result<Response, Proble
     };
     let origin = status.origin;
     let (first, after) = match last {
-        None => (": watching\n\n".to_owned(), None),
-        Some(last) if last.origin == origin => (": watching\n\n".to_owned(), Some(last.number)),
-        Some(_) => (
-            "event: reset\ndata: {\"detail\":\"the last event was of another replica, or of another life of this one: what \
-             came in between is not known here, read it again\"}\n\n"
-                .to_owned(),
-            None,
-        ),
+        None => (": watching\n\n", None),
+        Some(last) if last.origin == origin => (": watching\n\n", Some(last.number)),
+        Some(_) => (RESET, None),
     };
-    let watching = call.shared.asker.watch(Request {
+    let asker = &call.shared.asker;
+    let from_now = Request {
         token,
         wait_us: 0,
         action: Action::Watch {
-            prefix: parameters.prefix,
-            after,
+            prefix: parameters.prefix.clone(),
+            after: None,
         },
-    });
+    };
+    let mut request = from_now.clone();
+    request.action = Action::Watch {
+        prefix: parameters.prefix,
+        after,
+    };
+    let watching = asker.watch(request);
     let stream = ChangeStream {
-        first: Some(Bytes::from(first)),
+        first: Some(Bytes::from_static(first.as_bytes())),
         watching: Some(watching),
+        otherwise: after.is_some().then(|| (asker.clone(), from_now)),
         silence: Box::pin(sleep(KEEP_ALIVE)),
         origin,
         _place: place,
@@ -142,9 +151,14 @@ impl ChangeStream {
         match watching.poll_next(context) {
             Poll::Ready(Some(reply)) => {
                 self.silence.as_mut().reset(Instant::now() + KEEP_ALIVE);
-                let text = match reply.answer {
-                    Answer::Changed(watched) => event(self.origin, &watched),
-                    Answer::Denied(deny) => {
+                let otherwise = self.otherwise.take();
+                let text = match (reply.answer, otherwise) {
+                    (Answer::Changed(watched), _) => event(self.origin, &watched),
+                    (Answer::Denied(Deny::Malformed { .. }), Some((asker, from_now))) => {
+                        self.watching = Some(asker.watch(from_now));
+                        RESET.as_bytes().to_vec()
+                    }
+                    (Answer::Denied(deny), _) => {
                         self.watching = None;
                         last(Problem::denied(deny, Style::Problem))
                     }

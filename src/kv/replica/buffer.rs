@@ -7,9 +7,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::super::sealed::Batch;
 use crate::{
     clock::{Dot, Origin, VersionVector},
+    kv::{
+        mutant::{self, Mutant},
+        sealed::Batch,
+    },
     units::Time,
 };
 
@@ -44,6 +47,9 @@ pub(super) fn missing(batch: &Batch, known: &VersionVector) -> Option<Dot> {
     let before = batch.first().saturating_sub(1);
     if known.get(batch.origin()) < before {
         return Some(Dot::new(batch.origin(), before));
+    }
+    if mutant::is(Mutant::NoCausalBuffer) {
+        return None;
     }
     known.missing(batch.dependencies()).next()
 }

@@ -10,7 +10,12 @@ use super::{
     buffer::{Buffered, Room, missing},
 };
 use crate::{
-    kv::{message::Writes, operation::Applied, sealed::Batch},
+    kv::{
+        message::Writes,
+        mutant::{self, Mutant},
+        operation::Applied,
+        sealed::Batch,
+    },
     service::{Effect, Effects},
     trace::{Kind, StoreChange, Stretch},
     units::MachineId,
@@ -109,6 +114,9 @@ impl Replica {
         let writes = batch.writes()?;
         for mut write in writes.into_iter().filter(|write| write.dot.number > before) {
             self.touch(&write.operations);
+            if mutant::is(Mutant::LastArrivalWins) {
+                write.stamp = self.store.stamp() + 1;
+            }
             self.store.apply(&mut write);
         }
         self.known.raise(origin, batch.last());

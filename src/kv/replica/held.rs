@@ -10,8 +10,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::super::request::{Answer, Copies, Deny, Reply};
-use crate::{clock::Dot, service::Ticket, units::Time};
+use crate::{
+    clock::Dot,
+    kv::request::{Answer, Copies, Deny, Reply},
+    service::Ticket,
+    units::Time,
+};
 
 /// Most answers that are held at once; beyond it writes are answered that it is busy.
 pub(super) const HELD_MAX: usize = 200_000;

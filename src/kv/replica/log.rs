@@ -10,8 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use super::super::sealed::Batch;
-use crate::clock::{Origin, VersionVector};
+use crate::{
+    clock::{Origin, VersionVector},
+    kv::sealed::Batch,
+};
 
 /// Applied batches, oldest first.
 #[derive(Debug)]

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::super::{
-    message::{Readiness, Report, Wants},
-    suspicion::Suspicion,
-};
 use crate::{
     clock::VersionVector,
+    kv::{
+        message::{Readiness, Report, Wants},
+        suspicion::Suspicion,
+    },
     units::{MachineId, Time},
 };
 

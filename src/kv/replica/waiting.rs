@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::request::Request;
 use crate::{
     clock::{Dot, Origin},
+    kv::request::Request,
     service::Ticket,
     units::Time,
 };

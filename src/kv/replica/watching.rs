@@ -9,8 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use super::super::{operation::Key, request::Token, sealed::Batch};
-use crate::{clock::VersionVector, service::Ticket};
+use crate::{
+    clock::VersionVector,
+    kv::{operation::Key, request::Token, sealed::Batch},
+    service::Ticket,
+};
 
 /// What was applied.
 #[derive(Clone, Debug)]

@@ -27,7 +27,7 @@ pub const REQUEST: u8 = 0x30;
 pub const SCAN_ITEMS_MAX: u32 = 10_000;
 
 /// Most members in one change of them.
-pub const MEMBERS_MAX: usize = 1024;
+pub const MEMBERS_MAX: usize = 1000;
 
 /// Of an operation's first byte: which change, which condition, and whether it has an end.
 const CONDITION_SHIFT: u32 = 3;

@@ -9,25 +9,27 @@
 //!
 //! What is judged, of every run:
 //!
-//! - while it goes on ([`book`]): a session reads what it wrote and never anything older than it has seen, nor older than
+//! - while it goes on (`book`, `seen`): a session reads what it wrote and never anything older than it has seen, nor older than
 //!   what that depends on; a scan shows a batch whole, and nothing without what it depends on; nothing that was denied or
 //!   never written is seen; a compare-and-set succeeds once; a restarted replica has what it acknowledged.
-//! - at the end ([`end`]): everything that was acknowledged is there, unless it was on lost disks alone; counters and sets
+//! - at the end (`end`): everything that was acknowledged is there, unless it was on lost disks alone; counters and sets
 //!   are exactly what was added; nothing that was overwritten or deleted is back; all replicas know and hold the same;
 //!   nothing waits, no buffer and no tombstone is left; every session's token is met at once, everywhere.
 //! - of all reads: the history is causally consistent and convergent ([`kv::history`](crate::kv::history)).
 
 mod ask;
 mod book;
+mod counts;
 mod end;
 mod logs;
+mod play;
 mod recorded;
 mod seen;
 mod session;
 mod trial;
 mod trials;
 
-pub use book::Counts;
+pub use counts::Counts;
 pub use trial::{CLIENTS_MAX, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
 pub use trials::simulate_stores;
 

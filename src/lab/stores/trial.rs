@@ -1,10 +1,10 @@
 //! One simulated run of the store, from its settings to what is wrong with it.
 
-use std::ops::RangeInclusive;
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, ops::RangeInclusive, path::Path};
 
 use super::{
-    book::{Book, Counts, Terms},
+    book::{Book, Terms},
+    counts::Counts,
     logs::Logs,
 };
 use crate::{

@@ -23,10 +23,9 @@ pub fn simulate_stores(trial: &StoreTrial, seeds: Range<u64>, take: impl FnMut(T
                 .or_else(|| cause.downcast_ref::<&str>().copied());
             trial.broken_off(format!("panicked: {}", cause.unwrap_or("without a word")))
         });
-        match take.lock() {
-            Ok(mut take) => take(end),
-            // Who takes the ends has panicked, and says so itself.
-            Err(_) => {}
+        // Else who takes the ends has panicked, and says so itself.
+        if let Ok(mut take) = take.lock() {
+            take(end);
         }
     });
 }

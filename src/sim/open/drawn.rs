@@ -65,6 +65,8 @@ impl Schedule {
                 schedule.add(at, None, restart, heals_us);
             }
         }
+        // As they are shown, so that the numbers in the logs are the same if it is read again.
+        schedule.troubles.sort_by_key(|timed| timed.at);
         schedule
     }
 

@@ -199,6 +199,7 @@ fn status_text(status: &Status) -> String {
                 phi(lag)
             );
         }
+        text.truncate(text.trim_end().len());
         text.push('\n');
     }
     let _ = write!(

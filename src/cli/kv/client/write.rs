@@ -13,9 +13,9 @@ use super::{
     words,
 };
 use crate::{
-    cli::{Exit, Usage, print},
+    cli::{Exit, Usage, kv::common::CopiesOption, print},
     clock::VersionVector,
-    kv::{Action, Answer, Change, Condition, Copies, Deny, Done, Key, Operation, token_text},
+    kv::{Action, Answer, Change, Condition, Deny, Done, Key, Operation, token_text},
 };
 
 pub(super) const PUT_EXAMPLES: &str = concat!(
@@ -35,7 +35,7 @@ pub(super) const DELETE_EXAMPLES: &str = concat!(
     "\
 Examples:
   clocklab kv delete color
-  clocklab kv delete color --session me.session           takes away nothing that the session has not seen
+  clocklab kv delete color --session me.session           at a replica that has all that the session has seen
 
 A delete is final for what the replica had; a value that is written concurrently at another stays.",
     exit_codes!()
@@ -62,20 +62,6 @@ An element that is put in and taken out concurrently stays.",
     exit_codes!()
 );
 
-/// How many replicas shall have a write on their disks before the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum CopiesOption {
-    /// The one that is asked
-    One,
-    /// The one that is asked; live peers have been sent it, for a second at most
-    #[default]
-    Pushed,
-    /// The one that is asked and another
-    Two,
-    /// More than half of the members
-    Majority,
-}
-
 /// What must hold of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ConditionOption {
@@ -88,7 +74,7 @@ pub(super) enum ConditionOption {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct WriteOptions {
     /// How many replicas have it on their disks before the answer
-    #[arg(long, value_enum, value_name = "HOW MANY", default_value_t)]
+    #[arg(long, value_enum, value_name = "HOW MANY", default_value_t = CopiesOption::Pushed)]
     copies: CopiesOption,
     #[command(flatten)]
     pub(super) ask: AskOptions,
@@ -157,17 +143,6 @@ pub(in crate::cli) struct ElementArguments {
     how: ValueOptions,
     #[command(flatten)]
     options: WriteOptions,
-}
-
-impl From<CopiesOption> for Copies {
-    fn from(option: CopiesOption) -> Self {
-        match option {
-            CopiesOption::One => Self::One,
-            CopiesOption::Pushed => Self::Pushed,
-            CopiesOption::Two => Self::Two,
-            CopiesOption::Majority => Self::Majority,
-        }
-    }
 }
 
 impl ConditionOptions {
