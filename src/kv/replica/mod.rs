@@ -322,6 +322,7 @@ impl Replica {
     fn end(&mut self, effects: &mut Effects<Self>) {
         if self.start.is_done {
             self.flush(effects);
+            self.keeping.end();
             self.record_data(effects);
         }
         let left = self.peers.values().filter(|peer| peer.has_left);

@@ -41,7 +41,7 @@ pub(super) struct Machine {
     incarnation: u32,
     peers: Vec<Peer>,
     pub(super) disk: Disk,
-    appends: VecDeque<(u64, Vec<Row>)>,
+    pub(super) appends: VecDeque<(u64, Vec<Row>)>,
     is_paused: bool,
     inputs: Vec<Input<Replica>>,
     pub(super) records: Vec<Record>,
