@@ -363,7 +363,12 @@ impl Replica {
                 self.transfer_part(from, number, part, &bytes, effects);
             }
             Message::TransferEnd { number, parts } => self.transfer_ends(from, number, parts, effects),
-            Message::TransferCredit { number, parts } => self.transfers.credit(from, number, parts, self.now),
+            Message::TransferCredit { number, parts } => {
+                if let Some(peer) = self.peers.get_mut(&from) {
+                    peer.progressed();
+                }
+                self.transfers.credit(from, number, parts, self.now);
+            }
         }
     }
 }
