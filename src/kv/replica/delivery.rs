@@ -112,6 +112,7 @@ impl Replica {
         let origin = batch.origin();
         let before = self.known.get(origin);
         let writes = batch.writes()?;
+        self.keeping.gathers(batch.bytes().len());
         for mut write in writes.into_iter().filter(|write| write.dot.number > before) {
             self.touch(&write.operations);
             if mutant::is(Mutant::LastArrivalWins) {

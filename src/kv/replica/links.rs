@@ -1,8 +1,9 @@
 //! What is heard of peers: links, introductions, heartbeats, acknowledgements; and who is suspected.
 //!
 //! A link that takes messages but says nothing is worse than none: what was sent on it would arrive some time, long
-//! after it was given up. So a link is reset when new writes are not acknowledged in time, and when its peer falls
-//! silent. What was missed is pulled.
+//! after it was given up. So a link is reset when its peer falls silent, at once when new writes are under way that it
+//! has not acknowledged in time. One that is only slow is not silent: it is reset if it speaks on and on without a word
+//! of progress. What was missed is pulled.
 
 use super::{
     Replica,
@@ -14,6 +15,14 @@ use crate::{
     service::{Effect, Effects},
     units::MachineId,
 };
+
+/// So many heartbeats of a peer in a row, while new writes are under way to it, none of which says that more has come: it
+/// hears nothing. With fewer the way to it and back may only be long.
+const IDLE_BEATS_MAX: u32 = 15;
+
+/// A link on which nothing at all has come is reset after so many times of repair; one that brings something, and no
+/// introduction before it, after one.
+const REPAIRS_UNMET: u64 = 3;
 
 impl Replica {
     pub(super) fn link_up(&mut self, id: MachineId, incarnation: u32, effects: &mut Effects<Self>) {
@@ -146,6 +155,7 @@ impl Replica {
     pub(super) fn beaten(&mut self, from: MachineId, report: Report, effects: &mut Effects<Self>) {
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.suspicion.beat(self.now);
+            peer.beat(&report);
         }
         self.reported(from, report, effects);
     }
@@ -158,13 +168,17 @@ impl Replica {
         for peer in self.peers.values_mut() {
             let phi = peer.suspicion.phi_permille(self.now);
             let is_silent = phi > self.config.phi_permille_max;
+            let silent_us = peer.suspicion.silent_us(self.now);
+            let is_deaf = silent_us > stuck_us || peer.idle_beats() >= IDLE_BEATS_MAX;
             let is_stuck = peer
                 .waiting_since()
-                .is_some_and(|since| self.now.0 - since.0 > stuck_us);
+                .is_some_and(|since| is_deaf && self.now.0 - since.0 > stuck_us);
             let is_newly_silent = is_silent && !peer.is_suspected;
-            // Its introduction was lost: a fault was on. Without it nothing else is of use.
+            // Its introduction was lost: a fault was on. Without it nothing else is of use. It comes before all else.
             let up_us = self.now.0.saturating_sub(peer.up_since.0);
-            let is_unmet = peer.link == Link::Up && up_us > self.config.repair_after_us;
+            let repairs = if silent_us < up_us { 1 } else { REPAIRS_UNMET };
+            let unmet_us = self.config.repair_after_us.saturating_mul(repairs);
+            let is_unmet = peer.link == Link::Up && up_us > unmet_us;
             peer.is_suspected |= is_silent;
             if peer.is_up() && (is_newly_silent || is_stuck || is_unmet) {
                 resets.push(peer.id);

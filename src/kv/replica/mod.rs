@@ -322,6 +322,7 @@ impl Replica {
     fn end(&mut self, effects: &mut Effects<Self>) {
         if self.start.is_done {
             self.flush(effects);
+            self.keeping.end();
             self.record_data(effects);
         }
         let left = self.peers.values().filter(|peer| peer.has_left);
@@ -362,7 +363,12 @@ impl Replica {
                 self.transfer_part(from, number, part, &bytes, effects);
             }
             Message::TransferEnd { number, parts } => self.transfer_ends(from, number, parts, effects),
-            Message::TransferCredit { number, parts } => self.transfers.credit(from, number, parts, self.now),
+            Message::TransferCredit { number, parts } => {
+                if let Some(peer) = self.peers.get_mut(&from) {
+                    peer.progressed();
+                }
+                self.transfers.credit(from, number, parts, self.now);
+            }
         }
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct Peer {
     /// New writes under way, oldest first.
     flight: VecDeque<Flight>,
     flight_bytes: usize,
+    /// Heartbeats in a row that spoke of no progress, though writes are under way.
+    idle_beats: u32,
     /// The clock of the last writes that came from it over this link.
     pub(super) heard: u64,
     /// Which acknowledgement it is owed.
@@ -94,6 +96,7 @@ impl Peer {
             cursor: 0,
             flight: VecDeque::new(),
             flight_bytes: 0,
+            idle_beats: 0,
             heard: 0,
             owes: Wants::Nothing,
             owed_bytes: 0,
@@ -133,6 +136,7 @@ impl Peer {
         self.cursor = own;
         self.flight.clear();
         self.flight_bytes = 0;
+        self.idle_beats = 0;
         self.heard = 0;
         self.owes = Wants::Nothing;
         self.owed_bytes = 0;
@@ -147,6 +151,25 @@ impl Peer {
         self.owes = Wants::Nothing;
         self.owed_bytes = 0;
         self.suspicion.link_down(now);
+    }
+
+    /// A heartbeat has come: with a word of progress, or without.
+    pub(super) fn beat(&mut self, report: &Report) {
+        if self.flight.is_empty() || report.heard > self.report.heard {
+            self.idle_beats = 0;
+        } else {
+            self.idle_beats = self.idle_beats.saturating_add(1);
+        }
+    }
+
+    /// It takes what it is sent.
+    pub(super) fn progressed(&mut self) {
+        self.idle_beats = 0;
+    }
+
+    /// So many heartbeats in a row spoke of no progress, though writes are under way.
+    pub(super) fn idle_beats(&self) -> u32 {
+        self.idle_beats
     }
 
     /// Takes what it says of itself. What it has only grows in a life, though words may overtake each other.

@@ -34,8 +34,11 @@ const PULL_BYTES_MAX: usize = 2 << 20;
 /// What this replica lacks, and whom it has asked for it.
 #[derive(Debug, Default)]
 pub(super) struct Repair {
-    /// Of each origin: up to which number somebody had its writes when it was looked, and when that was.
+    /// Of each origin: up to which number somebody had its writes when it was looked, and when that was. The time in
+    /// which nobody who has them was there is not counted.
     gaps: BTreeMap<Origin, (u64, Time)>,
+    /// When it was looked last.
+    looked: Time,
     pull: Option<Pull>,
     /// Counts the pulls.
     number: u64,
@@ -105,18 +108,30 @@ impl Replica {
             return;
         }
         let (now, known) = (self.now, &self.known);
-        let mut wanted = VersionVector::new();
+        // What those have that are there, and what all have who were ever met.
+        let (mut wanted, mut claimed) = (VersionVector::new(), VersionVector::new());
         for peer in self.peers.values_mut() {
             if peer.target.as_ref().is_some_and(|target| known.covers(target)) {
                 peer.target = None;
             }
-            if peer.is_there() && self.members.has(peer.id) {
-                wanted.merge(&peer.report.known);
+            if self.members.has(peer.id) {
+                claimed.merge(&peer.report.known);
+                if peer.is_there() {
+                    wanted.merge(&peer.report.known);
+                }
             }
         }
         self.repair
             .gaps
-            .retain(|origin, (target, _)| known.get(*origin) < (*target).min(wanted.get(*origin)));
+            .retain(|origin, (target, _)| known.get(*origin) < (*target).min(claimed.get(*origin)));
+        // A link that comes and goes does not begin the time anew; while nobody can be asked it stands still.
+        let passed = now.0.saturating_sub(self.repair.looked.0);
+        self.repair.looked = now;
+        for (origin, (target, since)) in &mut self.repair.gaps {
+            if wanted.get(*origin) < *target {
+                since.0 = since.0.saturating_add(passed).min(now.0);
+            }
+        }
         for dot in known.missing(&wanted) {
             self.repair.gaps.entry(dot.origin).or_insert((dot.number, now));
         }

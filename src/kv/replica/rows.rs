@@ -8,6 +8,11 @@
 //! | 2 | a member's id, u16 | its record |
 //!
 //! All that a round has changed is one append, so the disk always holds a state that was: the entries and `known` agree.
+//!
+//! Few appends are under way at once, so that no driver's queue fills up and holds the loop. While the disk is busy, what
+//! changes is gathered, key by key, and becomes one append as soon as there is room: so appends grow, and not their
+//! number. Clients' writes are refused beyond a bound; others' writes are applied all the same, and what has to be
+//! remembered of them is bounded by the number of keys.
 
 use std::collections::VecDeque;
 
@@ -37,16 +42,33 @@ const TABLE_ENTRIES: u8 = 1;
 /// The table of members.
 const TABLE_MEMBERS: u8 = 2;
 
-/// Most bytes of rows that the disk has been given and has not kept yet; beyond it writes are answered that it is busy.
-const UNKEPT_BYTES_MAX: usize = 256 << 20;
+/// Most appends that the disk has been given and has not kept yet; beyond it changes are gathered. The disk takes all
+/// that waits at once, so more would not make it faster.
+const APPENDS_MAX: usize = 4;
+
+/// Most bytes of rows of which the disk has been given more than it has kept: beyond it changes are gathered.
+const GIVEN_BYTES_MAX: usize = 16 << 20;
+
+/// Most bytes that the disk has been given or that are gathered for it; beyond it writes are answered that it is busy.
+const UNKEPT_BYTES_MAX: usize = 2 * GIVEN_BYTES_MAX;
+
+/// What a row weighs beside its bytes.
+const ROW_OVERHEAD_BYTES: usize = 64;
+
+/// So many gathered keys are looked through for those that are there twice.
+const KEYS_TWICE_MIN: usize = 65_536;
 
 /// What is between this replica and its disk.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     /// The last append that was given.
     given: u64,
-    /// Keys that changed in this round; some twice.
+    /// Keys that changed since the last append; some twice.
     keys: Vec<Key>,
+    /// With so many they are looked through for those that are there twice.
+    look_at: usize,
+    /// Bytes of the writes that changed them.
+    gathered_bytes: usize,
     /// Members whose records changed.
     members: Vec<MachineId>,
     /// Whether `known` or another part of the whole changed.
@@ -54,6 +76,8 @@ pub(super) struct Keeping {
     /// Appends under way: number, what was known, bytes.
     under_way: VecDeque<(u64, VersionVector, usize)>,
     unkept_bytes: usize,
+    /// The process ends.
+    is_last: bool,
     trouble: Option<String>,
     /// A row of the disk that cannot be read.
     damage: Option<String>,
@@ -66,7 +90,32 @@ impl Keeping {
     #[inline]
     pub(super) fn changed(&mut self, key: &[u8]) {
         self.is_whole_new = true;
+        self.gathered_bytes += ROW_OVERHEAD_BYTES + key.len();
         self.keys.push(key.into());
+        if self.keys.len() >= self.look_at.max(KEYS_TWICE_MIN) {
+            self.sort_keys();
+            self.look_at = 2 * self.keys.len();
+        }
+    }
+
+    /// What changes has so many bytes.
+    pub(super) fn gathers(&mut self, bytes: usize) {
+        self.gathered_bytes += bytes;
+    }
+
+    fn sort_keys(&mut self) {
+        self.keys.sort_unstable();
+        self.keys.dedup();
+    }
+
+    /// The next append is the last: it has room.
+    pub(super) fn end(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Whether the disk can be given a further append.
+    fn has_room(&self) -> bool {
+        self.is_last || (self.under_way.len() < APPENDS_MAX && self.unkept_bytes < GIVEN_BYTES_MAX)
     }
 
     /// A member's record has changed.
@@ -100,7 +149,7 @@ impl Keeping {
 
     /// Whether the disk has too much to do.
     pub(super) fn is_full(&self) -> bool {
-        self.unkept_bytes > UNKEPT_BYTES_MAX
+        self.unkept_bytes.saturating_add(self.gathered_bytes) > UNKEPT_BYTES_MAX
     }
 
     /// Whether an earlier life left anything.
@@ -165,22 +214,23 @@ impl Replica {
         }
     }
 
-    /// Gives the disk what the round has changed.
+    /// Gives the disk what has changed since the last append, unless it has enough to do.
     pub(super) fn append(&mut self, effects: &mut Effects<Self>) {
-        if !self.keeping.is_new() {
+        if !self.keeping.is_new() || !self.keeping.has_room() {
             return;
         }
-        let mut keys = std::mem::take(&mut self.keeping.keys);
+        self.keeping.sort_keys();
+        let keys = std::mem::take(&mut self.keeping.keys);
         let mut members = std::mem::take(&mut self.keeping.members);
         self.keeping.is_whole_new = false;
+        self.keeping.gathered_bytes = 0;
+        self.keeping.look_at = 0;
         if self.keeping.trouble.is_some() {
             // Nothing outlives the process any more; who reads is told what is in memory.
             self.watching.all_kept();
             self.tell(effects);
             return;
         }
-        keys.sort_unstable();
-        keys.dedup();
         members.sort_unstable();
         members.dedup();
         let mut rows = Vec::with_capacity(keys.len() + members.len() + 2);
@@ -188,7 +238,7 @@ impl Replica {
         let mut bytes = 0;
         for key in keys {
             let value = self.store.entry_bytes(&key);
-            bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
+            bytes += ROW_OVERHEAD_BYTES + key.len() + value.as_ref().map_or(0, |value| value.len());
             rows.push(Row {
                 table: TABLE_ENTRIES,
                 key,

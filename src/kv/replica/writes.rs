@@ -11,7 +11,7 @@ use crate::{
     clock::{Dot, VersionVector},
     kv::{
         message::{BATCHES_BYTES_MAX, Message, Wants, Writes},
-        operation::{Change, Operation, Write},
+        operation::{Applied, Change, Operation, Write},
         request::{Answer, Copies, Deny, Done, Reply, Token},
         sealed::{Batch, Unsealed},
     },
@@ -150,6 +150,7 @@ impl Replica {
         let stamp = self.store.stamp() + 1;
         let (mut write, done) = decided.into_write(Dot::new(self.origin, number), stamp, token);
         self.enter(&write);
+        self.keeping.gathers(bytes_of(&write));
         self.known.raise(self.origin, number);
         self.touch(&write.operations);
         self.store.apply(&mut write);
@@ -291,4 +292,16 @@ impl Replica {
         }
         room
     }
+}
+
+/// About how many bytes a write's values have.
+fn bytes_of(write: &Write) -> usize {
+    let bytes = |operation: &Applied| match &operation.change {
+        Change::Put(value) | Change::PutBeside(value) => value.bytes.len(),
+        Change::Insert(elements) | Change::Remove(elements) => {
+            elements.iter().map(|element| element.bytes.len()).sum()
+        }
+        Change::Delete | Change::Add(_) => 0,
+    };
+    write.operations.iter().map(bytes).sum()
 }

@@ -41,7 +41,7 @@ pub(super) struct Machine {
     incarnation: u32,
     peers: Vec<Peer>,
     pub(super) disk: Disk,
-    appends: VecDeque<(u64, Vec<Row>)>,
+    pub(super) appends: VecDeque<(u64, Vec<Row>)>,
     is_paused: bool,
     inputs: Vec<Input<Replica>>,
     pub(super) records: Vec<Record>,
@@ -66,7 +66,11 @@ pub(super) struct Cluster {
     pub(super) disks: BTreeMap<u16, Rows>,
     lines: BTreeMap<Pair, Line>,
     cut: BTreeSet<Pair>,
-    flight: VecDeque<(u16, u16, u64, u8, Vec<u8>)>,
+    flight: VecDeque<(Time, u16, u16, u64, u8, Vec<u8>)>,
+    /// New writes that the first sends the second are lost.
+    pub(super) deaf: Option<(u16, u16)>,
+    /// How long a message takes beyond a step.
+    pub(super) delay_us: u64,
     numbers: u64,
     tickets: u64,
     pub(super) replies: BTreeMap<Ticket, Vec<(Reply, Last)>>,
@@ -134,6 +138,8 @@ impl Cluster {
             lines: BTreeMap::new(),
             cut: BTreeSet::new(),
             flight: VecDeque::new(),
+            deaf: None,
+            delay_us: 0,
             numbers: 0,
             tickets: 0,
             replies: BTreeMap::new(),
@@ -218,6 +224,14 @@ impl Cluster {
         self.cut.insert(pair(a, b));
     }
 
+    /// The link between two breaks, for so long.
+    pub(super) fn break_off(&mut self, a: u16, b: u16, milliseconds: u64) {
+        self.cut(a, b);
+        self.end(pair(a, b), DownCause::Lost);
+        self.run(milliseconds);
+        self.mend(a, b);
+    }
+
     pub(super) fn mend(&mut self, a: u16, b: u16) {
         self.cut.remove(&pair(a, b));
     }
@@ -259,14 +273,17 @@ impl Cluster {
         self.link();
         let mut later = VecDeque::new();
         let mut touched: BTreeSet<u16> = BTreeSet::new();
-        for (from, to, number, kind, body) in std::mem::take(&mut self.flight) {
+        for (due, from, to, number, kind, body) in std::mem::take(&mut self.flight) {
             let between = pair(from, to);
             let line = self.lines.get(&between);
             if line.is_none_or(|line| line.number != number) {
                 continue;
             }
-            if self.cut.contains(&between) {
-                later.push_back((from, to, number, kind, body));
+            if self.deaf == Some((from, to)) && kind == crate::kv::kind::WRITES {
+                continue;
+            }
+            if self.cut.contains(&between) || due > self.now {
+                later.push_back((due, from, to, number, kind, body));
                 continue;
             }
             *self.kinds.entry(kind).or_default() += 1;
@@ -405,7 +422,8 @@ impl Cluster {
                     message.encode(&mut body);
                     assert!(body.len() < crate::wire::FRAME_LENGTH_MAX);
                     let kind = message.kind();
-                    self.flight.push_back((id, to.0, line.number, kind, body));
+                    let due = Time(self.now.0 + self.delay_us);
+                    self.flight.push_back((due, id, to.0, line.number, kind, body));
                 }
             }
             Effect::Record(record) => {

@@ -195,3 +195,44 @@ fn absurd_tokens_wedge_nobody() {
     cluster.assert_converged();
     assert_eq!(cluster.status(1).waiting, 0);
 }
+
+#[test]
+fn a_disk_that_hangs_is_given_little_and_refuses_in_time() {
+    let mut cluster = Cluster::new(2);
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Stalls;
+    let large = "x".repeat(100_000);
+    let mut writes = Vec::new();
+    let mut refused = 0;
+    for number in 0..600 {
+        let id = 1 + number % 2;
+        // Remote writes go the same way, and are never refused.
+        let operations = vec![put(&format!("k{id}-{number}"), &large)];
+        let copies = Copies::One;
+        let write = cluster.submit(id, &Token::new(), 0, Action::Write { operations, copies });
+        match cluster.answer(write).map(|reply| &reply.answer) {
+            Some(Answer::Denied(Deny::Busy)) if id == 1 => refused += 1,
+            None => writes.push(write),
+            other => panic!("{other:?}"),
+        }
+        cluster.run(2);
+        let machine = &cluster.machines[&1];
+        assert!(machine.appends.len() <= 4, "{} appends", machine.appends.len());
+    }
+    assert!(refused > 100, "{refused}");
+    assert!(writes.len() > 350, "{}", writes.len());
+    assert_eq!(cluster.status(1).disk_trouble, None);
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Works;
+    cluster.run(5000);
+    for write in writes {
+        let reply = cluster.answer(write).unwrap();
+        assert!(matches!(reply.answer, Answer::Written { .. }), "{reply:?}");
+    }
+    cluster.write(1, &Token::new(), put("again", "1"));
+    cluster.run(20);
+    cluster.assert_converged();
+    // What was gathered is on the disk.
+    let before = cluster.known(1).clone();
+    cluster.kill(1);
+    cluster.start(1);
+    assert_eq!(*cluster.known(1), before);
+}

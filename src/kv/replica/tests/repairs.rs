@@ -40,6 +40,63 @@ fn what_was_sent_into_a_cut_link_does_not_come_when_it_is_mended() {
 }
 
 #[test]
+fn a_long_way_is_no_silence() {
+    let mut cluster = Cluster::new(2);
+    cluster.delay_us = 1_200_000;
+    for number in 0..100 {
+        cluster.write(1, &Token::new(), put(&format!("k{number}"), "1"));
+        cluster.run(100);
+    }
+    assert!(
+        cluster.see(2, "k60").is_some(),
+        "new writes are pushed all the time"
+    );
+    cluster.run(3000);
+    assert!(cluster.status(1).counts.contains(&("resets".into(), 0)));
+    // A new link needs no more than that, either.
+    cluster.break_off(1, 2, 100);
+    cluster.run(5000);
+    for id in 1..=2 {
+        assert!(cluster.status(id).counts.contains(&("resets".into(), 0)));
+    }
+    cluster.assert_converged();
+}
+
+#[test]
+fn a_peer_that_hears_nothing_is_reset_though_it_speaks() {
+    let mut cluster = Cluster::new(2);
+    cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.deaf = Some((1, 2));
+    cluster.run(500);
+    cluster.write(1, &Token::new(), put("k", "2"));
+    cluster.run(5000);
+    let counts = cluster.status(1).counts;
+    assert!(
+        !counts.contains(&("resets".into(), 0)),
+        "nothing arrives: {counts:?}"
+    );
+    cluster.deaf = None;
+    cluster.run(8000);
+    cluster.assert_converged();
+}
+
+#[test]
+fn a_gap_is_repaired_though_the_link_comes_and_goes() {
+    let mut cluster = Cluster::new(2);
+    cluster.cut(1, 2);
+    cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.run(5000);
+    cluster.mend(1, 2);
+    for _ in 0..2 {
+        cluster.run(800);
+        assert_eq!(cluster.see(2, "k"), None);
+        cluster.break_off(1, 2, 300);
+    }
+    cluster.run(1000);
+    assert_eq!(cluster.see(2, "k").as_deref(), Some("1"));
+}
+
+#[test]
 fn a_short_cut_costs_nothing() {
     let mut cluster = Cluster::new(2);
     cluster.cut(1, 2);
