@@ -51,7 +51,7 @@ pub const BATCHES_BYTES_MAX: usize = FRAME_LENGTH_MAX - 64;
 
 /// Most origins, lives of replicas that have written, of which a replica knows writes: what it says of itself has to fit
 /// a frame. Writes of a further one are refused.
-pub const ORIGINS_KNOWN_MAX: usize = 8192;
+pub(super) const ORIGINS_KNOWN_MAX: usize = 8192;
 
 /// Most bytes of an origin and a number in a vector.
 const DOT_BYTES_MAX: usize = 3 + 5 + 10;

@@ -1,12 +1,67 @@
-//! What a peer says that cannot be.
+//! What a peer says that cannot be, and what is kept of what can.
 
-use super::cluster::{Cluster, put};
-use crate::{
-    clock::{Origin, VersionVector},
-    kv::{Message, STAMP_MAX, Token, kind, message::ORIGINS_KNOWN_MAX, store::Scope},
-    service::Input,
-    units::MachineId,
+use std::sync::Arc;
+
+use super::{
+    super::{
+        buffer::{Buffer, Buffered, Room},
+        log::Log,
+    },
+    cluster::{Cluster, put},
 };
+use crate::{
+    clock::{Dot, Origin, VersionVector},
+    kv::{
+        Change, Message, STAMP_MAX, Token, kind,
+        message::ORIGINS_KNOWN_MAX,
+        operation::{Applied, Cleared, Write},
+        sealed::{Batch, Unsealed},
+        store::Scope,
+    },
+    service::Input,
+    units::{MachineId, Time},
+};
+
+/// The smallest batch.
+fn small(number: u64) -> Arc<Batch> {
+    let origin = Origin {
+        machine: MachineId(1),
+        incarnation: 1,
+    };
+    let operation = Applied {
+        key: b"k".as_slice().into(),
+        change: Change::Delete,
+        seen: VersionVector::new(),
+        cleared: Cleared::default(),
+        ends_us: None,
+    };
+    let mut batch = Unsealed::new(origin, number);
+    assert!(batch.push(&Write {
+        dot: Dot::new(origin, number),
+        stamp: number,
+        dependencies: VersionVector::new(),
+        operations: vec![operation],
+    }));
+    Arc::new(batch.seal().unwrap())
+}
+
+#[test]
+fn small_batches_are_counted_with_what_they_take() {
+    let bytes_max = 1 << 16;
+    let mut log = Log::new(bytes_max, VersionVector::new());
+    let mut buffer = Buffer::new(bytes_max);
+    let mut found = 0;
+    for number in 1..=1000 {
+        log.push(&small(number));
+        let batch = small(2 * number);
+        let since = Time::default();
+        found += usize::from(buffer.add(Buffered { batch, since }) == Room::Found);
+    }
+    let (writes, bytes) = log.size();
+    assert!((100..=256).contains(&writes), "{writes}");
+    assert!(bytes <= bytes_max as u64);
+    assert!((100..=256).contains(&found), "{found}");
+}
 
 #[test]
 fn absurd_stamps_use_up_nobodys() {
