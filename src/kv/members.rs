@@ -218,7 +218,7 @@ impl Members {
                 if known.status == Status::Removed || known.address == *address {
                     return false;
                 }
-                (known.version + 1, known.status)
+                (known.version.saturating_add(1), known.status)
             }
             // It was added or removed before it was ever heard of, or is in a further life now.
             Some(known) => (known.version.saturating_add(1), Status::Present),

@@ -49,6 +49,18 @@ pub mod kind {
 /// Most bytes of batches in one message, each with its length: a frame has room for the clock as well.
 pub const BATCHES_BYTES_MAX: usize = FRAME_LENGTH_MAX - 64;
 
+/// Most origins, lives of replicas that have written, of which a replica knows writes: what it says of itself has to fit
+/// a frame. Writes of a further one are refused.
+pub(super) const ORIGINS_KNOWN_MAX: usize = 8192;
+
+/// Most bytes of an origin and a number in a vector.
+const DOT_BYTES_MAX: usize = 3 + 5 + 10;
+
+const _: () = assert!(
+    3 * ORIGINS_KNOWN_MAX * DOT_BYTES_MAX + RECORDS_MAX * (ADDRESS_BYTES_MAX + 32) < FRAME_LENGTH_MAX,
+    "an introduction with its three vectors and all members fits a frame"
+);
+
 /// A message of one replica to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {

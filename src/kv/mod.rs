@@ -59,8 +59,8 @@ pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
     Applied, BATCH_OPERATIONS_MAX, Change, Cleared, Condition, DEPENDENCIES_MAX, ELEMENTS_MAX, Format,
-    KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX, Value, WRITE_BYTES_MAX,
-    Write,
+    KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_BELIEVED_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX,
+    Value, WRITE_BYTES_MAX, Write,
 };
 pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{

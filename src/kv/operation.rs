@@ -63,6 +63,10 @@ pub type Stamp = u64;
 /// that there is always a next.
 pub const STAMP_MAX: Stamp = 1 << 62;
 
+/// What is seen elsewhere raises the own stamps no further than this, step by step excepted: however absurd a peer's
+/// stamps are, what is written here has stamps that everybody takes.
+pub const STAMP_BELIEVED_MAX: Stamp = STAMP_MAX / 2;
+
 /// What to do to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

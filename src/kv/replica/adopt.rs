@@ -5,7 +5,7 @@ use super::Replica;
 use crate::{
     clock::VersionVector,
     kv::{
-        message::Message,
+        message::{Message, ORIGINS_KNOWN_MAX},
         operation::{KEY_BYTES_MAX, Stamp},
         store::{self, Scope},
     },
@@ -86,12 +86,32 @@ fn read_entry<'a>(fields: &mut Fields<'a>) -> Result<(&'a [u8], &'a [u8]), Field
 }
 
 impl Replica {
-    /// Instead of writes the state itself comes.
-    pub(super) fn transfer_begins(&mut self, from: MachineId, number: u64, incoming: Incoming) {
-        let now = self.now;
-        if let Some(pull) = self.repair.pull_of(from, number, now) {
-            pull.incoming = Some(incoming);
-        }
+    /// Instead of writes the state itself comes. One that cannot be is refused: nobody has a write of this life that this
+    /// life does not know, and too many origins could never be told to others.
+    pub(super) fn transfer_begins(
+        &mut self,
+        from: MachineId,
+        number: u64,
+        incoming: Incoming,
+        effects: &mut Effects<Self>,
+    ) {
+        let (now, own) = (self.now, self.known.get(self.origin));
+        let Some(pull) = self.repair.pull_of(from, number, now) else {
+            return;
+        };
+        let theirs = incoming.known.get(self.origin);
+        let mut origins = self.known.clone();
+        origins.merge(&incoming.known);
+        let (field, value) = match origins.len() {
+            _ if theirs > own => ("number", theirs),
+            count if count > ORIGINS_KNOWN_MAX => ("origins", count as u64),
+            _ => {
+                pull.incoming = Some(incoming);
+                return;
+            }
+        };
+        self.end_pull();
+        self.refuse(from, FieldError::Value { field, value }, effects);
     }
 
     /// A part has come. One that is out of turn shows that others were lost: then it is pulled anew.

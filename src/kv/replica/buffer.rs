@@ -7,6 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::log::weight;
 use crate::{
     clock::{Dot, Origin, VersionVector},
     kv::{
@@ -77,7 +78,7 @@ impl Buffer {
     /// Lets a batch wait.
     pub(super) fn add(&mut self, buffered: Buffered) -> Room {
         let batch = &buffered.batch;
-        let (bytes, count) = (batch.bytes().len(), batch.count());
+        let (bytes, count) = (weight(batch), batch.count());
         let waits = self
             .queues
             .get(&batch.origin())
@@ -117,7 +118,7 @@ impl Buffer {
         if queue.is_empty() {
             self.queues.remove(&origin);
         }
-        self.bytes -= buffered.batch.bytes().len();
+        self.bytes -= weight(&buffered.batch);
         self.writes -= buffered.batch.count();
         Some(buffered)
     }

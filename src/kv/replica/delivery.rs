@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     kv::{
-        message::Writes,
+        message::{ORIGINS_KNOWN_MAX, Writes},
         mutant::{self, Mutant},
         operation::Applied,
         sealed::Batch,
@@ -111,6 +111,11 @@ impl Replica {
     fn apply(&mut self, batch: &Arc<Batch>, applied: &mut Vec<Stretch>) -> Result<(), FieldError> {
         let origin = batch.origin();
         let before = self.known.get(origin);
+        if before == 0 && self.known.len() >= ORIGINS_KNOWN_MAX {
+            let value = self.known.len() as u64 + 1;
+            let field = "origins";
+            return Err(FieldError::Value { field, value });
+        }
         let writes = batch.writes()?;
         self.keeping.gathers(batch.bytes().len());
         for mut write in writes.into_iter().filter(|write| write.dot.number > before) {

@@ -15,6 +15,14 @@ use crate::{
     kv::sealed::Batch,
 };
 
+/// What a batch weighs beside its bytes, where it is kept.
+pub(super) const BATCH_OVERHEAD_BYTES: usize = 256;
+
+/// What a batch weighs in memory, about.
+pub(super) fn weight(batch: &Batch) -> usize {
+    BATCH_OVERHEAD_BYTES + batch.bytes().len()
+}
+
 /// Applied batches, oldest first.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -42,7 +50,7 @@ impl Log {
 
     /// Takes a batch that has just been applied; the oldest make room for it.
     pub(super) fn push(&mut self, batch: &Arc<Batch>) {
-        self.bytes += batch.bytes().len();
+        self.bytes += weight(batch);
         self.writes += batch.count();
         self.by_origin
             .entry(batch.origin())
@@ -73,7 +81,7 @@ impl Log {
         let floor = &self.floor;
         self.batches
             .retain(|batch| batch.last() > floor.get(batch.origin()));
-        self.bytes = self.batches.iter().map(|batch| batch.bytes().len()).sum();
+        self.bytes = self.batches.iter().map(|batch| weight(batch)).sum();
         self.writes = self.batches.iter().map(|batch| batch.count()).sum();
     }
 
@@ -81,7 +89,7 @@ impl Log {
         let Some(oldest) = self.batches.pop_front() else {
             return;
         };
-        self.bytes -= oldest.bytes().len();
+        self.bytes -= weight(&oldest);
         self.writes -= oldest.count();
         self.floor.raise(oldest.origin(), oldest.last());
         if let Some(own) = self.by_origin.get_mut(&oldest.origin()) {
@@ -112,7 +120,7 @@ impl Log {
         (self.floor.get(origin) <= behind).then(|| own.into_iter().flat_map(move |own| own.range(start..)))
     }
 
-    /// How many writes there are, and their bytes.
+    /// How many writes there are, and about how many bytes they take.
     pub(super) fn size(&self) -> (u64, u64) {
         (self.writes, self.bytes as u64)
     }

@@ -359,7 +359,7 @@ impl Replica {
                 stamp,
             } => {
                 let incoming = Incoming::new(known, scope, forgotten, stamp);
-                self.transfer_begins(from, number, incoming);
+                self.transfer_begins(from, number, incoming, effects);
             }
             Message::TransferPart { number, part, bytes } => {
                 self.transfer_part(from, number, part, &bytes, effects);

@@ -132,7 +132,9 @@ impl Replica {
                 since.0 = since.0.saturating_add(passed).min(now.0);
             }
         }
-        for dot in known.missing(&wanted) {
+        // Of this life nobody has more than it has itself, whatever is said.
+        let me = self.origin;
+        for dot in known.missing(&wanted).filter(|dot| dot.origin != me) {
             self.repair.gaps.entry(dot.origin).or_insert((dot.number, now));
         }
         if let Some(pull) = &self.repair.pull {

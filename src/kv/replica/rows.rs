@@ -193,7 +193,7 @@ impl Replica {
             (TABLE_WHOLE, b"known") => {
                 let mut fields = Fields::new(&value);
                 self.known = VersionVector::decode(&mut fields)?;
-                self.store.raise_stamp(fields.varint("stamp")?);
+                self.store.restore_stamp(fields.varint("stamp")?);
                 self.store.restore_forgotten(&VersionVector::decode(&mut fields)?);
                 fields.end()
             }

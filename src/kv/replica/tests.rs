@@ -1,5 +1,6 @@
 //! A few replicas by hand: what clients are promised, and what becomes of faults.
 
+mod bounds;
 mod cluster;
 mod disks;
 mod members;

@@ -34,7 +34,7 @@ use std::{
 
 use super::{
     entry::{Class, Entry},
-    operation::{Key, Stamp, Write},
+    operation::{Key, STAMP_BELIEVED_MAX, STAMP_MAX, Stamp, Write},
     request::Item,
 };
 use crate::{
@@ -246,9 +246,20 @@ impl Store {
         self.stamp
     }
 
-    /// Knows of a stamp that was seen elsewhere.
+    /// Knows of a stamp that was seen, as far as it is believed: up to [`STAMP_BELIEVED_MAX`], or the very next.
     pub fn raise_stamp(&mut self, stamp: Stamp) {
-        self.stamp = self.stamp.max(stamp);
+        let is_next = stamp == self.stamp.saturating_add(1);
+        let believed = if is_next {
+            STAMP_MAX - 1
+        } else {
+            STAMP_BELIEVED_MAX
+        };
+        self.stamp = self.stamp.max(stamp.min(believed));
+    }
+
+    /// Takes back what was kept of [`stamp`](Self::stamp).
+    pub fn restore_stamp(&mut self, stamp: Stamp) {
+        self.stamp = self.stamp.max(stamp.min(STAMP_MAX - 1));
     }
 
     /// How many keys hold something, those included whose value has ended and is not forgotten yet.

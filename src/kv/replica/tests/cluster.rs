@@ -67,6 +67,8 @@ pub(super) struct Cluster {
     lines: BTreeMap<Pair, Line>,
     cut: BTreeSet<Pair>,
     flight: VecDeque<(Time, u16, u16, u64, u8, Vec<u8>)>,
+    /// How often a peer was refused; `None`: it may not be.
+    pub(super) refusals: Option<u64>,
     /// New writes that the first sends the second are lost.
     pub(super) deaf: Option<(u16, u16)>,
     /// How long a message takes beyond a step.
@@ -138,6 +140,7 @@ impl Cluster {
             lines: BTreeMap::new(),
             cut: BTreeSet::new(),
             flight: VecDeque::new(),
+            refusals: None,
             deaf: None,
             delay_us: 0,
             numbers: 0,
@@ -437,7 +440,10 @@ impl Cluster {
                 }
                 self.machines.get_mut(&id).unwrap().records.push(record);
             }
-            Effect::Refuse { peer, error } => panic!("{id} refuses {peer}: {error}"),
+            Effect::Refuse { peer, error } => match &mut self.refusals {
+                Some(refusals) => *refusals += 1,
+                None => panic!("{id} refuses {peer}: {error}"),
+            },
             Effect::Reset { peer } => {
                 let both = pair(id, peer.0);
                 let side = usize::from(both.0 != id);

@@ -223,7 +223,7 @@ impl Cluster {
             store.restore(key, bytes).unwrap();
         }
         store.restore_forgotten(&disk.forgotten);
-        store.raise_stamp(disk.stamp);
+        store.restore_stamp(disk.stamp);
         let replicas = self.replicas.len();
         let replica = &mut self.replicas[at];
         if has_all && disk.forgotten == *replica.store.forgotten() {
