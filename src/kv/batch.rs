@@ -28,6 +28,9 @@ pub const ORIGINS_MAX: usize = 4096;
 
 const _: () = assert!(WRITE_BYTES_MAX < BATCH_BYTES_MAX, "every write fits a batch");
 
+/// Operations that memory is reserved for before they have been read.
+const RESERVED_MAX: usize = 16;
+
 /// Bytes of the number of writes, which stands first.
 const COUNT_BYTES: usize = 4;
 
@@ -294,7 +297,8 @@ impl<'a> BatchReader<'a> {
             .ok_or(wrong("stamp", step))?;
         let unsaid = self.read_vector()?;
         let count = self.read_count("operations", BATCH_OPERATIONS_MAX)?;
-        let mut operations = Vec::new();
+        let mut operations =
+            Vec::with_capacity(usize::try_from(count).map_or(0, |count| count.min(RESERVED_MAX)));
         for _ in 0..count {
             operations.push(self.read_operation()?);
         }

@@ -672,8 +672,15 @@ mod examples {
             });
             let mut bytes: Vec<u8> = pairs.collect();
             bytes.reverse();
-            // Layouts without a frame around them are compared in `clients`, another mesh's hello in `open_mesh`, replicas' in `replicas`.
-            let starts = ["    request,", "    reply,", "    hello,", "    replica,"];
+            // Layouts without a frame around them are compared in `clients` and `writes`, another mesh's hello in
+            // `open_mesh`, replicas' in `replicas`.
+            let starts = [
+                "    request,",
+                "    reply,",
+                "    layout,",
+                "    hello,",
+                "    replica,",
+            ];
             let is_layout = starts.iter().any(|start| line.starts_with(start));
             if line.starts_with("    ") && bytes.len() >= 5 && !is_layout {
                 let label = line.split_once(':').map_or("", |(label, _)| label);

@@ -30,7 +30,7 @@ fn limits_are_those_of_the_code() {
 }
 
 fn example(name: &str) -> Vec<u8> {
-    let start = format!("    {name}: ");
+    let start = format!("    layout, {name}: ");
     let line = PROTOCOL.lines().find_map(|line| line.strip_prefix(&start));
     let digits = line.unwrap_or_else(|| panic!("protocol.md lacks the example of {name}"));
     let pairs = digits
