@@ -10,7 +10,7 @@
 //!
 //! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
 //! whose disk is lost. What their sessions have seen can never be met. Such a write is *gone* when its life has ended,
-//! or it belongs to nobody who is a member, and every member is there, in its present life, and none has it, without a
+//! or was removed by decision (of one that was never a member here nothing is known: it may live), and every member is there, in its present life, and none has it, without a
 //! break for longer than any repair takes. Requests that name it are then served, and told so (`released`); writes
 //! that wait for it, which nobody has applied either, are forgotten.
 
@@ -110,13 +110,7 @@ impl Replica {
 
     /// Whether no member has a write, nor will have.
     fn is_gone(&self, dot: Dot) -> bool {
-        let Dot { origin, .. } = dot;
-        let has_ended = match self.peers.get(&origin.machine) {
-            _ if origin.machine == self.me() => origin.incarnation < self.origin.incarnation,
-            Some(peer) if self.members.has(origin.machine) => origin.incarnation < peer.life,
-            _ => true,
-        };
-        has_ended
+        self.has_ended(dot.origin)
             && !self.known.contains(dot)
             && self.peers.values().all(|peer| !peer.report.known.contains(dot))
     }
