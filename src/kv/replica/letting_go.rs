@@ -40,6 +40,8 @@ pub(super) struct LettingGo {
     complete_since: Option<Time>,
     /// Where collecting goes on.
     after: Option<Box<[u8]>>,
+    /// What a replica that drains had when it began to: what it has to hand over.
+    pub(super) handing_over: VersionVector,
 }
 
 impl LettingGo {
