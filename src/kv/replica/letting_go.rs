@@ -10,9 +10,9 @@
 //!
 //! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
 //! whose disk is lost. What their sessions have seen can never be met. Such a write is *gone* when its life has ended,
-//! or was removed by decision (of one that was never a member here nothing is known: it may live), and every member is there, in its present life, and none has it, without a
-//! break for longer than any repair takes. Requests that name it are then served, and told so (`released`); writes
-//! that wait for it, which nobody has applied either, are forgotten.
+//! or was removed by decision (one that was never a member here may well live), and every member is there, in its
+//! present life, and none has it, without a break for longer than any repair takes. Requests that name it are then
+//! served, and told so (`released`); writes that wait for it, which nobody has applied either, are forgotten.
 
 use super::Replica;
 use crate::{

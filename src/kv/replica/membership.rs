@@ -44,7 +44,7 @@ impl Replica {
             }
         }
         if self.members.has_me() {
-            if self.keeping.was_restored() && !self.known.is_empty() {
+            if self.keeping.has_joined() && !self.known.is_empty() {
                 self.phase = Phase::Ready;
             } else {
                 self.join();
