@@ -41,7 +41,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// Adds what the session has seen, if it has seen anything that not every replica has.
+/// Adds what the session has seen, if it has seen anything.
 pub(super) fn set_token(headers: &mut HeaderMap, token: &Token, released: &[Dot]) {
     if !token.is_empty()
         && let Some(text) = header_value(&token_text(token))

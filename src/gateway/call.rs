@@ -11,7 +11,7 @@ use super::{
     problem::Problem,
     server::Shared,
 };
-use crate::kv::{Action, Answer, Member, Reply, Request, Token};
+use crate::kv::{Action, Answer, Deny, Member, Reply, Request, Token};
 
 /// A request, its caller, and what all requests share.
 pub(super) struct Call<'a> {
@@ -47,7 +47,18 @@ impl<'a> Call<'a> {
         let asked = self.shared.asker.ask(request).await;
         let reply = asked.map_err(|gone| Problem::gone(gone, is_write))?;
         match reply.answer {
-            Answer::Denied(deny) => Err(Problem::denied(deny, self.style)),
+            Answer::Denied(deny) => {
+                // These tell what is there.
+                let is_read = matches!(
+                    deny,
+                    Deny::Condition { .. } | Deny::WrongType { .. } | Deny::TooLarge { .. }
+                );
+                let problem = Problem::denied(deny, self.style);
+                Err(match is_read {
+                    true => problem.with_seen(reply.token, reply.released),
+                    false => problem,
+                })
+            }
             _ => Ok(reply),
         }
     }

@@ -17,7 +17,10 @@ use super::{
     json,
     path::Style,
 };
-use crate::kv::Deny;
+use crate::{
+    clock::Dot,
+    kv::{Deny, Token},
+};
 
 /// The assignment's text for dependencies that are missing.
 pub(super) const UNMET: &str = "Causal dependencies not satisfied; try again later";
@@ -39,6 +42,8 @@ pub(super) struct Problem {
     challenge: Option<String>,
     /// What the header `Allow` says.
     allow: Option<&'static str>,
+    /// What the session has seen, and what was let go of it, where the problem tells what is there.
+    seen: Option<(Token, Vec<Dot>)>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +70,7 @@ impl Problem {
             more: Vec::new(),
             challenge: None,
             allow: None,
+            seen: None,
         }
     }
 
@@ -198,6 +204,12 @@ impl Problem {
         }
     }
 
+    /// The session that is told so has seen this.
+    pub(super) fn with_seen(mut self, token: Token, released: Vec<Dot>) -> Self {
+        self.seen = Some((token, released));
+        self
+    }
+
     /// As a response.
     pub(super) fn response(self, style: Style) -> Response {
         let mut body = Vec::with_capacity(256);
@@ -232,6 +244,9 @@ impl Problem {
         }
         if let Some(challenge) = self.challenge.as_deref().and_then(answer::header_value) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some((token, released)) = &self.seen {
+            answer::set_token(headers, token, released);
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));

@@ -71,7 +71,7 @@ pub use request::{
 pub use sealed::{Batch, SEALED_BYTES};
 pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};
 
-pub use store::{Collected, Decided, Incoming, Scope, Slice, Store};
+pub use store::{Collected, Decided, Denied, Incoming, Scope, Slice, Store};
 
 /// The store's number in the hello (protocol.md, section 1).
 pub const SYSTEM: u8 = 2;

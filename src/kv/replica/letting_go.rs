@@ -10,9 +10,9 @@
 //!
 //! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
 //! whose disk is lost. What their sessions have seen can never be met. Such a write is *gone* when its life has ended,
-//! or it belongs to nobody who is a member, and every member is there, in its present life, and none has it, without a
-//! break for longer than any repair takes. Requests that name it are then served, and told so (`released`); writes
-//! that wait for it, which nobody has applied either, are forgotten.
+//! or was removed by decision (one that was never a member here may well live), and every member is there, in its
+//! present life, and none has it, without a break for longer than any repair takes. Requests that name it are then
+//! served, and told so (`released`); writes that wait for it, which nobody has applied either, are forgotten.
 
 use super::Replica;
 use crate::{
@@ -40,6 +40,8 @@ pub(super) struct LettingGo {
     complete_since: Option<Time>,
     /// Where collecting goes on.
     after: Option<Box<[u8]>>,
+    /// What a replica that drains had when it began to: what it has to hand over.
+    pub(super) handing_over: VersionVector,
 }
 
 impl LettingGo {
@@ -110,13 +112,7 @@ impl Replica {
 
     /// Whether no member has a write, nor will have.
     fn is_gone(&self, dot: Dot) -> bool {
-        let Dot { origin, .. } = dot;
-        let has_ended = match self.peers.get(&origin.machine) {
-            _ if origin.machine == self.me() => origin.incarnation < self.origin.incarnation,
-            Some(peer) if self.members.has(origin.machine) => origin.incarnation < peer.life,
-            _ => true,
-        };
-        has_ended
+        self.has_ended(dot.origin)
             && !self.known.contains(dot)
             && self.peers.values().all(|peer| !peer.report.known.contains(dot))
     }

@@ -96,6 +96,8 @@ impl Replica {
     pub(super) fn introduced(&mut self, from: MachineId, introduce: Introduce, effects: &mut Effects<Self>) {
         let Some(life) = self.peers.get_mut(&from).map(|peer| {
             peer.link = Link::Met;
+            // Before its members are looked at: by what it has it is met.
+            peer.hear(introduce.report.clone());
             peer.life
         }) else {
             return;

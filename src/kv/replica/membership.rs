@@ -44,7 +44,7 @@ impl Replica {
             }
         }
         if self.members.has_me() {
-            if self.keeping.was_restored() && !self.known.is_empty() {
+            if self.keeping.has_joined() && !self.known.is_empty() {
                 self.phase = Phase::Ready;
             } else {
                 self.join();
@@ -166,7 +166,12 @@ impl Replica {
         let status = self.members.get(me).map(|record| record.status);
         match status {
             None | Some(Status::Removed) => self.phase = Phase::Alone,
-            Some(Status::Draining) => self.phase = Phase::Draining,
+            Some(Status::Draining) if self.phase != Phase::Draining => {
+                self.phase = Phase::Draining;
+                // It accepts no further writes; what others accept is theirs to spread.
+                self.letting_go.handing_over = self.known.clone();
+            }
+            Some(Status::Draining) => {}
             Some(Status::Present) => match self.phase {
                 Phase::Alone => self.join(),
                 Phase::Draining => self.phase = Phase::Ready,
@@ -208,7 +213,7 @@ impl Replica {
         }
     }
 
-    /// A replica that is to leave goes when others have everything that it has.
+    /// A replica that is to leave goes when others have everything that it had when it began to.
     pub(super) fn hand_over(&mut self, effects: &mut Effects<Self>) {
         if self.phase != Phase::Draining {
             return;
@@ -223,7 +228,7 @@ impl Replica {
         let has_all = |record: &Record| {
             let peer = self.peers.get(&record.id);
             peer.map_or(&nothing, |peer| &peer.report.kept)
-                .covers(&self.known)
+                .covers(&self.letting_go.handing_over)
         };
         let is_alone = self.members.present().all(|record| record.id == me);
         let is_done = is_alone || (others.peek().is_some() && others.all(has_all));

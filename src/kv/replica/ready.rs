@@ -6,7 +6,8 @@
 //! ```
 //!
 //! One that has its disk is ready at once: it is behind at most, which tokens tell. One that begins with nothing would
-//! answer that nothing is there; so it is `Joining` until one of these holds:
+//! answer that nothing is there, and so would one that ended before it had the data, whatever new writes it has (the
+//! disk says whether it ever had); so it is `Joining` until one of these holds:
 //!
 //! - it is the only member;
 //! - of the members that are there some are ready, and it has everything that each of them had when they met;
@@ -44,6 +45,7 @@ impl Replica {
 
     /// It has become a member: it serves once it has the data.
     pub(super) fn join(&mut self) {
+        self.keeping.joined(false);
         self.phase = Phase::Joining {
             until: Time(self.now.0.saturating_add(JOIN_US_MAX)),
         };
@@ -55,6 +57,7 @@ impl Replica {
     /// It is a newcomer in what it has, though it served: no more, until it has the data.
     pub(super) fn join_again(&mut self) {
         if self.phase == Phase::Ready {
+            self.keeping.joined(false);
             self.phase = Phase::Joining {
                 until: Time(self.now.0.saturating_add(JOIN_US_MAX)),
             };
@@ -90,6 +93,7 @@ impl Replica {
         };
         if is_ready {
             self.phase = Phase::Ready;
+            self.keeping.joined(true);
             self.waiting.ready();
             // Others may wait for one that is ready.
             self.heartbeat(effects);

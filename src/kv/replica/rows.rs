@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 0 | `known` | what has been applied, the greatest stamp, and what has been forgotten |
 //! | 0 | `view` | whether the view is only what this replica is told (1) or spreads (0) |
+//! | 0 | `ready` | whether this replica has the data of the beginning (1), or was still joining (0) |
 //! | 1 | a key of the store | its entry |
 //! | 2 | a member's id, u16 | its record |
 //!
@@ -81,8 +82,11 @@ pub(super) struct Keeping {
     trouble: Option<String>,
     /// A row of the disk that cannot be read.
     damage: Option<String>,
-    was_restored: bool,
     was_told: Option<bool>,
+    /// Whether this replica has the data of the beginning.
+    has_joined: bool,
+    /// Whether the disk has to be told so.
+    is_joining_new: bool,
 }
 
 impl Keeping {
@@ -152,14 +156,23 @@ impl Keeping {
         self.unkept_bytes.saturating_add(self.gathered_bytes) > UNKEPT_BYTES_MAX
     }
 
-    /// Whether an earlier life left anything.
-    pub(super) fn was_restored(&self) -> bool {
-        self.was_restored
-    }
-
     /// Whether the view was told to an earlier life.
     pub(super) fn was_told(&self) -> Option<bool> {
         self.was_told
+    }
+
+    /// Whether this replica has, or an earlier life had, the data of the beginning.
+    pub(super) fn has_joined(&self) -> bool {
+        self.has_joined
+    }
+
+    /// It has the data of the beginning now, or begins anew.
+    pub(super) fn joined(&mut self, has_joined: bool) {
+        if self.has_joined != has_joined {
+            self.has_joined = has_joined;
+            self.is_joining_new = true;
+            self.is_whole_new = true;
+        }
     }
 
     /// What is wrong with what an earlier life left.
@@ -188,7 +201,6 @@ impl Replica {
 
     fn take_row(&mut self, row: Row) -> Result<(), FieldError> {
         let value = row.value.unwrap_or_default();
-        self.keeping.was_restored = true;
         match (row.table, &*row.key) {
             (TABLE_WHOLE, b"known") => {
                 let mut fields = Fields::new(&value);
@@ -199,6 +211,10 @@ impl Replica {
             }
             (TABLE_WHOLE, b"view") => {
                 self.keeping.was_told = Some(value.first() == Some(&1));
+                Ok(())
+            }
+            (TABLE_WHOLE, b"ready") => {
+                self.keeping.has_joined = value.first() == Some(&1);
                 Ok(())
             }
             (TABLE_ENTRIES, _) => self.store.restore(&row.key, &value),
@@ -233,8 +249,11 @@ impl Replica {
         }
         members.sort_unstable();
         members.dedup();
-        let mut rows = Vec::with_capacity(keys.len() + members.len() + 2);
+        let mut rows = Vec::with_capacity(keys.len() + members.len() + 3);
         rows.extend(self.whole_rows());
+        if std::mem::take(&mut self.keeping.is_joining_new) {
+            rows.push(whole_row(b"ready", vec![u8::from(self.keeping.has_joined)]));
+        }
         let mut bytes = 0;
         for key in keys {
             let value = self.store.entry_bytes(&key);
@@ -265,13 +284,8 @@ impl Replica {
         self.known.encode(&mut value);
         write_varint(self.store.stamp(), &mut value);
         self.store.forgotten().encode(&mut value);
-        let row = |key: &[u8], value: Vec<u8>| Row {
-            table: TABLE_WHOLE,
-            key: key.into(),
-            value: Some(value.into()),
-        };
         let view = vec![u8::from(self.is_told())];
-        [row(b"known", value), row(b"view", view)]
+        [whole_row(b"known", value), whole_row(b"view", view)]
     }
 
     /// The disk has kept the appends up to a number.
@@ -322,6 +336,14 @@ impl Replica {
         if self.watching.all_kept() {
             self.tell(effects);
         }
+    }
+}
+
+fn whole_row(key: &[u8], value: Vec<u8>) -> Row {
+    Row {
+        table: TABLE_WHOLE,
+        key: key.into(),
+        value: Some(value.into()),
     }
 }
 

@@ -54,7 +54,7 @@ impl Replica {
     }
 
     /// Whether a life is known to have ended: it was removed by decision, or its machine is in a later one.
-    fn has_ended(&self, origin: Origin) -> bool {
+    pub(super) fn has_ended(&self, origin: Origin) -> bool {
         let Origin { machine, incarnation } = origin;
         if machine == self.me() {
             return incarnation < self.origin.incarnation;

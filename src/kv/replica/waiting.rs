@@ -68,15 +68,23 @@ impl Waiting {
         if self.by_write.is_empty() {
             return;
         }
-        if let Some(waiting) = self.by_write.get(&origin) {
-            let met = waiting.iter().take_while(|(wanted, _)| *wanted <= number);
-            self.woken.extend(met.map(|(_, ticket)| *ticket));
+        if let Some(waiting) = self.by_write.get_mut(&origin) {
+            while let Some((wanted, ticket)) = waiting.first().copied()
+                && wanted <= number
+            {
+                // It is woken once, not again by what comes next.
+                self.woken.push(ticket);
+                waiting.pop_first();
+            }
+            if waiting.is_empty() {
+                self.by_write.remove(&origin);
+            }
         }
     }
 
     /// This replica serves now.
     pub(super) fn ready(&mut self) {
-        self.woken.extend(self.for_readiness.iter());
+        self.woken.extend(std::mem::take(&mut self.for_readiness));
     }
 
     /// All that wait, to look at them anew.
@@ -132,5 +140,44 @@ impl Waiting {
     /// When the first deadline is.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|(until, _)| *until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        kv::{Action, Token},
+        units::MachineId,
+    };
+
+    #[test]
+    fn who_waits_is_woken_once() {
+        let origin = Origin {
+            machine: MachineId(1),
+            incarnation: 7,
+        };
+        let mut waiting = Waiting::default();
+        for number in 1..=3 {
+            let request = Request {
+                token: Token::new(),
+                wait_us: 0,
+                action: Action::Members,
+            };
+            let what = For::Write(Dot::new(origin, number));
+            waiting.add(Ticket(number), request, Time(number), what);
+        }
+        for number in [1, 1, 2, 2] {
+            waiting.applied(origin, number);
+        }
+        assert_eq!(waiting.woken, [Ticket(1), Ticket(2)]);
+        let woken = waiting.take_woken();
+        assert_eq!(woken.len(), 2);
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(waiting.awaited(), [Dot::new(origin, 3)]);
+        waiting.applied(origin, 9);
+        assert!(waiting.by_write.is_empty());
+        assert_eq!(waiting.take_woken().len(), 1);
+        assert!(waiting.deadline().is_none());
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         operation::{Applied, Change, Operation, Write},
         request::{Answer, Copies, Deny, Done, Reply, Token},
         sealed::{Batch, Unsealed},
+        store::Denied,
     },
     service::{Effect, Effects, Ticket},
     trace::{Kind, Recipients, StoreChange, Stretch},
@@ -81,7 +82,17 @@ impl Replica {
             until,
         } = asked;
         match self.accept(&token, operations) {
-            Err(deny) => self.deny(ticket, token, released, deny, effects),
+            Err(Denied { deny, read }) if read.is_empty() => {
+                self.deny(ticket, token, released, deny, effects);
+            }
+            Err(Denied { deny, read }) => {
+                // It is told of what is there, as by a read.
+                self.counts.denied += 1;
+                let mut token = token;
+                token.merge(&read);
+                self.trim(&mut token);
+                self.answer_read(ticket, token, released, Answer::Denied(deny), effects);
+            }
             Ok(Accepted::Nothing { done, read }) => {
                 let mut token = token;
                 token.merge(&read);
@@ -124,26 +135,19 @@ impl Replica {
     }
 
     /// Names and applies a write, if there is anything to do.
-    fn accept(&mut self, token: &Token, operations: Vec<Operation>) -> Result<Accepted, Deny> {
+    fn accept(&mut self, token: &Token, operations: Vec<Operation>) -> Result<Accepted, Denied> {
         if let Some(why) = self.keeping.trouble() {
-            return Err(Deny::Disk { why: why.to_owned() });
+            let why = why.to_owned();
+            return Err(Deny::Disk { why }.into());
         }
         if self.held.len() >= HELD_MAX || self.keeping.is_full() {
-            return Err(Deny::Busy);
-        }
-        let takes_away =
-            |operation: &Operation| matches!(operation.change, Change::Delete | Change::Remove(_));
-        let mut read = VersionVector::new();
-        if operations.iter().all(takes_away) {
-            for operation in &operations {
-                read.merge(&self.store.dots(&operation.key));
-            }
+            return Err(Deny::Busy.into());
         }
         let decided = self
             .store
             .decide(self.origin, operations, token, self.wall_us())?;
         if decided.operations.is_empty() {
-            let done = decided.done;
+            let (done, read) = (decided.done, decided.depends);
             return Ok(Accepted::Nothing { done, read });
         }
         let number = self.known.get(self.origin) + 1;

@@ -43,7 +43,7 @@ use crate::{
 };
 use key::TreeKey;
 pub use transfer::{Incoming, Scope, Slice};
-pub use write::Decided;
+pub use write::{Decided, Denied};
 
 /// Most entries that one scan looks at, shown or not: behind them its answer ends, and says where to go on.
 const SCANNED_MAX: usize = 20_000;

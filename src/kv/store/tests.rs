@@ -293,9 +293,12 @@ fn a_write_depends_on_what_it_replaces_and_on_what_its_conditions_saw() {
     let mark = store.dots(KEYS[0]);
     assert_eq!(
         denied,
-        Err(Deny::Condition {
-            operation: 0,
-            mark: mark.clone()
+        Err(Denied {
+            deny: Deny::Condition {
+                operation: 0,
+                mark: mark.clone()
+            },
+            read: mark.clone(),
         })
     );
     let mut unchanged = on_key(Change::Put(value("b")));
@@ -318,7 +321,13 @@ fn a_write_is_done_as_a_whole_or_not_at_all() {
         { operation("n", Change::Insert(vec![value("e")])) },
     ];
     let denied = store.decide(ME, one_is_wrong, &token, 0);
-    assert_eq!(denied, Err(Deny::WrongType { operation: 2 }));
+    let denied = denied.unwrap_err();
+    assert_eq!(denied.deny, Deny::WrongType { operation: 2 });
+    assert_eq!(
+        denied.read,
+        store.dots(b"n"),
+        "who is told so has seen what is there"
+    );
     assert_eq!(values(&store, "v"), Some(Content::Values(vec![value("x")])));
     let nothing = vec![operation("v2", Change::Delete)];
     assert_eq!(store.decide(ME, nothing, &token, 0).unwrap().operations, []);
@@ -327,7 +336,10 @@ fn a_write_is_done_as_a_whole_or_not_at_all() {
 #[test]
 fn what_makes_no_sense_or_is_too_large_is_denied() {
     let store = Store::new();
-    let decide = |operations| store.decide(ME, operations, &VersionVector::new(), 5);
+    let decide = |operations| {
+        let decided = store.decide(ME, operations, &VersionVector::new(), 5);
+        decided.map_err(|denied| denied.deny)
+    };
     let put = |key: &str| operation(key, Change::Put(value("x")));
     let lasting = |change, lasts_us| Operation {
         lasts_us: Some(lasts_us),
@@ -394,8 +406,8 @@ fn what_makes_no_sense_or_is_too_large_is_denied() {
             )
         })
         .collect();
-    let denied = store.decide(ME, vec![put("k")], &many, 0);
-    assert!(matches!(denied, Err(Deny::TooLarge { .. })), "{denied:?}");
+    let denied = store.decide(ME, vec![put("k")], &many, 0).unwrap_err();
+    assert!(matches!(denied.deny, Deny::TooLarge { .. }), "{denied:?}");
 }
 
 #[test]

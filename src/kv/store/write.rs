@@ -33,6 +33,22 @@ pub struct Decided {
     pub depends: VersionVector,
 }
 
+/// Operations that are not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Why.
+    pub deny: Deny,
+    /// What was read to say so: who is told has seen it.
+    pub read: VersionVector,
+}
+
+impl From<Deny> for Denied {
+    fn from(deny: Deny) -> Self {
+        let read = VersionVector::new();
+        Self { deny, read }
+    }
+}
+
 impl Decided {
     /// The write itself, and what the client's operations came to. `token` is the client's.
     #[must_use]
@@ -55,7 +71,7 @@ impl Store {
     /// the replica knows. Nothing is changed.
     ///
     /// # Errors
-    /// [`Deny`] for what makes no sense, is too large, is of another type than what the key shows, or whose condition
+    /// [`Denied`] for what makes no sense, is too large, is of another type than what the key shows, or whose condition
     /// does not hold.
     pub fn decide(
         &self,
@@ -63,7 +79,7 @@ impl Store {
         operations: Vec<Operation>,
         token: &VersionVector,
         wall_us: u64,
-    ) -> Result<Decided, Deny> {
+    ) -> Result<Decided, Denied> {
         check(&operations)?;
         let mut decided = Decided {
             operations: Vec::with_capacity(operations.len()),
@@ -83,27 +99,40 @@ impl Store {
                 wall_us,
                 place,
             };
-            let (applied, done) = entry::decide(found, operation, asked)?;
+            let (applied, done) = match entry::decide(found, operation, asked) {
+                Ok(judged) => judged,
+                Err(deny) => {
+                    let mut read = decided.depends;
+                    found.inspect(|entry| read.merge(&entry.dots()));
+                    return Err(Denied { deny, read });
+                }
+            };
             decided.done.push(done);
-            if let Some(applied) = applied {
-                decided.depends.merge(&applied.seen);
-                bytes += bytes_max(&applied);
-                decided.operations.push(applied);
+            match applied {
+                Some(applied) => {
+                    decided.depends.merge(&applied.seen);
+                    bytes += bytes_max(&applied);
+                    decided.operations.push(applied);
+                }
+                // The answer tells that nothing had to be done: as good as a read, too.
+                None => {
+                    found.inspect(|entry| decided.depends.merge(&entry.dots()));
+                }
             }
+        }
+        if decided.operations.is_empty() {
+            return Ok(decided);
         }
         let origins = token.len() + decided.depends.len();
         if origins > DEPENDENCIES_MAX {
-            return Err(Deny::TooLarge {
-                what: format!(
-                    "a write that depends on {origins} lives of replicas: at most {DEPENDENCIES_MAX}"
-                ),
-            });
+            let what =
+                format!("a write that depends on {origins} lives of replicas: at most {DEPENDENCIES_MAX}");
+            return Err(Deny::TooLarge { what }.into());
         }
         bytes += origins * DOT_BYTES_MAX;
         if bytes > WRITE_BYTES_MAX {
-            return Err(Deny::TooLarge {
-                what: format!("a write of {bytes} bytes: at most {WRITE_BYTES_MAX}; make it several"),
-            });
+            let what = format!("a write of {bytes} bytes: at most {WRITE_BYTES_MAX}; make it several");
+            return Err(Deny::TooLarge { what }.into());
         }
         Ok(decided)
     }

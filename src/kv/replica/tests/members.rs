@@ -229,3 +229,83 @@ fn replicas_without_a_view_take_what_they_are_told() {
     cluster.assert_converged();
     assert_eq!(cluster.see(3, "left").as_deref(), Some("1"));
 }
+
+#[test]
+fn who_was_killed_while_it_joined_joins_again() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=4 {
+        cluster.configure(id, Some(&[1, 2, 3, 4]));
+    }
+    for id in [1, 2, 4] {
+        cluster.start(id);
+    }
+    cluster.run(2500);
+    let token = cluster.write(1, &Token::new(), put("old", "1"));
+    cluster.run(100);
+    cluster.cut(1, 3);
+    cluster.start(3);
+    cluster.run(1);
+    // It gets what is new before what it lacks: the one that it asks is hung.
+    cluster.pause(2);
+    cluster.write(4, &Token::new(), put("new", "1"));
+    cluster.run(5);
+    let known = cluster.known(3);
+    assert!(!known.is_empty() && !known.covers(&token), "{known} {token}");
+    let reply = cluster.get(3, &Token::new(), "old");
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Joining)), "{reply:?}");
+    cluster.kill(3);
+    cluster.start(3);
+    assert!(!cluster.known(3).is_empty(), "its disk has kept it");
+    let reply = cluster.get(3, &Token::new(), "old");
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Joining)), "{reply:?}");
+    cluster.resume(2);
+    cluster.run(3000);
+    assert_eq!(cluster.see(3, "old").as_deref(), Some("1"));
+    // From then on it serves at once.
+    cluster.kill(3);
+    cluster.isolate(3);
+    cluster.start(3);
+    assert_eq!(cluster.see(3, "old").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_drain_ends_while_others_write() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(3, &Token::new(), put("k", "3"));
+    cluster.run(100);
+    cluster.change(3, MemberChange::Drain { id: MachineId(3) });
+    for number in 0..1500 {
+        cluster.write(1, &Token::new(), put("k", &number.to_string()));
+    }
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+}
+
+#[test]
+fn what_a_stranger_wrote_is_not_let_go_before_it_is_known_to_be_removed() {
+    let mut cluster = Cluster::new(2);
+    cluster.configure(7, Some(&[7]));
+    cluster.start(7);
+    cluster.run(100);
+    let token = cluster.write(7, &Token::new(), put("k", "7"));
+    cluster.run(10_000);
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let reply = cluster.ask(1, &token, 10_000, Action::Get { key });
+    assert!(reply.released.is_empty(), "{reply:?}");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn what_only_a_removed_member_had_is_let_go() {
+    let mut cluster = Cluster::new(3);
+    cluster.isolate(3);
+    let token = cluster.write(3, &Token::new(), put("k", "3"));
+    cluster.kill(3);
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let reply = cluster.ask(1, &token, 15_000, Action::Get { key });
+    assert!(matches!(reply.answer, Answer::NotFound), "{reply:?}");
+    assert_eq!(reply.released.len(), 1);
+}

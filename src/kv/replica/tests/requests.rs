@@ -1,8 +1,8 @@
 //! What clients can ask, beside reading and writing one key.
 
-use super::cluster::{Cluster, delete, put};
+use super::cluster::{Cluster, Disk, delete, put};
 use crate::{
-    kv::{Action, Answer, Condition, Copies, Deny, Operation, Token},
+    kv::{Action, Answer, Change, Condition, Copies, Deny, Done, Operation, Token},
     service::{Input, Last},
     trace::Record,
 };
@@ -237,4 +237,71 @@ fn who_stops_says_so_to_those_who_wait_and_writes_its_last_words() {
     };
     let events = records.iter().filter(|record| matches!(record, Record::Event(_)));
     assert_eq!(footer.ticks, events.count() as u64);
+}
+
+#[test]
+fn a_denial_tells_what_is_on_the_disk_and_in_the_token() {
+    let mut cluster = Cluster::new(2);
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Stalls;
+    let write = |operation| Action::Write {
+        operations: vec![operation],
+        copies: Copies::One,
+    };
+    cluster.submit(1, &Token::new(), 0, write(put("k", "1")));
+    cluster.run(5);
+    let absent = Operation {
+        condition: Condition::Absent,
+        ..put("k", "2")
+    };
+    let add = Operation {
+        change: Change::Add(1),
+        ..put("k", "")
+    };
+    let tickets = [absent, add].map(|operation| cluster.submit(1, &Token::new(), 0, write(operation)));
+    cluster.run(5);
+    assert!(
+        tickets.iter().all(|ticket| cluster.answer(*ticket).is_none()),
+        "it is not kept"
+    );
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Works;
+    cluster.run(5);
+    for ticket in tickets {
+        let reply = cluster.answer(ticket).unwrap();
+        let deny = &reply.answer;
+        assert!(
+            matches!(
+                deny,
+                Answer::Denied(Deny::Condition { .. } | Deny::WrongType { .. })
+            ),
+            "{reply:?}"
+        );
+        assert_eq!(reply.token, *cluster.known(1));
+    }
+}
+
+#[test]
+fn nothing_to_do_within_a_batch_is_depended_on() {
+    let mut cluster = Cluster::new(3);
+    cluster.cut(2, 3);
+    let token = cluster.write(2, &Token::new(), put("b", "1"));
+    cluster.write(2, &token, delete("b"));
+    cluster.run(10);
+    let both = Action::Write {
+        operations: vec![put("a", "1"), delete("b")],
+        copies: Copies::One,
+    };
+    let reply = cluster.ask(1, &Token::new(), 0, both);
+    assert!(
+        matches!(&reply.answer, Answer::Written { done, .. } if done[1] == Done::Nothing),
+        "{reply:?}"
+    );
+    cluster.run(300);
+    assert_eq!(
+        cluster.see(3, "a"),
+        None,
+        "what says that `b` was deleted is not there"
+    );
+    cluster.run(5000);
+    assert_eq!(cluster.see(3, "a").as_deref(), Some("1"));
+    cluster.assert_converged();
 }

@@ -85,7 +85,8 @@ impl Cluster {
         assert!(replica.is_ready && replica.known.covers(token));
         let decided = replica
             .store
-            .decide(replica.origin, operations, token, self.wall_us)?;
+            .decide(replica.origin, operations, token, self.wall_us)
+            .map_err(|denied| denied.deny)?;
         if decided.operations.is_empty() {
             return Ok((None, decided.done));
         }

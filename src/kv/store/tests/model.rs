@@ -141,7 +141,7 @@ proptest! {
                 Condition::Present => is_there,
             };
             let (change, ends_us) = (operation.change.clone(), operation.lasts_us.map(|lasts| wall_us + lasts));
-            match store.decide(ME, vec![operation], &known, wall_us) {
+            match store.decide(ME, vec![operation], &known, wall_us).map_err(|denied| denied.deny) {
                 Err(Deny::Condition { operation: 0, mark }) => {
                     prop_assert!(!holds);
                     prop_assert_eq!(mark, store.get(key.as_bytes(), wall_us).map(|item| item.mark).unwrap_or_default());
