@@ -80,30 +80,36 @@ pub(super) fn read_bytes<'a>(
     }
 }
 
-/// Appends the format (u8: 0 JSON, 1 bytes) and the bytes with their length.
+/// Appends a value: its length doubled, plus 1 where it is bytes and not JSON (varint); then it.
 pub(super) fn write_value(value: &Value, body: &mut Vec<u8>) {
-    body.push(match value.format {
+    write_varint(value_size(value.format, value.bytes.len()), body);
+    body.extend_from_slice(&value.bytes);
+}
+
+/// What stands before a value.
+pub(super) fn value_size(format: Format, bytes: usize) -> u64 {
+    let is_bytes = match format {
         Format::Json => 0,
         Format::Bytes => 1,
-    });
-    write_bytes(&value.bytes, body);
+    };
+    (bytes as u64) << 1 | is_bytes
 }
 
 pub(super) fn read_value(fields: &mut Fields<'_>) -> Result<Value, FieldError> {
-    let format = match fields.u8("format")? {
-        0 => Format::Json,
-        1 => Format::Bytes,
-        other => {
-            return Err(FieldError::Value {
-                field: "format",
-                value: u64::from(other),
-            });
-        }
+    let field = "value";
+    let size = fields.varint(field)?;
+    let format = if size & 1 == 0 {
+        Format::Json
+    } else {
+        Format::Bytes
     };
-    Ok(Value {
-        format,
-        bytes: read_bytes(fields, "value", VALUE_BYTES_MAX)?.into(),
-    })
+    match usize::try_from(size >> 1) {
+        Ok(bytes) if bytes <= VALUE_BYTES_MAX => Ok(Value {
+            format,
+            bytes: fields.bytes(field, bytes)?.into(),
+        }),
+        _ => Err(FieldError::Value { field, value: size }),
+    }
 }
 
 fn narrow<T: TryFrom<u64>>(value: u64, field: &'static str) -> Result<T, FieldError> {

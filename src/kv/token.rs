@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The check finds what was cut, mistyped or mixed up; it is no signature: a client can forge a token, and all it can
-//! do with it is make itself wait. A token names at least two hundred lives of replicas within [`TOKEN_TEXT_BYTES_MAX`];
-//! those that every member has are left out by the replicas.
+//! do with it is make itself wait. A token names at least one hundred and fifty lives of replicas within
+//! [`TOKEN_TEXT_BYTES_MAX`]; before it has more, the replicas leave out lives that have ended.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;

@@ -22,6 +22,7 @@ use clocklab::{
 mod clients;
 mod open_mesh;
 mod replicas;
+mod writes;
 
 const PROTOCOL: &str = include_str!("../../protocol.md");
 

@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    cli::secret,
-    disk::Sync,
+    cli::{Usage, secret},
+    disk::{DiskError, Sync},
     kv::{self, Copies},
     wire::Secret,
 };
@@ -81,4 +81,19 @@ impl StoreOptions {
 
 fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A folder or a file that was named by mistake is a slip of usage.
+pub(super) fn folder_error(error: DiskError) -> anyhow::Error {
+    match &error {
+        DiskError::Empty { .. }
+        | DiskError::Occupied { .. }
+        | DiskError::NoBackup { .. }
+        | DiskError::Foreign { .. }
+        | DiskError::Another { .. } => Usage(error.to_string()).into(),
+        DiskError::Io { .. }
+        | DiskError::Locked { .. }
+        | DiskError::Newer { .. }
+        | DiskError::Damaged { .. } => error.into(),
+    }
 }

@@ -15,7 +15,10 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
-use super::{common::StoreOptions, view};
+use super::{
+    common::{StoreOptions, folder_error},
+    view,
+};
 use crate::{
     cli::{Exit, Usage, machine::obey_launcher, options::run_name},
     clock::ClockKind,
@@ -256,9 +259,7 @@ impl ReplicaArguments {
             machine: place.id,
             cluster: self.cluster.to_string(),
         };
-        DataFolder::open(&data, &owner)
-            .map(Some)
-            .map_err(|error| Usage(error.to_string()).into())
+        DataFolder::open(&data, &owner).map(Some).map_err(folder_error)
     }
 
     /// Begins the event log, or goes on with that of an earlier life in the same run.

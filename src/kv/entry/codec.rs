@@ -2,8 +2,6 @@
 //!
 //! An entry has one form, so equal entries have equal bytes, and what is read is what would be written.
 
-use std::num::NonZeroU64;
-
 use super::{
     Entry, Many,
     counter::{Base, Part},
@@ -14,10 +12,10 @@ use crate::{
     clock::VersionVector,
     kv::{
         bytes::{
-            dot_bytes, read_bytes, read_dot, read_number, read_origin, read_signed, read_value, write_bytes,
-            write_dot, write_origin, write_signed, write_value,
+            dot_bytes, read_dot, read_number, read_origin, read_signed, read_value, value_size, write_dot,
+            write_origin, write_signed, write_value,
         },
-        operation::{Format, STAMP_MAX, VALUE_BYTES_MAX, Value},
+        operation::STAMP_MAX,
     },
     wire::{FieldError, Fields, varint_bytes, write_varint},
 };
@@ -29,11 +27,10 @@ const SET: u64 = 2;
 /// The head's lowest bit of the number of versions.
 const VERSIONS_SHIFT: u32 = 2;
 
-/// What a version holds, and in the same byte whether it ends.
-const JSON: u8 = 0;
-const BYTES: u8 = 1;
-const TOMBSTONE: u8 = 2;
-const ENDS: u8 = 4;
+// The form of a version.
+const TOMBSTONE: u8 = 0;
+const VALUE: u8 = 1;
+const VALUE_WITH_END: u8 = 2;
 
 impl Entry {
     /// Its bytes.
@@ -107,26 +104,25 @@ impl Entry {
 fn encode_version(version: &Version, body: &mut Vec<u8>) {
     write_dot(version.dot(), body);
     write_varint(version.stamp, body);
-    let ends = if version.ends_us.is_some() { ENDS } else { 0 };
-    body.push(
-        ends | match version.holds {
-            Holds::Value(Format::Json) => JSON,
-            Holds::Value(Format::Bytes) => BYTES,
-            Holds::Nothing => TOMBSTONE,
-        },
-    );
-    if let Some(ends_us) = version.ends_us {
-        write_varint(ends_us.get(), body);
+    let Holds::Value(format) = version.holds else {
+        body.push(TOMBSTONE);
+        return;
+    };
+    match version.ends_us {
+        None => body.push(VALUE),
+        Some(ends_us) => {
+            body.push(VALUE_WITH_END);
+            write_varint(ends_us.get(), body);
+        }
     }
-    if !version.is_tombstone() {
-        write_bytes(&version.bytes, body);
-    }
+    write_varint(value_size(format, version.bytes.len()), body);
+    body.extend_from_slice(&version.bytes);
 }
 
 fn version_bytes(version: &Version) -> usize {
     let ends = version.ends_us.map_or(0, |ends_us| varint_bytes(ends_us.get()));
     let value = match version.holds {
-        Holds::Value(_) => varint_bytes(version.bytes.len() as u64) + version.bytes.len(),
+        Holds::Value(format) => varint_bytes(value_size(format, version.bytes.len())) + version.bytes.len(),
         Holds::Nothing => 0,
     };
     dot_bytes(version.dot()) + varint_bytes(version.stamp) + 1 + ends + value
@@ -138,21 +134,13 @@ fn decode_version(fields: &mut Fields<'_>) -> Result<Version, FieldError> {
     if stamp > STAMP_MAX {
         return Err(wrong("stamp", stamp));
     }
-    let holds = fields.u8("holds")?;
-    let ends_us = match holds & ENDS {
-        0 => None,
-        _ => Some(read_number(fields, "ends_us")?),
+    let ends_us = match fields.u8("form")? {
+        TOMBSTONE => return Ok(Version::tombstone(dot, stamp)),
+        VALUE => None,
+        VALUE_WITH_END => Some(read_number(fields, "ends_us")?),
+        other => return Err(wrong("form", u64::from(other))),
     };
-    let format = match holds & !ENDS {
-        JSON => Format::Json,
-        BYTES => Format::Bytes,
-        TOMBSTONE if ends_us.is_none() => return Ok(Version::tombstone(dot, stamp)),
-        _ => return Err(wrong("holds", u64::from(holds))),
-    };
-    let bytes = read_bytes(fields, "value", VALUE_BYTES_MAX)?.into();
-    let mut version = Version::value(dot, stamp, Value { format, bytes }, None);
-    version.ends_us = ends_us.and_then(NonZeroU64::new);
-    Ok(version)
+    Ok(Version::value(dot, stamp, read_value(fields)?, ends_us))
 }
 
 fn encode_part(part: &Part, body: &mut Vec<u8>) {

@@ -181,11 +181,11 @@ fn entries_not_in_their_one_form_are_refused() {
         ("a set that is empty", &[2, 0, 0]),
         (
             "a tombstone with something below it",
-            &[8, 1, 1, 1, 9, 2, 1, 1, 2, 8, 2],
+            &[8, 1, 1, 1, 9, 0, 1, 1, 2, 8, 0],
         ),
         ("ascending stamps", &[8, 1, 1, 1, 8, 1, 0, 1, 1, 2, 9, 1, 0]),
-        ("a tombstone that ends", &[4, 1, 1, 1, 9, 6, 5]),
-        ("a value that ends at no time", &[4, 1, 1, 1, 9, 4, 0, 0]),
+        ("a form that is none", &[4, 1, 1, 1, 9, 3, 0]),
+        ("a value that ends at no time", &[4, 1, 1, 1, 9, 2, 0, 0]),
         ("a part that ends before its start", &[1, 1, 1, 1, 5, 4, 2, 0]),
         ("a base before the start", &[1, 1, 1, 1, 5, 6, 2, 4, 2, 1, 1, 7]),
     ];

@@ -21,6 +21,7 @@
 //! | `repair`, `log`, `transfer`, `adopt` | how a gap is closed |
 //! | `letting_go` | tombstones, logs, writes that nobody has any more |
 //! | `watching`, `telling` | watches |
+//! | `tokens` | what a session's token has to hold |
 
 mod adopt;
 mod answers;
@@ -38,6 +39,7 @@ mod repair;
 mod requests;
 mod rows;
 mod telling;
+mod tokens;
 mod transfer;
 mod waiting;
 mod watching;

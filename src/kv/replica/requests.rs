@@ -241,13 +241,6 @@ impl Replica {
         }
     }
 
-    /// A token need not hold what every member has.
-    pub(super) fn trim(&self, token: &mut Token) {
-        if !self.stable.is_empty() {
-            token.retain(|origin, number| number > self.stable.get(origin));
-        }
-    }
-
     /// An answer that names what has been read: it leaves once that is on the disk.
     pub(super) fn answer_read(
         &mut self,

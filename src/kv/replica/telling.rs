@@ -2,10 +2,10 @@
 
 use super::{
     Replica,
-    watching::{Applied, Step, seen},
+    watching::{Applied, Step},
 };
 use crate::{
-    clock::{Dot, VersionVector},
+    clock::Dot,
     kv::{
         operation::Key,
         request::{Answer, Deny, Item, Reply, Watched},
@@ -86,7 +86,7 @@ impl Replica {
 
     fn tell_one(&mut self, ticket: Ticket, told: &Told, effects: &mut Effects<Self>) {
         let wall_us = self.wall_us();
-        let Some(watcher) = self.watching.watchers.get_mut(&ticket) else {
+        let Some(watcher) = self.watching.watchers.get(&ticket) else {
             return;
         };
         let keys = told.keys.iter().filter(|key| key.starts_with(&watcher.prefix));
@@ -96,13 +96,17 @@ impl Replica {
         if changes.is_empty() {
             return;
         }
-        let mut shown: VersionVector = [(told.dot.origin, told.dot.number)].into_iter().collect();
+        let mut token = watcher.token.clone();
+        token.raise(told.dot.origin, told.dot.number);
         for (key, _) in &changes {
-            shown.merge(&self.store.dots(key));
+            token.merge(&self.store.dots(key));
         }
-        seen(&mut watcher.token, &shown, &self.stable);
+        self.trim(&mut token);
+        if let Some(watcher) = self.watching.watchers.get_mut(&ticket) {
+            watcher.token.clone_from(&token);
+        }
         let reply = Reply {
-            token: watcher.token.clone(),
+            token,
             released: Vec::new(),
             answer: Answer::Changed(Watched {
                 position: told.position,

@@ -10,7 +10,6 @@ use std::{
 };
 
 use crate::{
-    clock::VersionVector,
     kv::{operation::Key, request::Token, sealed::Batch},
     service::Ticket,
 };
@@ -157,10 +156,4 @@ impl Watching {
     pub(super) fn kept(&self) -> u64 {
         self.kept
     }
-}
-
-/// A session's token after it was told of more: what every member has need not be in it.
-pub(super) fn seen(token: &mut Token, more: &VersionVector, stable: &VersionVector) {
-    token.merge(more);
-    token.retain(|origin, number| number > stable.get(origin));
 }

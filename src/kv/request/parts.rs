@@ -2,14 +2,16 @@
 //! section 9, client frames).
 
 use crate::{
-    clock::{Dot, Origin, VersionVector},
-    kv::{
-        KEY_BYTES_MAX, Key, VALUE_BYTES_MAX, Value, operation::Format, request::Missing,
-        token::TOKEN_BYTES_MAX,
-    },
+    clock::VersionVector,
+    kv::{KEY_BYTES_MAX, Key, bytes::read_bytes, request::Missing, token::TOKEN_BYTES_MAX},
     service::{ADDRESS_BYTES_MAX, Address},
     units::MachineId,
     wire::{FieldError, Fields, write_varint},
+};
+
+pub(super) use crate::kv::bytes::{
+    read_dot, read_origin, read_signed, read_value, write_bytes, write_dot, write_origin, write_signed,
+    write_value,
 };
 
 /// Longest text of an answer, in bytes: it is for people.
@@ -83,16 +85,6 @@ pub(super) fn read_bool(fields: &mut Fields<'_>, field: &'static str) -> Result<
     read_option(fields, field, |_| Ok(())).map(|inner| inner.is_some())
 }
 
-pub(super) fn write_bytes(bytes: &[u8], body: &mut Vec<u8>) {
-    write_varint(bytes.len() as u64, body);
-    body.extend_from_slice(bytes);
-}
-
-fn read_bytes<'a>(fields: &mut Fields<'a>, field: &'static str, most: usize) -> Result<&'a [u8], FieldError> {
-    let count: usize = read_number(fields, field, most as u64)?;
-    fields.bytes(field, count)
-}
-
 /// A text of at most [`TEXT_BYTES_MAX`] bytes: a longer one is cut at a character.
 pub(super) fn write_text(text: &str, body: &mut Vec<u8>) {
     let mut end = text.len().min(TEXT_BYTES_MAX);
@@ -119,61 +111,6 @@ pub(super) fn read_key(fields: &mut Fields<'_>) -> Result<Key, FieldError> {
 /// The beginning of keys: 0 to [`KEY_BYTES_MAX`] bytes.
 pub(super) fn read_prefix(fields: &mut Fields<'_>) -> Result<Box<[u8]>, FieldError> {
     read_bytes(fields, "prefix", KEY_BYTES_MAX).map(Into::into)
-}
-
-/// A value: its length doubled, plus 1 where it is bytes and not JSON; then it.
-pub(super) fn write_value(value: &Value, body: &mut Vec<u8>) {
-    let is_bytes = match value.format {
-        Format::Json => 0,
-        Format::Bytes => 1,
-    };
-    write_varint((value.bytes.len() as u64) << 1 | is_bytes, body);
-    body.extend_from_slice(&value.bytes);
-}
-
-pub(super) fn read_value(fields: &mut Fields<'_>) -> Result<Value, FieldError> {
-    let size: usize = read_number(fields, "value", (VALUE_BYTES_MAX as u64) << 1 | 1)?;
-    let format = match size & 1 {
-        0 => Format::Json,
-        _ => Format::Bytes,
-    };
-    let bytes = fields.bytes("value", size >> 1)?.into();
-    Ok(Value { format, bytes })
-}
-
-/// A whole number with a sign: 0, −1, 1, −2, … as 0, 1, 2, 3, …
-pub(super) fn write_signed(value: i64, body: &mut Vec<u8>) {
-    write_varint((value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned(), body);
-}
-
-pub(super) fn read_signed(fields: &mut Fields<'_>, field: &'static str) -> Result<i64, FieldError> {
-    let folded = fields.varint(field)?;
-    Ok((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed())
-}
-
-pub(super) fn write_dot(dot: Dot, body: &mut Vec<u8>) {
-    write_origin(dot.origin, body);
-    write_varint(dot.number, body);
-}
-
-pub(super) fn read_dot(fields: &mut Fields<'_>) -> Result<Dot, FieldError> {
-    let origin = read_origin(fields)?;
-    match fields.varint("number")? {
-        0 => unknown("number", 0_u8),
-        number => Ok(Dot::new(origin, number)),
-    }
-}
-
-pub(super) fn write_origin(origin: Origin, body: &mut Vec<u8>) {
-    write_varint(u64::from(origin.machine.0), body);
-    write_varint(u64::from(origin.incarnation), body);
-}
-
-pub(super) fn read_origin(fields: &mut Fields<'_>) -> Result<Origin, FieldError> {
-    Ok(Origin {
-        machine: read_machine(fields)?,
-        incarnation: read_number(fields, "incarnation", u64::from(u32::MAX))?,
-    })
 }
 
 pub(super) fn write_machine(machine: MachineId, body: &mut Vec<u8>) {

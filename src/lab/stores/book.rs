@@ -362,7 +362,7 @@ impl Book {
     }
 
     /// Dots of a session's token were let go: allowed where the disk of their origin was lost.
-    fn on_released(&mut self, place: usize, released: &[Dot]) {
+    pub(super) fn on_released(&mut self, place: usize, released: &[Dot]) {
         for dot in released {
             self.counts.released += 1;
             let origin = dot.origin.machine;

@@ -200,6 +200,10 @@ impl Book {
         let Heard::Reply { reply, .. } = heard else {
             return;
         };
+        // What a session has seen may have been on a lost disk alone, though nobody was told that it is kept.
+        if let Some(session) = session {
+            self.on_released(session, &reply.released);
+        }
         let held = self.finals.entry(machine).or_default();
         match (reply.answer, session) {
             (Answer::Status(status), _) => held.status = Some(status),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    cli::{Exit, Usage, print},
-    disk::{self, Copied, DiskError},
+    cli::{Exit, kv::common::folder_error, print},
+    disk::{self, Copied},
 };
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
@@ -48,12 +48,12 @@ pub(in crate::cli) struct RestoreArguments {
 }
 
 pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
-    let copied = disk::back_up(&arguments.data, &arguments.into).map_err(told)?;
+    let copied = disk::back_up(&arguments.data, &arguments.into).map_err(folder_error)?;
     say(&copied, &format!("in {}", arguments.into.display()))
 }
 
 pub(super) fn restore(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
-    let copied = disk::restore(&arguments.file, &arguments.data).map_err(told)?;
+    let copied = disk::restore(&arguments.file, &arguments.data).map_err(folder_error)?;
     say(&copied, &format!("in the folder {}", arguments.data.display()))
 }
 
@@ -63,19 +63,4 @@ fn say(copied: &Copied, place: &str) -> anyhow::Result<Exit> {
         copied.rows, copied.bytes, copied.owner.machine, copied.owner.cluster, copied.incarnation
     ))?;
     Ok(Exit::Valid)
-}
-
-/// A folder or a file that was named by mistake is a slip of usage.
-fn told(error: DiskError) -> anyhow::Error {
-    match &error {
-        DiskError::Empty { .. }
-        | DiskError::Occupied { .. }
-        | DiskError::NoBackup { .. }
-        | DiskError::Foreign { .. }
-        | DiskError::Another { .. } => Usage(error.to_string()).into(),
-        DiskError::Io { .. }
-        | DiskError::Locked { .. }
-        | DiskError::Newer { .. }
-        | DiskError::Damaged { .. } => error.into(),
-    }
 }

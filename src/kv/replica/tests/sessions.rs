@@ -1,7 +1,13 @@
 //! Sessions: what a client has seen, it sees everywhere, or it is told to wait.
 
-use super::cluster::{Cluster, delete, put};
-use crate::kv::{Action, Answer, Copies, Deny, Done, Token};
+use super::cluster::{Cluster, address, delete, put, value};
+use crate::{
+    kv::{
+        Action, Answer, Change, Content, Copies, Deny, Done, MemberChange, Operation, Token, parse_token,
+        token_text,
+    },
+    units::MachineId,
+};
 
 fn found(answer: &Answer) -> Option<&[u8]> {
     match answer {
@@ -167,5 +173,92 @@ fn tokens_stay_small() {
     }
     cluster.run(1000);
     let reply = cluster.get(1, &token, "k3");
-    assert!(reply.token.is_empty(), "everybody has it: {}", reply.token);
+    assert_eq!(reply.token.len(), 1, "{}", reply.token);
+    assert!(
+        reply.token.covers(&token),
+        "everybody has it, and it stays: {}",
+        reply.token
+    );
+}
+
+#[test]
+fn what_is_stable_is_superseded_by_who_has_seen_it() {
+    let mut cluster = Cluster::new(3);
+    let mut token = Token::new();
+    for number in 0..10 {
+        let beside = Operation {
+            change: Change::PutBeside(value(&number.to_string())),
+            ..put("k", "")
+        };
+        cluster.write(1, &token, beside);
+        cluster.run(3000);
+        let reply = cluster.get(2, &token, "k");
+        let Answer::Found(item) = &reply.answer else {
+            panic!("{reply:?}")
+        };
+        assert!(
+            matches!(&item.content, Content::Values(values) if values.len() == 1),
+            "{item:?}"
+        );
+        token = reply.token;
+        // What everybody has is in it after a second look, too.
+        token = cluster.get(3, &token, "k").token;
+    }
+}
+
+#[test]
+fn what_a_session_has_seen_is_asked_of_one_that_was_not_counted() {
+    let mut cluster = Cluster::new(3);
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.run(3000);
+    let token = cluster.get(2, &token, "k").token;
+    // It begins with nothing, and serves, since it reaches nobody.
+    cluster.kill(3);
+    cluster.lose_disk(3);
+    cluster.isolate(3);
+    cluster.start(3);
+    cluster.run(4000);
+    let reply = cluster.get(3, &token, "k");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn lives_that_have_ended_are_left_out_of_large_tokens() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=2 {
+        cluster.configure(id, Some(&[1, 2]));
+        cluster.start(id);
+    }
+    cluster.run(500);
+    for _ in 0..180 {
+        cluster.write(2, &Token::new(), put("k", "1"));
+        cluster.kill(2);
+        cluster.start(2);
+        cluster.run(30);
+    }
+    let live = cluster.write(2, &Token::new(), put("k", "1"));
+    cluster.run(1500);
+    let scan = Action::Scan {
+        prefix: Box::default(),
+        after: None,
+        limit: 1,
+    };
+    assert!(cluster.known(1).len() > 180, "{}", cluster.known(1).len());
+    let token = cluster.ask(1, &live, 0, scan.clone()).token;
+    assert_eq!(token.len(), 64);
+    assert!(token.covers(&live));
+    // A member that is never met: nothing is stable, and yet the token has a text that is taken.
+    let add = MemberChange::Add {
+        id: MachineId(9),
+        address: address(9),
+    };
+    cluster.change(1, add);
+    cluster.run(1500);
+    assert!(cluster.status(1).stable.is_empty());
+    let token = cluster.ask(1, &live, 0, scan).token;
+    assert!(token.len() > 64 && token.covers(&live), "{}", token.len());
+    assert_eq!(parse_token(&token_text(&token)), Ok(token));
 }
