@@ -27,6 +27,7 @@ use super::{
     error::DiskError,
     folder::{FORMAT, Life, Lock, Owner, io_error, make_folder, read_life, rows_of, sync_folder, write_life},
     rows::{ROW_KEY_BYTES_MAX, Rows},
+    sync::Sync,
 };
 use crate::{
     service::{Row, TABLES_MAX},
@@ -91,7 +92,7 @@ pub fn back_up(data: &Path, into: &Path) -> Result<Copied, DiskError> {
     }
     let _lock = Lock::acquire(data)?;
     let life = read_life(data)?.ok_or_else(empty)?;
-    let rows = Rows::open(&rows_of(data))?;
+    let rows = Rows::open(&rows_of(data), life.sync())?;
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(into);
     let file = file.map_err(|error| io_error(into, error))?;
@@ -145,7 +146,7 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
         });
     }
     let _lock = Lock::acquire(data)?;
-    let rows = Rows::open(&rows_of(data))?;
+    let rows = Rows::open(&rows_of(data), Sync::Always)?;
     let mut batch = rows.batch(BATCH_ROWS);
     let mut batch_bytes = 0;
     let (life, count, bytes) = read_backup(from, |row| {
@@ -326,6 +327,7 @@ impl Checked {
             cluster: head.cluster,
             machine: head.machine,
             incarnation: head.incarnation,
+            sync: None,
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   DIR/lock        held by the process that uses the folder, as long as it lives
-//!   DIR/life.json   {"format":1,"cluster":"store","machine":3,"incarnation":1795216562}
+//!   DIR/life.json   {"format":1,"cluster":"store","machine":3,"incarnation":1795216562,"sync":"always"}
 //!   DIR/rows/       the rows
 //! ```
 //!
@@ -59,7 +59,7 @@ pub struct Owner {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    incarnation: u32,
+    life: Life,
     rows: Rows,
     lock: Lock,
 }
@@ -83,6 +83,17 @@ pub(super) struct Life {
     pub(super) cluster: String,
     pub(super) machine: u16,
     pub(super) incarnation: u32,
+    /// How it syncs, or the one before as long as it has not written: one of [`Sync`]'s words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sync: Option<String>,
+}
+
+impl Life {
+    /// How it synced; what is not said, or by another word, is the strictest.
+    pub(super) fn sync(&self) -> Sync {
+        let sync = self.sync.as_deref().and_then(|word| word.parse().ok());
+        sync.unwrap_or_default()
+    }
 }
 
 impl DataFolder {
@@ -97,8 +108,9 @@ impl DataFolder {
     pub fn open(path: &Path, owner: &Owner) -> Result<Self, DiskError> {
         make_folder(path)?;
         let lock = Lock::acquire(path)?;
-        let last = match read_life(path)? {
-            Some(life) => Some(of_owner(path, &life, owner)?),
+        let before = read_life(path)?;
+        let last = match &before {
+            Some(life) => Some(of_owner(path, life, owner)?),
             None => {
                 refuse_foreign(path)?;
                 None
@@ -111,12 +123,13 @@ impl DataFolder {
             cluster: owner.cluster.clone(),
             machine: owner.machine.0,
             incarnation,
+            sync: before.and_then(|before| before.sync),
         };
         write_life(path, &life)?;
         Ok(Self {
-            rows: Rows::open(&path.join(ROWS))?,
+            rows: Rows::open(&path.join(ROWS), life.sync())?,
             path: path.to_owned(),
-            incarnation,
+            life,
             lock,
         })
     }
@@ -130,7 +143,7 @@ impl DataFolder {
     /// Which life this is.
     #[must_use]
     pub fn incarnation(&self) -> u32 {
-        self.incarnation
+        self.life.incarnation
     }
 
     /// Gives every row, table by table, key by key. Says how many.
@@ -149,11 +162,17 @@ impl DataFolder {
         }
     }
 
-    /// Begins to write: starts the disk's thread.
+    /// Begins to write: starts the disk's thread. The folder says before how it syncs: after a loss of power that tells
+    /// what may be missing.
     ///
     /// # Errors
-    /// [`DiskError::Io`] if the system gives no thread.
-    pub fn into_disk(self, sync: Sync) -> Result<FolderDisk, DiskError> {
+    /// [`DiskError::Io`] if the system gives no thread, or refuses to write.
+    pub fn into_disk(mut self, sync: Sync) -> Result<FolderDisk, DiskError> {
+        let word = Some(sync.to_string());
+        if self.life.sync != word {
+            self.life.sync = word;
+            write_life(&self.path, &self.life)?;
+        }
         FolderDisk::start(self.rows, self.lock, &self.path, sync)
     }
 }

@@ -5,11 +5,15 @@
 //! and not synced, so that is the last; it was acknowledged to nobody, and is cut off. A wrong batch before it was synced
 //! once: that is damage, and nothing is touched.
 //!
+//! That is so where each batch is synced before the next is written. A life that synced now and then, or never, may have
+//! left several wrong ones, anywhere in the newest journal: all from the first of them on is cut off, which is what such
+//! a life may lose.
+//!
 //! ```text
 //!   start   1, items u32, number u64          one batch, little-endian
 //!   item    2, type u8, 0, tree u64, key length u16, value length u32, stored length u32, key, value
 //!   clear   4, tree u64
-//!   end     3, checksum u64, "FJL" 3
+//!   end     3, checksum u64, "FJL" 3               XXH3 of the bytes between start and end
 //! ```
 
 use std::{
@@ -18,7 +22,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::wire::{FieldError, Fields};
+
+/// Bytes of a start.
+const START_BYTES: usize = 13;
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
@@ -28,7 +37,7 @@ const CLEAR: u8 = 4;
 /// What the end of a batch ends with.
 const TRAILER: &[u8] = b"FJL\x03";
 
-/// A batch that was cut off, and where: it can be put back.
+/// What was cut off, and where: it can be put back.
 #[derive(Debug)]
 pub(super) struct Cut {
     path: PathBuf,
@@ -39,11 +48,20 @@ pub(super) struct Cut {
 impl Cut {
     /// Cuts the last whole batch, and what follows it, off the newest journal in `folder`; `None` if there is none.
     pub(super) fn last_batch(folder: &Path) -> io::Result<Option<Self>> {
+        Self::from(folder, last_start)
+    }
+
+    /// Cuts the first wrong batch, and all that follows it, off the newest journal in `folder`; `None` if there is none.
+    pub(super) fn first_wrong(folder: &Path) -> io::Result<Option<Self>> {
+        Self::from(folder, first_wrong)
+    }
+
+    fn from(folder: &Path, find: impl Fn(&[u8]) -> Option<usize>) -> io::Result<Option<Self>> {
         let Some(path) = newest(folder)? else {
             return Ok(None);
         };
         let mut bytes = fs::read(&path)?;
-        let Some(start) = last_start(&bytes) else {
+        let Some(start) = find(&bytes) else {
             return Ok(None);
         };
         let bytes = bytes.split_off(start);
@@ -102,6 +120,33 @@ fn last_start(bytes: &[u8]) -> Option<usize> {
             Err(_) => return last,
         }
     }
+}
+
+/// Where the first batch begins that has no end, or whose items or checksum are not those that it says.
+fn first_wrong(bytes: &[u8]) -> Option<usize> {
+    let mut fields = Fields::new(bytes);
+    // Where the batch begins, and how many items it has had.
+    let mut begun: Option<(usize, u32)> = None;
+    while !fields.rest().is_empty() {
+        let place = bytes.len() - fields.rest().len();
+        let entry = entry(&mut fields);
+        begun = match (entry, begun) {
+            (Ok(START), None) => Some((place, 0)),
+            (Ok(ITEM | CLEAR), Some((start, items))) => Some((start, items + 1)),
+            (Ok(END), Some((start, items))) if is_whole(bytes, start, place, items) => None,
+            (_, begun) => return Some(begun.map_or(place, |(start, _)| start)),
+        };
+    }
+    begun.map(|(start, _)| start)
+}
+
+/// Whether the batch from `start` to its end at `end` has so many items, and its checksum.
+fn is_whole(bytes: &[u8], start: usize, end: usize, items: u32) -> bool {
+    let count = bytes.get(start + 1..start + 5);
+    let body = bytes.get(start + START_BYTES..end);
+    let checksum = bytes.get(end + 1..end + 9);
+    let sum = body.map(|body| xxh3_64(body).to_le_bytes());
+    count == Some(items.to_le_bytes().as_slice()) && checksum == sum.as_ref().map(<[u8; 8]>::as_slice)
 }
 
 /// Reads one entry; says which.

@@ -103,6 +103,12 @@ impl Queue {
         state.progress.clone()
     }
 
+    /// Whether half of what may wait waits.
+    pub(super) fn is_crowded(&self) -> bool {
+        let state = self.lock();
+        state.waiting_bytes >= QUEUE_BYTES_MAX / 2 || state.waiting.len() >= QUEUE_GROUPS_MAX / 2
+    }
+
     /// The thread takes all that waits, and waits for something until `until`, or for ever.
     pub(super) fn take(&self, until: Option<Instant>) -> Work {
         let mut state = self.lock();

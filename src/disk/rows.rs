@@ -17,6 +17,7 @@ use super::{
     error::{DiskError, MEND_DATA, of_rows},
     folder::{io_error, sync_folder},
     journal::Cut,
+    sync::Sync,
 };
 use crate::service::Row;
 
@@ -61,13 +62,13 @@ impl fmt::Debug for Rows {
 }
 
 impl Rows {
-    /// Opens the rows at `path`, or makes them: whole or not at all.
-    pub(super) fn open(path: &Path) -> Result<Self, DiskError> {
+    /// Opens the rows at `path`, or makes them: whole or not at all. `sync` is how the last life synced them.
+    pub(super) fn open(path: &Path, sync: Sync) -> Result<Self, DiskError> {
         let is_there = path.try_exists().map_err(|error| io_error(path, error))?;
         if !is_there {
             make(path)?;
         }
-        open_tree(path)
+        open_tree(path, sync)
     }
 
     /// Gives every row, in ascending order of table and key, until `give` fails. Says how many.
@@ -149,30 +150,40 @@ fn make(path: &Path) -> Result<(), DiskError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&new, error)),
         _ => {}
     }
-    drop(open_tree(&new)?);
+    drop(open_tree(&new, Sync::Always)?);
     let named = fs::rename(&new, path).and_then(|()| path.parent().map_or(Ok(()), sync_folder));
     named.map_err(|error| io_error(path, error))
 }
 
 /// Opens a tree. Where the journal's checksum is wrong, once more without its last batch, which a loss of power may have
-/// torn; if that is not it, the journal stays as it was.
-fn open_tree(path: &Path) -> Result<Rows, DiskError> {
+/// torn; if batches were not synced one by one, without all from the first wrong one on. If that is not it, the journal
+/// stays as it was.
+fn open_tree(path: &Path, sync: Sync) -> Result<Rows, DiskError> {
     let torn = match guarded(path, || open_files(path))? {
         Ok((database, tree)) => return Ok(rows(path, database, tree)),
         Err(error @ fjall::Error::JournalRecovery(_)) => error,
         Err(error) => return Err(of_rows(path.to_owned(), error)),
     };
     let failed = |error| io_error(path, error);
-    let Some(cut) = Cut::last_batch(path).map_err(failed)? else {
+    let cut = match sync {
+        Sync::Always => Cut::last_batch(path),
+        Sync::Interval | Sync::Never => Cut::first_wrong(path),
+    };
+    let Some(cut) = cut.map_err(failed)? else {
         return Err(of_rows(path.to_owned(), torn));
     };
     match guarded(path, || open_files(path))? {
         Ok((database, tree)) => {
-            tracing::warn!(
-                "{}: the last batch, {} bytes, was torn by a loss of power before it was synced, and is cut off",
-                cut.path().display(),
-                cut.len()
-            );
+            let (file, bytes) = (cut.path().display(), cut.len());
+            match sync {
+                Sync::Always => tracing::warn!(
+                    "{file}: the last batch, {bytes} bytes, was torn by a loss of power before it was synced, and is cut off"
+                ),
+                Sync::Interval | Sync::Never => tracing::warn!(
+                    "{file}: the last {bytes} bytes were torn by a loss of power before they were synced, and are cut off: with \
+                     --sync {sync} what was acknowledged last may be lost"
+                ),
+            }
             Ok(rows(path, database, tree))
         }
         Err(_) => {

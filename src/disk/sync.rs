@@ -16,7 +16,8 @@ pub enum Sync {
     /// Once the operating system has it; fsync follows within [`SYNC_INTERVAL`]. A process that is killed loses
     /// nothing; a computer that loses its power loses what was acknowledged in the last tenth of a second.
     Interval,
-    /// At once. It is written behind, and synced at an orderly end. A process that is killed loses what was in the
+    /// At once, unless the queue is crowded: then when there is room again, so that nobody has to wait for it. It is
+    /// written behind, and synced at an orderly end. A process that is killed loses what was in the
     /// queue, a computer that loses its power what the operating system had not written.
     Never,
 }

@@ -289,6 +289,58 @@ fn a_start_that_was_broken_off_is_begun_anew() {
     assert!(rows.is_dir() && !new.exists());
 }
 
+/// The newest journal of a folder.
+fn journal(folder: &Path) -> std::path::PathBuf {
+    let files = fs::read_dir(folder.join("rows")).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let journals = paths.filter(|path| path.extension().is_some_and(|extension| extension == "jnl"));
+    journals.max().unwrap()
+}
+
+#[test]
+fn what_was_not_synced_one_by_one_is_read_up_to_the_first_wrong_batch() {
+    for (sync, is_read) in [(Sync::Interval, true), (Sync::Always, false)] {
+        let folder = tempdir().unwrap();
+        let mut bench = Bench::new(open(folder.path()), sync);
+        for number in 1..=20 {
+            let mark = row(1, &format!("mark{number:02}"), &"v".repeat(100));
+            bench
+                .disk
+                .append(number, vec![row(0, "n", &number.to_string()), mark]);
+            bench.wait_for(number);
+        }
+        bench.disk.close();
+        drop(bench);
+        // Two holes, as a loss of power leaves them: blocks that read as zeros.
+        let path = journal(folder.path());
+        let mut bytes = fs::read(&path).unwrap();
+        for mark in [b"mark10", b"mark15"] {
+            let place = bytes.windows(mark.len()).position(|window| window == mark);
+            bytes[place.unwrap() + mark.len()..][..50].fill(0);
+        }
+        fs::write(&path, &bytes).unwrap();
+        match DataFolder::open(folder.path(), &owner()) {
+            Ok(opened) => {
+                assert!(is_read, "{sync}");
+                drop(opened);
+                let found = rows(folder.path());
+                assert_eq!(found.first(), Some(&row(0, "n", "9")));
+                assert_eq!(found.len(), 10);
+                // It goes on from there.
+                let mut bench = Bench::new(open(folder.path()), Sync::Always);
+                bench.disk.append(1, vec![row(0, "n", "again")]);
+                bench.wait_for(1);
+                bench.disk.close();
+                assert_eq!(rows(folder.path()).first(), Some(&row(0, "n", "again")));
+            }
+            Err(error) => {
+                assert!(!is_read, "{error}");
+                assert_eq!(fs::read(&path).unwrap().len(), bytes.len(), "nothing is touched");
+            }
+        }
+    }
+}
+
 mod backups {
     use super::*;
 

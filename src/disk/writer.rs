@@ -27,8 +27,10 @@ use crate::service::{Disk, Progress, Row};
 pub struct FolderDisk {
     queue: Arc<Queue>,
     sync: Sync,
-    /// With [`Sync::Never`] what was given last: it counts as kept.
+    /// With [`Sync::Never`] what was given last: it counts as kept, unless too much waits.
     given: u64,
+    /// What counted as kept last.
+    told: u64,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,6 +71,7 @@ impl FolderDisk {
             queue,
             sync,
             given: 0,
+            told: 0,
             thread: Some(thread),
         })
     }
@@ -83,7 +86,10 @@ impl Disk for FolderDisk {
     fn progress(&mut self) -> Progress {
         let mut progress = self.queue.progress();
         if self.sync == Sync::Never && progress.failed.is_none() {
-            progress.through = self.given;
+            if !self.queue.is_crowded() {
+                self.told = self.given;
+            }
+            progress.through = progress.through.max(self.told);
         }
         progress
     }
@@ -168,4 +174,30 @@ fn last_of_each(groups: &[Group]) -> Vec<&Row> {
     rows.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
     rows.dedup_by(|later, kept| (later.table, &later.key) == (kept.table, &kept.key));
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::QUEUE_GROUPS_MAX;
+
+    #[test]
+    fn what_is_never_synced_counts_as_kept_while_there_is_room() {
+        let mut disk = FolderDisk {
+            queue: Arc::default(),
+            sync: Sync::Never,
+            given: 0,
+            told: 0,
+            thread: None,
+        };
+        let mut given = 0;
+        while disk.progress().through == given {
+            given += 1;
+            disk.append(given, Vec::new());
+        }
+        assert_eq!(given as usize, QUEUE_GROUPS_MAX / 2);
+        assert_eq!(disk.progress().through, given - 1);
+        assert!(matches!(disk.queue.take(None), Work::Write(_)));
+        assert_eq!(disk.progress().through, given, "there is room again");
+    }
 }

@@ -25,8 +25,9 @@ const TRIES_MAX: u32 = 5;
 /// Most bytes of a listing: beyond it a client has to page through `/v1/keys`.
 const LISTING_BYTES_MAX: usize = 64 << 20;
 
-/// All keys and values. Each page is of one moment; so that a listing of several pages is too, it begins anew if something
-/// was applied in between, at most [`TRIES_MAX`] times: then each page is of its own moment, and the metadata of the last.
+/// All keys and values. Each page is of one moment, and its token holds everything that was applied by then. So that a
+/// listing of several pages is of one moment, too, it begins anew if something was applied in between, at most
+/// [`TRIES_MAX`] times: then each page is of its own moment, and the metadata of the last.
 pub(in crate::gateway) async fn list(mut call: Call<'_>) -> Result<Response, Problem> {
     let held = call.body().await?;
     let token = Said::read(held.bytes())?.token()?;

@@ -74,9 +74,7 @@ pub(in crate::gateway) async fn remove_member(mut call: Call<'_>) -> Result<Resp
         .parse()
         .map_err(|_| no_such())?;
     let members = call.members().await?;
-    let member = members.iter().find(|member| member.address == address);
-    let id = member
-        .filter(|member| member.standing != Standing::Removed)
+    let id = present(&members, &address)
         .map(|member| member.id)
         .ok_or_else(no_such)?;
     changed(&call, MemberChange::Remove { id }).await?;
@@ -85,15 +83,47 @@ pub(in crate::gateway) async fn remove_member(mut call: Call<'_>) -> Result<Resp
 
 async fn add(call: &Call<'_>, address: Address) -> Result<Response, Problem> {
     let members = call.members().await?;
-    let known = members.iter().find(|member| member.address == address);
-    let id = known.map_or_else(|| derived_id(&address), |member| member.id);
-    let was_shown = known.is_some_and(is_shown);
+    let id = id_for(&members, &address)?;
+    let was_shown = present(&members, &address).is_some_and(is_shown);
     let was_so = changed(call, MemberChange::Add { id, address }).await?;
     Ok(if was_so && was_shown {
         result(StatusCode::OK, "already present")
     } else {
         result(StatusCode::CREATED, "added")
     })
+}
+
+/// The member at an address, among those that were not removed: an address may have had others before.
+fn present<'a>(members: &'a [Member], address: &Address) -> Option<&'a Member> {
+    let mut present = members
+        .iter()
+        .filter(|member| member.standing != Standing::Removed);
+    present.find(|member| member.address == *address)
+}
+
+/// The id of one that is to be a member at an address: that of the member there, or of the last that was removed there,
+/// or the address's own. No id that a member at another address has: it would be taken from that.
+fn id_for(members: &[Member], address: &Address) -> Result<MachineId, Problem> {
+    if let Some(member) = present(members, address) {
+        return Ok(member.id);
+    }
+    let holder = |id: MachineId| {
+        let is_there = |member: &&Member| member.standing != Standing::Removed && member.id == id;
+        members.iter().find(is_there)
+    };
+    let before = members.iter().filter(|member| member.address == *address);
+    let before = before.map(|member| member.id).filter(|id| holder(*id).is_none());
+    let id = before.last().unwrap_or_else(|| derived_id(address));
+    match holder(id) {
+        None => Ok(id),
+        Some(member) => {
+            let other = &member.address;
+            let what = format!(
+                "the id of {address} is {id}, and the member at {other} has it: start the new one with another --id"
+            );
+            Err(Problem::new(StatusCode::CONFLICT, "id-taken", what))
+        }
+    }
 }
 
 async fn set(call: &Call<'_>, listed: Vec<Listed>) -> Result<Response, Problem> {
@@ -139,4 +169,50 @@ fn result(status: StatusCode, result: &str) -> Response {
     json::text(&mut body, result);
     body.push(b'}');
     answer::whole(status, answer::JSON, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(id: u16, address: &str, standing: Standing) -> Member {
+        Member {
+            id: MachineId(id),
+            address: parse(address).unwrap(),
+            standing,
+            incarnation: 1,
+        }
+    }
+
+    #[test]
+    fn who_was_removed_does_not_hide_who_is_there() {
+        let address = parse("10.0.0.1:8090").unwrap();
+        let mut members = vec![
+            member(1, "10.0.0.1:8090", Standing::Removed),
+            member(2, "10.0.0.1:8090", Standing::Removed),
+            member(5, "10.0.0.1:8090", Standing::Alive),
+            member(7, "10.0.0.2:8090", Standing::Alive),
+        ];
+        assert_eq!(present(&members, &address).unwrap().id, MachineId(5));
+        assert_eq!(id_for(&members, &address).unwrap(), MachineId(5));
+        members.remove(2);
+        assert!(present(&members, &address).is_none());
+        assert_eq!(id_for(&members, &address).unwrap(), MachineId(2), "it comes back");
+        members.truncate(0);
+        assert_eq!(id_for(&members, &address).unwrap(), derived_id(&address));
+    }
+
+    #[test]
+    fn an_id_is_taken_from_nobody() {
+        let address = parse("10.0.0.1:8090").unwrap();
+        let id = derived_id(&address);
+        let mut members = vec![member(id.0, "10.0.0.2:8090", Standing::Suspected)];
+        let problem = id_for(&members, &address).unwrap_err();
+        assert_eq!(problem.status, StatusCode::CONFLICT);
+        // Nor the one that a member had which was here before.
+        members.push(member(9, "10.0.0.1:8090", Standing::Removed));
+        assert_eq!(id_for(&members, &address).unwrap(), MachineId(9));
+        members.push(member(9, "10.0.0.3:8090", Standing::Alive));
+        assert!(id_for(&members, &address).is_err());
+    }
 }

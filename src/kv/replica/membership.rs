@@ -18,10 +18,10 @@ use crate::{
 };
 
 impl Replica {
-    /// Whether the view is only what this replica was told.
+    /// Whether the view is only what this replica was told. One that is started with a view shares it, whatever an
+    /// earlier life was told.
     pub(super) fn is_told(&self) -> bool {
-        let is_told = self.keeping.was_told();
-        is_told.unwrap_or(self.config.members.is_none())
+        self.config.members.is_none() && self.keeping.was_told().unwrap_or(true)
     }
 
     /// At the start: the members of the disk, and those of the configuration that it does not know of.

@@ -3,7 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | 0 | `known` | what has been applied, the greatest stamp, and what has been forgotten |
-//! | 0 | `view` | whether the view is only what this replica is told (1) or spreads (0) |
+//! | 0 | `view` | whether the view is only what this replica is told (1) or spreads (0); one that is configured spreads, whatever is here |
 //! | 0 | `ready` | whether this replica has the data of the beginning (1), or was still joining (0) |
 //! | 1 | a key of the store | its entry |
 //! | 2 | a member's id, u16 | its record |

@@ -309,3 +309,34 @@ fn what_only_a_removed_member_had_is_let_go() {
     assert!(matches!(reply.answer, Answer::NotFound), "{reply:?}");
     assert_eq!(reply.released.len(), 1);
 }
+
+#[test]
+fn a_configured_view_spreads_though_it_was_told_once() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, None);
+    cluster.configure(2, None);
+    cluster.start(1);
+    let members = vec![(MachineId(1), address(1)), (MachineId(2), address(2))];
+    let answer = cluster.change(1, MemberChange::Set { members });
+    assert!(matches!(answer, Answer::MembersChanged { .. }), "{answer:?}");
+    cluster.run(50);
+    cluster.kill(1);
+    cluster.start(1);
+    assert!(
+        cluster.machines[&1].replica.is_told(),
+        "without a view it stays so"
+    );
+    cluster.run(50);
+    cluster.kill(1);
+    for id in 1..=2 {
+        cluster.configure(id, Some(&[1, 2]));
+        cluster.start(id);
+    }
+    assert!(!cluster.machines[&1].replica.is_told());
+    cluster.run(1000);
+    // A decision at the one is one at the other.
+    let id = MachineId(2);
+    cluster.change(1, MemberChange::Drain { id });
+    cluster.run(1000);
+    assert!(!cluster.machines[&2].replica.is_ready());
+}

@@ -262,3 +262,24 @@ fn lives_that_have_ended_are_left_out_of_large_tokens() {
     assert!(token.len() > 64 && token.covers(&live), "{}", token.len());
     assert_eq!(parse_token(&token_text(&token)), Ok(token));
 }
+
+#[test]
+fn pages_of_two_moments_have_two_tokens() {
+    let mut cluster = Cluster::new(2);
+    let scan = Action::Scan {
+        prefix: Box::default(),
+        after: None,
+        limit: 1,
+    };
+    let mut token = Token::new();
+    for text in ["1", "2", "3"] {
+        cluster.write(2, &Token::new(), put("k", text));
+        // Long enough for it to be stable.
+        cluster.run(3000);
+        let page = cluster.ask(1, &token, 0, scan.clone()).token;
+        assert_ne!(page, token, "something was applied in between");
+        token = page;
+        let page = cluster.ask(1, &token, 0, scan.clone()).token;
+        assert_eq!(page, token, "nothing was");
+    }
+}
