@@ -5,7 +5,7 @@ use super::{
     watching::{Applied, Step},
 };
 use crate::{
-    clock::Dot,
+    clock::{Dot, VersionVector},
     kv::{
         operation::Key,
         request::{Answer, Deny, Item, Reply, Watched},
@@ -18,6 +18,8 @@ struct Told {
     position: u64,
     dot: Dot,
     keys: Vec<Key>,
+    /// What else is seen by who is told, where a key has left nothing that names it.
+    seen: VersionVector,
 }
 
 impl Replica {
@@ -69,16 +71,26 @@ impl Replica {
                             .into_iter()
                             .map(|operation| operation.key)
                             .collect(),
+                        seen: VersionVector::new(),
                     })
                     .collect()
             }
-            Applied::Adopted(keys) => (step.first..)
-                .zip(keys.iter())
-                .filter_map(|(position, key)| {
-                    // Named by the write that decides what is there now; nothing is, if it was taken away since.
-                    let (dot, _) = self.store.present(key).first().copied()?;
+            Applied::Adopted(adopted) => (step.first..)
+                .zip(&adopted.keys)
+                .map(|(position, key)| {
                     let keys = vec![key.clone()];
-                    Some(Told { position, dot, keys })
+                    // Named by the write that decides what is there now. What took away a key may have left nothing:
+                    // all that is known is that it came with the state.
+                    let (dot, seen) = match self.store.present(key).first() {
+                        Some((dot, _)) => (*dot, VersionVector::new()),
+                        None => (adopted.dot, adopted.known.clone()),
+                    };
+                    Told {
+                        position,
+                        dot,
+                        keys,
+                        seen,
+                    }
                 })
                 .collect(),
         }
@@ -98,6 +110,7 @@ impl Replica {
         }
         let mut token = watcher.token.clone();
         token.raise(told.dot.origin, told.dot.number);
+        token.merge(&told.seen);
         for (key, _) in &changes {
             token.merge(&self.store.dots(key));
         }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    clock::{Dot, VersionVector},
     kv::{operation::Key, request::Token, sealed::Batch},
     service::Ticket,
 };
@@ -19,8 +20,19 @@ use crate::{
 pub(super) enum Applied {
     /// A batch, as it was sent.
     Batch(Arc<Batch>),
-    /// Keys whose entries another replica's state changed.
-    Adopted(Arc<[Key]>),
+    /// Another replica's state was taken over.
+    Adopted(Arc<Adopted>),
+}
+
+/// What another replica's state has changed.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    /// The keys.
+    pub(super) keys: Vec<Key>,
+    /// What that replica had applied.
+    pub(super) known: VersionVector,
+    /// One of the writes that came with it: it names the keys of which nothing is left.
+    pub(super) dot: Dot,
 }
 
 /// One thing that was applied, and the position behind it.
@@ -82,9 +94,9 @@ impl Watching {
     }
 
     /// Another replica's state has changed these keys.
-    pub(super) fn adopted(&mut self, keys: Vec<Key>) {
-        let count = keys.len() as u64;
-        self.step(Applied::Adopted(keys.into()), count, 0);
+    pub(super) fn adopted(&mut self, adopted: Adopted) {
+        let count = adopted.keys.len() as u64;
+        self.step(Applied::Adopted(Arc::new(adopted)), count, 0);
     }
 
     fn step(&mut self, what: Applied, count: u64, before: u64) {

@@ -1,10 +1,13 @@
 //! What clients can ask, beside reading and writing one key.
 
-use super::cluster::{Cluster, Disk, delete, put};
+use super::cluster::{Cluster, Disk, address, delete, put};
 use crate::{
-    kv::{Action, Answer, Change, Condition, Copies, Deny, Done, Operation, Token},
+    kv::{
+        Action, Answer, Change, Condition, Copies, Deny, Done, MemberChange, Operation, Token,
+    },
     service::{Input, Last},
     trace::Record,
+    units::MachineId,
 };
 
 #[test]
@@ -304,4 +307,36 @@ fn nothing_to_do_within_a_batch_is_depended_on() {
     cluster.run(5000);
     assert_eq!(cluster.see(3, "a").as_deref(), Some("1"));
     cluster.assert_converged();
+}
+
+#[test]
+fn a_watch_is_told_of_what_an_adopted_state_took_away() {
+    let mut cluster = Cluster::new(3);
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.run(100);
+    let prefix = b"k".as_slice().into();
+    let watch = cluster.submit(3, &Token::new(), 0, Action::Watch { prefix, after: None });
+    cluster.isolate(3);
+    cluster.run(3000);
+    let id = MachineId(3);
+    cluster.change(1, MemberChange::Remove { id });
+    let deleted = cluster.write(1, &token, delete("k"));
+    cluster.run(5000);
+    assert_eq!(cluster.status(1).tombstones, 0, "nothing is left of it");
+    cluster.change(
+        1,
+        MemberChange::Add {
+            id,
+            address: address(3),
+        },
+    );
+    cluster.mend_all();
+    cluster.run(5000);
+    assert_eq!(cluster.see(3, "k"), None);
+    let reply = cluster.answer(watch).expect("it is told");
+    let Answer::Changed(watched) = &reply.answer else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(watched.changes, [(b"k".as_slice().into(), None)]);
+    assert!(reply.token.covers(&deleted), "{}", reply.token);
 }
