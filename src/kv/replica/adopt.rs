@@ -1,7 +1,7 @@
 //! Another replica's state is taken over: gathered part by part, and then adopted all at once, so that nobody sees a
 //! part of it.
 
-use super::Replica;
+use super::{Replica, watching::Adopted};
 use crate::{
     clock::VersionVector,
     kv::{
@@ -202,7 +202,12 @@ impl Replica {
         for dot in mine.missing(&theirs) {
             self.waiting.applied(dot.origin, dot.number);
         }
-        self.watching.adopted(changed);
+        let came = mine.missing(&theirs).next();
+        if let Some(dot) = came {
+            let known = theirs.clone();
+            let keys = changed;
+            self.watching.adopted(Adopted { keys, known, dot });
+        }
         let adopted = StoreChange {
             adopted: Some(theirs),
             ..StoreChange::default()

@@ -280,6 +280,7 @@ impl Replica {
         self.serve_pulls(effects);
         self.acknowledge(effects);
         self.append(effects);
+        self.prepare_telling(effects);
         self.answer_copied(effects);
     }
 

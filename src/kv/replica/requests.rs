@@ -4,8 +4,8 @@ use super::{
     Replica,
     held::{Kind as HeldKind, Unkept},
     ready::Phase,
+    telling::forgotten,
     waiting::For,
-    watching::Watcher,
     writes::Asked,
 };
 use crate::{
@@ -198,14 +198,9 @@ impl Replica {
         }
         let told = after.unwrap_or(self.watching.now());
         if !self.watching.remembers(told) {
-            let what = format!(
-                "position {told} is not remembered here: scan the keys, and watch from now on, without a position"
-            );
-            return self.deny(ticket, token, released, Deny::Malformed { what }, effects);
+            return self.deny(ticket, token, released, forgotten(told), effects);
         }
-        let watcher = Watcher { prefix, told, token };
-        self.watching.watchers.insert(ticket, watcher);
-        self.tell(effects);
+        self.watching.begin(ticket, prefix, told, token);
     }
 
     /// Those whose wait is over, because what they waited for is here.

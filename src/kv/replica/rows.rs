@@ -244,7 +244,6 @@ impl Replica {
         if self.keeping.trouble.is_some() {
             // Nothing outlives the process any more; who reads is told what is in memory.
             self.watching.all_kept();
-            self.tell(effects);
             return;
         }
         members.sort_unstable();

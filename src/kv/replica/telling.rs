@@ -1,11 +1,13 @@
 //! What watches are told.
 
+use std::collections::BTreeMap;
+
 use super::{
     Replica,
-    watching::{Applied, Step},
+    watching::{Applied, Step, Telling},
 };
 use crate::{
-    clock::Dot,
+    clock::{Dot, VersionVector},
     kv::{
         operation::Key,
         request::{Answer, Deny, Item, Reply, Watched},
@@ -13,42 +15,98 @@ use crate::{
     service::{Effect, Effects, Last, Ticket},
 };
 
+/// Most states that are prepared and not on the disk yet. Beyond that nothing is prepared until some were told: who
+/// watches is told of the newest state then.
+const PREPARED_MAX: usize = 16;
+
 /// One thing that was applied: its position, its name, its keys.
 struct Told {
     position: u64,
     dot: Dot,
     keys: Vec<Key>,
+    /// What else is seen by who is told, where a key has left nothing that names it.
+    seen: VersionVector,
 }
 
 impl Replica {
+    /// Reads, at the end of a round, what watches are to be told of it: the state that the append of this round holds.
+    /// It is told once that is on the disk. A key that changed several times is told with the last of these writes, so
+    /// that nothing is told before what it depends on.
+    pub(super) fn prepare_telling(&mut self, effects: &mut Effects<Self>) {
+        let last = self.watching.now();
+        if self.watching.prepared.len() < PREPARED_MAX {
+            self.end_forgotten_watches(effects);
+            let lagging = self.watching.watchers.values();
+            let lagging = lagging.filter(|watcher| watcher.prepared < last);
+            if let Some(earliest) = lagging.map(|watcher| watcher.prepared).min() {
+                let tellings = self.tellings(earliest);
+                self.watching.prepare(tellings);
+            }
+        }
+        self.tell(effects);
+    }
+
+    /// What lies behind a position, as it is now.
+    fn tellings(&self, behind: u64) -> Vec<Telling> {
+        let steps = self.watching.behind(behind);
+        let told: Vec<Told> = steps.flat_map(|step| self.decode(step)).collect();
+        let keys = told
+            .iter()
+            .flat_map(|told| told.keys.iter().map(|key| (key, told.position)));
+        // Of a key's positions the last.
+        let latest: BTreeMap<&Key, u64> = keys.collect();
+        let wall_us = self.wall_us();
+        let is_watched = |key: &Key| {
+            let mut watchers = self.watching.watchers.values();
+            watchers.any(|watcher| key.starts_with(&watcher.prefix))
+        };
+        let telling = |told: &Told| {
+            let keys = told.keys.iter();
+            let keys = keys.filter(|key| latest.get(key) == Some(&told.position) && is_watched(key));
+            let changes: Vec<_> = keys
+                .map(|key| (key.clone(), self.store.get(key, wall_us), self.store.dots(key)))
+                .collect();
+            Telling {
+                position: told.position,
+                dot: told.dot,
+                changes,
+                seen: told.seen.clone(),
+            }
+        };
+        let tellings = told.iter().map(telling);
+        tellings.filter(|telling| !telling.changes.is_empty()).collect()
+    }
+
     /// Tells all watches what has come to the disk since they were told last.
     pub(super) fn tell(&mut self, effects: &mut Effects<Self>) {
-        let kept = self.watching.kept();
-        let lagging: Vec<(Ticket, u64)> = self
-            .watching
-            .watchers
-            .iter()
-            .filter(|(_, watcher)| watcher.told < kept)
-            .map(|(ticket, watcher)| (*ticket, watcher.told))
-            .collect();
-        // Most have been told the same: what is decoded for the one serves the others.
-        let Some(earliest) = lagging.iter().map(|(_, told)| *told).min() else {
-            return;
-        };
-        let steps: Vec<Step> = self.watching.behind(earliest).cloned().collect();
-        for step in &steps {
-            for told in self.decode(step) {
+        while let Some(prepared) = self.watching.next_kept() {
+            let lagging: Vec<(Ticket, u64)> = self
+                .watching
+                .watchers
+                .iter()
+                .filter(|(_, watcher)| watcher.since <= prepared.number && watcher.told < prepared.through)
+                .map(|(ticket, watcher)| (*ticket, watcher.told))
+                .collect();
+            for telling in &prepared.tellings {
                 for (ticket, before) in &lagging {
-                    if told.position > *before {
-                        self.tell_one(*ticket, &told, effects);
+                    if telling.position > *before {
+                        self.tell_one(*ticket, telling, effects);
                     }
                 }
             }
-        }
-        for (ticket, _) in lagging {
-            if let Some(watcher) = self.watching.watchers.get_mut(&ticket) {
-                watcher.told = kept;
+            for (ticket, _) in lagging {
+                if let Some(watcher) = self.watching.watchers.get_mut(&ticket) {
+                    watcher.told = prepared.through;
+                }
             }
+        }
+    }
+
+    /// Those whose position has been forgotten since they came.
+    fn end_forgotten_watches(&mut self, effects: &mut Effects<Self>) {
+        for (ticket, watcher) in self.watching.take_forgotten() {
+            let deny = forgotten(watcher.told);
+            self.deny(ticket, watcher.token, Vec::new(), deny, effects);
         }
     }
 
@@ -69,38 +127,48 @@ impl Replica {
                             .into_iter()
                             .map(|operation| operation.key)
                             .collect(),
+                        seen: VersionVector::new(),
                     })
                     .collect()
             }
-            Applied::Adopted(keys) => (step.first..)
-                .zip(keys.iter())
-                .filter_map(|(position, key)| {
-                    // Named by the write that decides what is there now; nothing is, if it was taken away since.
-                    let (dot, _) = self.store.present(key).first().copied()?;
+            Applied::Adopted(adopted) => (step.first..)
+                .zip(&adopted.keys)
+                .map(|(position, key)| {
                     let keys = vec![key.clone()];
-                    Some(Told { position, dot, keys })
+                    // Named by the write that decides what is there now. What took away a key may have left nothing:
+                    // all that is known is that it came with the state.
+                    let (dot, seen) = match self.store.present(key).first() {
+                        Some((dot, _)) => (*dot, VersionVector::new()),
+                        None => (adopted.dot, adopted.known.clone()),
+                    };
+                    Told {
+                        position,
+                        dot,
+                        keys,
+                        seen,
+                    }
                 })
                 .collect(),
         }
     }
 
-    fn tell_one(&mut self, ticket: Ticket, told: &Told, effects: &mut Effects<Self>) {
-        let wall_us = self.wall_us();
+    fn tell_one(&mut self, ticket: Ticket, telling: &Telling, effects: &mut Effects<Self>) {
         let Some(watcher) = self.watching.watchers.get(&ticket) else {
             return;
         };
-        let keys = told.keys.iter().filter(|key| key.starts_with(&watcher.prefix));
-        let changes: Vec<(Key, Option<Item>)> = keys
-            .map(|key| (key.clone(), self.store.get(key, wall_us)))
-            .collect();
+        let mut token = watcher.token.clone();
+        let mut changes: Vec<(Key, Option<Item>)> = Vec::new();
+        for (key, item, dots) in &telling.changes {
+            if key.starts_with(&watcher.prefix) {
+                token.merge(dots);
+                changes.push((key.clone(), item.clone()));
+            }
+        }
         if changes.is_empty() {
             return;
         }
-        let mut token = watcher.token.clone();
-        token.raise(told.dot.origin, told.dot.number);
-        for (key, _) in &changes {
-            token.merge(&self.store.dots(key));
-        }
+        token.raise(telling.dot.origin, telling.dot.number);
+        token.merge(&telling.seen);
         self.trim(&mut token);
         if let Some(watcher) = self.watching.watchers.get_mut(&ticket) {
             watcher.token.clone_from(&token);
@@ -109,8 +177,8 @@ impl Replica {
             token,
             released: Vec::new(),
             answer: Answer::Changed(Watched {
-                position: told.position,
-                dot: told.dot,
+                position: telling.position,
+                dot: telling.dot,
                 changes,
             }),
         };
@@ -133,4 +201,12 @@ impl Replica {
             effects.push(Effect::Reply { ticket, reply, last });
         }
     }
+}
+
+/// A watch cannot go on where it was.
+pub(super) fn forgotten(position: u64) -> Deny {
+    let what = format!(
+        "position {position} is not remembered here: scan the keys, and watch from now on, without a position"
+    );
+    Deny::Malformed { what }
 }

@@ -1,7 +1,8 @@
 //! Watches: who is told of every change to the keys that begin so, in the order in which writes are applied here.
 //!
-//! What has been applied lately is remembered as batches, which are decoded only for those who watch. A watch is told of
-//! a change once it is on the disk. Positions count the writes applied in this life; they begin at the wall clock's
+//! What has been applied lately is remembered as batches, which are decoded only for those who watch. What they are to
+//! be told is read at the end of each round, and told once it is on the disk: so they see states that were, in causal
+//! order, and none that a crash can take back. Positions count the writes applied in this life; they begin at the wall clock's
 //! microseconds of its start, so that a position of an earlier life is never taken for one of this.
 
 use std::{
@@ -10,7 +11,12 @@ use std::{
 };
 
 use crate::{
-    kv::{operation::Key, request::Token, sealed::Batch},
+    clock::{Dot, VersionVector},
+    kv::{
+        operation::Key,
+        request::{Item, Token},
+        sealed::Batch,
+    },
     service::Ticket,
 };
 
@@ -19,8 +25,19 @@ use crate::{
 pub(super) enum Applied {
     /// A batch, as it was sent.
     Batch(Arc<Batch>),
-    /// Keys whose entries another replica's state changed.
-    Adopted(Arc<[Key]>),
+    /// Another replica's state was taken over.
+    Adopted(Arc<Adopted>),
+}
+
+/// What another replica's state has changed.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    /// The keys.
+    pub(super) keys: Vec<Key>,
+    /// What that replica had applied.
+    pub(super) known: VersionVector,
+    /// One of the writes that came with it: it names the keys of which nothing is left.
+    pub(super) dot: Dot,
 }
 
 /// One thing that was applied, and the position behind it.
@@ -41,8 +58,33 @@ pub(super) struct Watcher {
     pub(super) prefix: Box<[u8]>,
     /// It has been told of everything up to this position.
     pub(super) told: u64,
+    /// What it is to be told up to this position has been read.
+    pub(super) prepared: u64,
+    /// The first prepared state that is for it.
+    pub(super) since: u64,
     /// What its session has seen.
     pub(super) token: Token,
+}
+
+/// What watches are to be told of one position.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) position: u64,
+    pub(super) dot: Dot,
+    /// The keys that are watched, what is under them, and what says so.
+    pub(super) changes: Vec<(Key, Option<Item>, VersionVector)>,
+    /// What else is seen by who is told.
+    pub(super) seen: VersionVector,
+}
+
+/// What watches are to be told once it is on the disk.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Counts the states that were prepared.
+    pub(super) number: u64,
+    /// It is the state at this position.
+    pub(super) through: u64,
+    pub(super) tellings: Vec<Telling>,
 }
 
 /// What is remembered, and those who watch.
@@ -58,6 +100,10 @@ pub(super) struct Watching {
     appends: VecDeque<(u64, u64)>,
     /// The last position that is on the disk.
     kept: u64,
+    /// States that are not on the disk yet, oldest first.
+    pub(super) prepared: VecDeque<Prepared>,
+    /// The number of the next.
+    next: u64,
     pub(super) watchers: BTreeMap<Ticket, Watcher>,
 }
 
@@ -71,6 +117,8 @@ impl Watching {
             steps: VecDeque::new(),
             appends: VecDeque::new(),
             kept: start,
+            prepared: VecDeque::new(),
+            next: 1,
             watchers: BTreeMap::new(),
         }
     }
@@ -82,9 +130,9 @@ impl Watching {
     }
 
     /// Another replica's state has changed these keys.
-    pub(super) fn adopted(&mut self, keys: Vec<Key>) {
-        let count = keys.len() as u64;
-        self.step(Applied::Adopted(keys.into()), count, 0);
+    pub(super) fn adopted(&mut self, adopted: Adopted) {
+        let count = adopted.keys.len() as u64;
+        self.step(Applied::Adopted(Arc::new(adopted)), count, 0);
     }
 
     fn step(&mut self, what: Applied, count: u64, before: u64) {
@@ -141,19 +189,61 @@ impl Watching {
         (self.floor..=self.last).contains(&position)
     }
 
-    /// What one who was told everything up to a position has to be told, as far as it is on the disk.
+    /// What one who was told everything up to a position has to be told.
     pub(super) fn behind(&self, told: u64) -> impl Iterator<Item = &Step> {
         let start = self
             .steps
             .partition_point(|step| step.first + step.count - 1 <= told);
-        let kept = self.kept;
-        self.steps
-            .range(start..)
-            .take_while(move |step| step.first <= kept)
+        self.steps.range(start..)
     }
 
-    /// The last position that is on the disk.
-    pub(super) fn kept(&self) -> u64 {
-        self.kept
+    /// One who watches, from behind a position.
+    pub(super) fn begin(&mut self, ticket: Ticket, prefix: Box<[u8]>, told: u64, token: Token) {
+        let watcher = Watcher {
+            prefix,
+            told,
+            prepared: told,
+            since: self.next,
+            token,
+        };
+        self.watchers.insert(ticket, watcher);
+    }
+
+    /// What all who watch are to be told of the present state.
+    pub(super) fn prepare(&mut self, tellings: Vec<Telling>) {
+        let through = self.last;
+        for watcher in self.watchers.values_mut() {
+            watcher.prepared = through;
+        }
+        self.prepared.push_back(Prepared {
+            number: self.next,
+            through,
+            tellings,
+        });
+        self.next += 1;
+    }
+
+    /// The next that is on the disk by now.
+    pub(super) fn next_kept(&mut self) -> Option<Prepared> {
+        let is_kept = self
+            .prepared
+            .front()
+            .is_some_and(|prepared| prepared.through <= self.kept);
+        is_kept.then(|| self.prepared.pop_front()).flatten()
+    }
+
+    /// Takes out those for whom something was forgotten before it was read.
+    pub(super) fn take_forgotten(&mut self) -> Vec<(Ticket, Watcher)> {
+        let forgotten = self
+            .watchers
+            .iter()
+            .filter(|(_, watcher)| watcher.prepared < self.floor);
+        let forgotten: Vec<Ticket> = forgotten.map(|(ticket, _)| *ticket).collect();
+        let taken = forgotten
+            .into_iter()
+            .map(|ticket| (ticket, self.watchers.remove(&ticket)));
+        taken
+            .filter_map(|(ticket, watcher)| Some((ticket, watcher?)))
+            .collect()
     }
 }

@@ -1,10 +1,13 @@
 //! What clients can ask, beside reading and writing one key.
 
-use super::cluster::{Cluster, Disk, delete, put};
+use super::cluster::{Cluster, Disk, address, delete, put};
 use crate::{
-    kv::{Action, Answer, Change, Condition, Copies, Deny, Done, Operation, Token},
+    kv::{
+        Action, Answer, Change, Condition, Content, Copies, Deny, Done, MemberChange, Operation, Reply, Token,
+    },
     service::{Input, Last},
     trace::Record,
+    units::MachineId,
 };
 
 #[test]
@@ -304,4 +307,91 @@ fn nothing_to_do_within_a_batch_is_depended_on() {
     cluster.run(5000);
     assert_eq!(cluster.see(3, "a").as_deref(), Some("1"));
     cluster.assert_converged();
+}
+
+#[test]
+fn a_watch_is_told_of_what_an_adopted_state_took_away() {
+    let mut cluster = Cluster::new(3);
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.run(100);
+    let prefix = b"k".as_slice().into();
+    let watch = cluster.submit(3, &Token::new(), 0, Action::Watch { prefix, after: None });
+    cluster.isolate(3);
+    cluster.run(3000);
+    let id = MachineId(3);
+    cluster.change(1, MemberChange::Remove { id });
+    let deleted = cluster.write(1, &token, delete("k"));
+    cluster.run(5000);
+    assert_eq!(cluster.status(1).tombstones, 0, "nothing is left of it");
+    cluster.change(
+        1,
+        MemberChange::Add {
+            id,
+            address: address(3),
+        },
+    );
+    cluster.mend_all();
+    cluster.run(5000);
+    assert_eq!(cluster.see(3, "k"), None);
+    let reply = cluster.answer(watch).expect("it is told");
+    let Answer::Changed(watched) = &reply.answer else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(watched.changes, [(b"k".as_slice().into(), None)]);
+    assert!(reply.token.covers(&deleted), "{}", reply.token);
+}
+
+#[test]
+fn a_watch_is_told_only_of_states_that_were_kept() {
+    let mut cluster = Cluster::new(1);
+    let prefix = Box::default();
+    let watch = cluster.submit(1, &Token::new(), 0, Action::Watch { prefix, after: None });
+    let write = |cluster: &mut Cluster, key, text| {
+        let operations = vec![put(key, text)];
+        let copies = Copies::One;
+        cluster.submit(1, &Token::new(), 0, Action::Write { operations, copies });
+    };
+    let told = |cluster: &Cluster| -> Vec<(String, String)> {
+        let replies = cluster.replies.get(&watch).into_iter().flatten();
+        replies
+            .map(|(reply, _)| match &reply.answer {
+                Answer::Changed(watched) => match watched.changes.as_slice() {
+                    [(key, Some(item))] => {
+                        let Content::Values(values) = &item.content else {
+                            panic!("{item:?}")
+                        };
+                        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                        (text(key), text(&values[0].bytes))
+                    }
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    let pair = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+    write(&mut cluster, "k", "1");
+    cluster.run(1);
+    assert_eq!(told(&cluster), []);
+    // This one is here and not on the disk when the one before is.
+    write(&mut cluster, "k", "2");
+    cluster.run(1);
+    assert_eq!(told(&cluster), [pair("k", "1")]);
+    cluster.run(1);
+    assert_eq!(told(&cluster), [pair("k", "1"), pair("k", "2")]);
+    // What depends on another is not told before it.
+    write(&mut cluster, "a", "1");
+    write(&mut cluster, "b", "1");
+    write(&mut cluster, "a", "2");
+    cluster.run(5);
+    assert_eq!(told(&cluster)[2..], [pair("b", "1"), pair("a", "2")]);
+    // Who comes later is told of the newest of what lies behind.
+    let Some((Reply { answer, .. }, _)) = cluster.replies[&watch].first() else {
+        panic!()
+    };
+    let Answer::Changed(first) = answer else { panic!() };
+    let (prefix, after) = (Box::default(), Some(first.position));
+    let again = cluster.submit(1, &Token::new(), 0, Action::Watch { prefix, after });
+    cluster.run(5);
+    assert_eq!(cluster.replies[&again], cluster.replies[&watch][1..]);
 }
