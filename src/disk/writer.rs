@@ -195,7 +195,7 @@ mod tests {
             given += 1;
             disk.append(given, Vec::new());
         }
-        assert_eq!(given as usize, QUEUE_GROUPS_MAX / 2);
+        assert_eq!(usize::try_from(given), Ok(QUEUE_GROUPS_MAX / 2));
         assert_eq!(disk.progress().through, given - 1);
         assert!(matches!(disk.queue.take(None), Work::Write(_)));
         assert_eq!(disk.progress().through, given, "there is room again");

@@ -101,8 +101,8 @@ fn present<'a>(members: &'a [Member], address: &Address) -> Option<&'a Member> {
     present.find(|member| member.address == *address)
 }
 
-/// The id of one that is to be a member at an address: that of the member there, or of the last that was removed there,
-/// or the address's own. No id that a member at another address has: it would be taken from that.
+/// The id of one that is to be a member at an address: that of the member there, or of one that was removed there, or
+/// the address's own. No id that a member at another address has: it would be taken from that.
 fn id_for(members: &[Member], address: &Address) -> Result<MachineId, Problem> {
     if let Some(member) = present(members, address) {
         return Ok(member.id);
@@ -112,8 +112,8 @@ fn id_for(members: &[Member], address: &Address) -> Result<MachineId, Problem> {
         members.iter().find(is_there)
     };
     let before = members.iter().filter(|member| member.address == *address);
-    let before = before.map(|member| member.id).filter(|id| holder(*id).is_none());
-    let id = before.last().unwrap_or_else(|| derived_id(address));
+    let mut before = before.map(|member| member.id).filter(|id| holder(*id).is_none());
+    let id = before.next_back().unwrap_or_else(|| derived_id(address));
     match holder(id) {
         None => Ok(id),
         Some(member) => {
