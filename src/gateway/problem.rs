@@ -43,7 +43,7 @@ pub(super) struct Problem {
     /// What the header `Allow` says.
     allow: Option<&'static str>,
     /// What the session has seen, and what was let go of it, where the problem tells what is there.
-    seen: Option<(Token, Vec<Dot>)>,
+    seen: Option<Box<(Token, Vec<Dot>)>>,
 }
 
 #[derive(Serialize)]
@@ -206,7 +206,7 @@ impl Problem {
 
     /// The session that is told so has seen this.
     pub(super) fn with_seen(mut self, token: Token, released: Vec<Dot>) -> Self {
-        self.seen = Some((token, released));
+        self.seen = Some(Box::new((token, released)));
         self
     }
 
@@ -245,7 +245,7 @@ impl Problem {
         if let Some(challenge) = self.challenge.as_deref().and_then(answer::header_value) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Some((token, released)) = &self.seen {
+        if let Some((token, released)) = self.seen.as_deref() {
             answer::set_token(headers, token, released);
         }
         if let Some(allow) = self.allow {

@@ -103,7 +103,10 @@ fn start(count: usize) -> Vec<Running> {
     };
     let running: Vec<Running> = addresses.iter().map(start_one).collect();
     for one in &running {
-        wait_for(3, || view(one).len() == count);
+        // One that meets another which serves already has to get first what that one has.
+        wait_for(3, || {
+            view(one).len() == count && one.json("GET", "/kvs/none", "").status == 404
+        });
     }
     running
 }
