@@ -245,8 +245,8 @@ impl Problem {
         if let Some(challenge) = self.challenge.as_deref().and_then(answer::header_value) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Some(seen) = &self.seen {
-            answer::set_token(headers, &seen.0, &seen.1);
+        if let Some((token, released)) = self.seen.as_deref() {
+            answer::set_token(headers, token, released);
         }
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));

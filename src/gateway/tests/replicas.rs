@@ -21,15 +21,6 @@ use crate::{
     service::{Address, NoDisk, Peer},
 };
 
-/// How long a replica waits for another one.
-#[derive(Clone, Copy)]
-enum Patience {
-    /// As usual.
-    Usual,
-    /// Nobody is suspected, and a push takes as long as it takes.
-    Long,
-}
-
 struct Running {
     address: Address,
     handle: Handle,
@@ -63,9 +54,7 @@ impl Drop for Running {
     }
 }
 
-/// Replicas that know each other and are ready. On a computer that is busy with other things a push takes longer than
-/// people would wait, so those of these tests that look at it are patient.
-fn start(count: usize, patience: Patience) -> Vec<Running> {
+fn start(count: usize) -> Vec<Running> {
     // All are asked for before any is given back, so that none is given twice.
     let ports: Vec<TcpListener> = (0..count)
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
@@ -86,11 +75,7 @@ fn start(count: usize, patience: Patience) -> Vec<Running> {
         .as_secs();
     let start_one = |address: &Address| {
         let id = derived_id(address);
-        let mut config = Config::new(id, address.clone(), Some(members.clone()));
-        if matches!(patience, Patience::Long) {
-            config.push_us_max = 60_000_000;
-            config.phi_permille_max = 100_000;
-        }
+        let config = Config::new(id, address.clone(), Some(members.clone()));
         let place = Place {
             me: id,
             incarnation: u32::try_from(incarnation).expect("before 2106"),
@@ -118,8 +103,9 @@ fn start(count: usize, patience: Patience) -> Vec<Running> {
     };
     let running: Vec<Running> = addresses.iter().map(start_one).collect();
     for one in &running {
-        wait_for(30, || {
-            view(one).len() == count && one.json("GET", "/readyz", "").status == 200
+        // One that meets another which serves already has to get first what that one has.
+        wait_for(3, || {
+            view(one).len() == count && one.json("GET", "/kvs/none", "").status == 404
         });
     }
     running
@@ -143,7 +129,7 @@ fn wait_for(seconds: u64, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn a_write_is_seen_everywhere_as_soon_as_it_is_answered() {
-    let replicas = start(3, Patience::Long);
+    let replicas = start(3);
     for number in 0..20 {
         let key = format!("/kvs/k{number}");
         let writer = &replicas[number % 3];
@@ -162,7 +148,7 @@ fn a_write_is_seen_everywhere_as_soon_as_it_is_answered() {
 
 #[test]
 fn a_session_moves_between_replicas_and_forms() {
-    let replicas = start(3, Patience::Long);
+    let replicas = start(3);
     let mut metadata = serde_json::Value::Null;
     for number in 0..60 {
         let form = if number % 2 == 0 { "kvs" } else { "data" };
@@ -183,7 +169,7 @@ fn a_session_moves_between_replicas_and_forms() {
 
 #[test]
 fn a_replica_that_goes_fails_no_client() {
-    let mut replicas = start(3, Patience::Usual);
+    let mut replicas = start(3);
     assert_eq!(replicas[0].json("PUT", "/kvs/k", r#"{"value":1}"#).status, 201);
     let gone = replicas.pop().expect("three");
     let address = gone.address.to_string();
@@ -198,7 +184,7 @@ fn a_replica_that_goes_fails_no_client() {
 
 #[test]
 fn counters_batches_and_conditions_work_on_the_real_store() {
-    let replicas = start(2, Patience::Long);
+    let replicas = start(2);
     for replica in &replicas {
         assert!(matches!(
             replica.json("POST", "/v1/keys/n?w=2", r#"{"add":5}"#).status,

@@ -82,10 +82,11 @@ impl Replica {
             until,
         } = asked;
         match self.accept(&token, operations) {
-            Err(Denied { deny, read }) if read.is_empty() => {
-                self.deny(ticket, token, released, deny, effects);
-            }
-            Err(Denied { deny, read }) => {
+            Err(denied) => {
+                let Denied { deny, read } = *denied;
+                if read.is_empty() {
+                    return self.deny(ticket, token, released, deny, effects);
+                }
                 // It is told of what is there, as by a read.
                 self.counts.denied += 1;
                 let mut token = token;
@@ -135,7 +136,7 @@ impl Replica {
     }
 
     /// Names and applies a write, if there is anything to do.
-    fn accept(&mut self, token: &Token, operations: Vec<Operation>) -> Result<Accepted, Denied> {
+    fn accept(&mut self, token: &Token, operations: Vec<Operation>) -> Result<Accepted, Box<Denied>> {
         if let Some(why) = self.keeping.trouble() {
             let why = why.to_owned();
             return Err(Deny::Disk { why }.into());

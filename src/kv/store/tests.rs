@@ -293,13 +293,13 @@ fn a_write_depends_on_what_it_replaces_and_on_what_its_conditions_saw() {
     let mark = store.dots(KEYS[0]);
     assert_eq!(
         denied,
-        Err(Denied {
+        Err(Box::new(Denied {
             deny: Deny::Condition {
                 operation: 0,
                 mark: mark.clone()
             },
             read: mark.clone(),
-        })
+        }))
     );
     let mut unchanged = on_key(Change::Put(value("b")));
     unchanged[0].condition = Condition::Unchanged(mark);
@@ -395,6 +395,12 @@ fn what_makes_no_sense_or_is_too_large_is_denied() {
         let denied = decide(operations);
         assert!(matches!(denied, Err(Deny::TooLarge { .. })), "{denied:?}");
     }
+}
+
+#[test]
+fn a_write_depends_on_only_so_many_lives() {
+    let store = Store::new();
+    let put = vec![operation("k", Change::Put(value("x")))];
     let many: VersionVector = (0..=u16::try_from(crate::kv::DEPENDENCIES_MAX).unwrap())
         .map(|machine| {
             (
@@ -406,7 +412,7 @@ fn what_makes_no_sense_or_is_too_large_is_denied() {
             )
         })
         .collect();
-    let denied = store.decide(ME, vec![put("k")], &many, 0).unwrap_err();
+    let denied = store.decide(ME, put, &many, 0).unwrap_err();
     assert!(matches!(denied.deny, Deny::TooLarge { .. }), "{denied:?}");
 }
 

@@ -42,10 +42,10 @@ pub struct Denied {
     pub read: VersionVector,
 }
 
-impl From<Deny> for Denied {
+impl From<Deny> for Box<Denied> {
     fn from(deny: Deny) -> Self {
         let read = VersionVector::new();
-        Self { deny, read }
+        Self::new(Denied { deny, read })
     }
 }
 
@@ -79,7 +79,7 @@ impl Store {
         operations: Vec<Operation>,
         token: &VersionVector,
         wall_us: u64,
-    ) -> Result<Decided, Denied> {
+    ) -> Result<Decided, Box<Denied>> {
         check(&operations)?;
         let mut decided = Decided {
             operations: Vec::with_capacity(operations.len()),
@@ -104,7 +104,7 @@ impl Store {
                 Err(deny) => {
                     let mut read = decided.depends;
                     found.inspect(|entry| read.merge(&entry.dots()));
-                    return Err(Denied { deny, read });
+                    return Err(Box::new(Denied { deny, read }));
                 }
             };
             decided.done.push(done);
