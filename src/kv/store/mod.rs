@@ -275,7 +275,7 @@ impl Store {
     }
 
     /// A digest of what clients can see, values that end and what they hide left out: replicas that know the same
-    /// writes have the same. Computed anew each time, in about a tenth of a second a million keys.
+    /// writes have the same. Computed anew each time, in some tenths of a second a million keys.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let digests = self

@@ -183,6 +183,37 @@ fn an_increment_that_a_delete_has_not_seen_survives_with_its_own_amount() {
     );
 }
 
+/// Else whoever lacks the deletion would lose the amount that it has not seen taken away.
+#[test]
+fn a_count_that_begins_anew_depends_on_what_took_the_old_one_away() {
+    let mut cluster = Cluster::new(3);
+    let old = accept(&mut cluster, 0, Change::Add(1));
+    cluster.deliver(1, old);
+    cluster.deliver(2, old);
+    let delete = accept(&mut cluster, 2, Change::Delete);
+    cluster.deliver(0, delete);
+    let anew = accept(&mut cluster, 0, Change::Add(5));
+    assert_eq!(cluster.deliverable(1), [delete]);
+    cluster.deliver(1, delete);
+    cluster.deliver(1, anew);
+    assert_eq!(content(&cluster, 1), Some(Content::Counter(5)));
+}
+
+/// Else a replica that forgot the tombstone before the later write, and one that did not, would differ.
+#[test]
+fn what_a_delete_took_away_does_not_return_beside_a_later_value() {
+    let mut cluster = Cluster::new(3);
+    accept(&mut cluster, 1, Change::Put(value("old")));
+    accept(&mut cluster, 1, Change::Delete);
+    let early = accept(&mut cluster, 2, Change::Put(value("early")));
+    accept(&mut cluster, 1, Change::Put(value("new")));
+    cluster.deliver(0, early);
+    deliver_all(&mut cluster);
+    for at in 0..3 {
+        assert_eq!(content(&cluster, at), Some(Content::Values(vec![value("new")])));
+    }
+}
+
 #[test]
 fn an_element_that_is_added_while_it_is_removed_stays() {
     let mut cluster = Cluster::new(2);
