@@ -23,6 +23,7 @@ const BROKEN_KEPT_MAX: usize = 20;
 /// What a run is, as far as clients are concerned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
+    /// Clients ask machines below this.
     pub(super) replicas: u16,
     pub(super) clients: usize,
     /// Time between a client's requests, on average.
@@ -85,6 +86,8 @@ pub(super) struct Book {
     pub(super) broken_more: u64,
     pub(super) counts: Counts,
     pub(super) acknowledged: Vec<Acknowledged>,
+    /// Their names.
+    pub(super) dots: BTreeSet<Dot>,
     /// By value: the key, and what came of it.
     pub(super) values: BTreeMap<String, (String, Fate)>,
     /// Values that a write has superseded that had seen them.
@@ -100,6 +103,8 @@ pub(super) struct Book {
     /// Whose disk was lost, and when.
     pub(super) losses: Vec<(MachineId, Time)>,
     pub(super) memory_only: BTreeSet<MachineId>,
+    /// Who is a member when all has settled.
+    pub(super) members: BTreeSet<MachineId>,
     /// Machines whose next remark says what they were restored with.
     pub(super) restored: BTreeSet<MachineId>,
     /// What each machine said last that it holds.
@@ -122,6 +127,7 @@ impl Book {
             broken_more: 0,
             counts: Counts::default(),
             acknowledged: Vec::new(),
+            dots: BTreeSet::new(),
             values: BTreeMap::new(),
             superseded: BTreeMap::new(),
             floors_at: BTreeMap::new(),
@@ -131,6 +137,7 @@ impl Book {
             swaps: BTreeSet::new(),
             losses: Vec::new(),
             memory_only,
+            members: MachineId::all(terms.replicas).collect(),
             restored: BTreeSet::new(),
             data: BTreeMap::new(),
             ended: BTreeSet::new(),

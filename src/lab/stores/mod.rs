@@ -26,10 +26,12 @@ mod play;
 mod recorded;
 mod seen;
 mod session;
+mod soak;
 mod trial;
 mod trials;
 
 pub use counts::Counts;
+pub use soak::{CHAPTER, SESSIONS, SPARES, Soak, SoakEnd};
 pub use trial::{CLIENTS_MAX, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
 pub use trials::simulate_stores;
 

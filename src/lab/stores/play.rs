@@ -169,7 +169,7 @@ impl Book {
     where
         S: Service<Request = kv::Request, Reply = kv::Reply>,
     {
-        for machine in MachineId::all(self.terms.replicas) {
+        for machine in self.members.clone() {
             self.finals.entry(machine).or_default();
             let mut ask = |token: Token, action, pending| {
                 let wait_us = 0;

@@ -274,7 +274,7 @@ fn settings(made: Made, peers: &[Peer]) -> kv::Config {
 }
 
 /// The history is causally consistent and convergent.
-fn judge_history(book: &mut Book) {
+pub(super) fn judge_history(book: &mut Book) {
     let mut history = History::default();
     let text = std::mem::take(&mut book.recorded.text);
     let judged = history
