@@ -303,7 +303,7 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// A member that leaves is told so; when it is removed its process ends and its disk is thrown away.
+    /// A member that leaves is told so; when it is removed its process is killed and its disk thrown away.
     fn help_leave(&mut self, id: MachineId) -> io::Result<()> {
         let now = self.shared.now();
         let Some(leaving) = self.leaving.get_mut(&id) else {
@@ -338,10 +338,8 @@ impl<'a> Hands<'a> {
             return Ok(());
         }
         self.leaving.remove(&id);
-        if let Some(mut process) = self.processes.remove(&id) {
-            process.ask_to_stop(Reason::Interrupted);
-            self.wait_for_end(id, &mut process)?;
-        }
+        // In order it would end its log, and a log that has ended is not gone on with.
+        self.kill(id)?;
         self.shared.world.set(id, State::Away, self.shared.now());
         if let Some(data) = self.settings.data_of(id) {
             fs::remove_dir_all(data)?;
