@@ -53,6 +53,9 @@ pub(in crate::cli) struct SimulateArguments {
     /// How many clients
     #[arg(long, value_name = "N", default_value_t = 8)]
     clients: usize,
+    /// How many watches beside them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=16))]
+    watches: u16,
     /// Time between two requests of one client, on average
     #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = humantime::parse_duration)]
     think: Duration,
@@ -177,9 +180,10 @@ fn again(arguments: &SimulateArguments, seed: u64) -> String {
         other => format!(" --faults {other}"),
     };
     format!(
-        "clocklab kv simulate --seed {seed}{} --clients {} --think {} --duration {}{faults} --logs logs",
+        "clocklab kv simulate --seed {seed}{} --clients {} --watches {} --think {} --duration {}{faults} --logs logs",
         replicas.unwrap_or_default(),
         arguments.clients,
+        arguments.watches,
         humantime::format_duration(arguments.think)
             .to_string()
             .replace(' ', ""),
@@ -230,6 +234,7 @@ fn validated(arguments: &SimulateArguments) -> Result<StoreTrial, Usage> {
     let trial = StoreTrial {
         replicas: arguments.replicas,
         clients: arguments.clients,
+        watches: arguments.watches,
         duration_us: u64::try_from(arguments.duration.as_micros()).unwrap_or(u64::MAX),
         think_us: u64::try_from(arguments.think.as_micros()).unwrap_or(u64::MAX),
         faults,

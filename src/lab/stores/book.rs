@@ -8,6 +8,7 @@ use super::{
     logs::Logs,
     recorded::{Outcome, Recorded},
     session::{Floors, Session, Shared},
+    watches::Watcher,
 };
 use crate::{
     clock::{Dot, Origin, VersionVector},
@@ -26,6 +27,8 @@ pub(super) struct Terms {
     /// Clients ask machines below this.
     pub(super) replicas: u16,
     pub(super) clients: usize,
+    /// How many watch the sessions' own registers, in simulation.
+    pub(super) watches: u16,
     /// Time between a client's requests, on average.
     pub(super) think_us: u64,
     /// When clients stop.
@@ -48,6 +51,9 @@ pub(super) enum Pending {
     Status(MachineId),
     Scan(MachineId),
     Token(MachineId, usize),
+    /// A watch, and the scan that says what was there when it began.
+    Watch(usize),
+    Base(usize, Ticket),
 }
 
 /// What came of a value that was to be written.
@@ -111,6 +117,7 @@ pub(super) struct Book {
     pub(super) data: BTreeMap<MachineId, (VersionVector, u64)>,
     pub(super) ended: BTreeSet<MachineId>,
     pub(super) finals: BTreeMap<MachineId, Final>,
+    pub(super) watchers: Vec<Watcher>,
     pub(super) recorded: Recorded,
     pub(super) logs: Option<Logs>,
 }
@@ -142,6 +149,9 @@ impl Book {
             data: BTreeMap::new(),
             ended: BTreeSet::new(),
             finals: BTreeMap::new(),
+            watchers: (0..terms.watches)
+                .map(|number| Watcher::new(number, terms.seed))
+                .collect(),
             recorded: Recorded::default(),
             logs,
         }

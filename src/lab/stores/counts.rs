@@ -21,6 +21,8 @@ pub struct Counts {
     pub destroyed: u64,
     /// Dots that were let go because nobody has them.
     pub released: u64,
+    /// Changes that watches were told.
+    pub told: u64,
 }
 
 impl Counts {
@@ -34,6 +36,7 @@ impl Counts {
         self.writes += other.writes;
         self.destroyed += other.destroyed;
         self.released += other.released;
+        self.told += other.told;
     }
 }
 
@@ -42,7 +45,7 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} requests, {} answered ({} writes), {} had to go elsewhere for what was missing, {} denied, {} without an answer; \
-             {} writes were destroyed with their disks, {} let go",
+             {} writes were destroyed with their disks, {} let go; {} changes told to watches",
             self.asked,
             self.answered,
             self.writes,
@@ -50,7 +53,8 @@ impl fmt::Display for Counts {
             self.denied,
             self.unknown,
             self.destroyed,
-            self.released
+            self.released,
+            self.told
         )
     }
 }

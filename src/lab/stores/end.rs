@@ -21,6 +21,7 @@ impl Book {
     /// Judges the last reads, and what the machines said when they ended.
     pub(super) fn judge_end(&mut self) {
         self.judge_ended();
+        self.judge_watches();
         self.judge_finals();
     }
 

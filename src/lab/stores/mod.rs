@@ -29,6 +29,7 @@ mod session;
 mod soak;
 mod trial;
 mod trials;
+mod watches;
 
 pub use counts::Counts;
 pub use soak::{CHAPTER, SESSIONS, SPARES, Soak, SoakEnd};

@@ -3,6 +3,7 @@
 use super::{
     book::{Book, Pending},
     recorded::Outcome,
+    watches::{BASE, WATCH},
 };
 use crate::{
     kv::{self, Action, Answer, Token},
@@ -78,6 +79,8 @@ where
                 self.final_heard(machine, None, heard);
             }
             Some(Pending::Token(machine, session)) => self.final_heard(machine, Some(session), heard),
+            Some(Pending::Watch(number)) => self.watch_heard(at, ticket, number, heard, orders),
+            Some(Pending::Base(number, watch)) => self.base_heard(number, watch, heard),
             None => {}
         }
     }
@@ -98,11 +101,16 @@ where
                 }
                 self.plan_turn(place, at, orders);
             }
+        } else if tag & (WATCH | BASE) > 0 {
+            self.wake_watch(at, tag, orders);
         } else if tag == SETTLED {
             self.read_all(orders);
         } else if tag == 0 {
             for place in 0..self.sessions.len() {
                 self.plan_turn(place, at, orders);
+            }
+            for number in 0..self.watchers.len() {
+                orders.wake(at, WATCH | number as u64);
             }
             orders.wake(self.terms.settled, SETTLED);
         } else {

@@ -16,6 +16,7 @@ fn trial(seed: u64) -> StoreTrial {
     StoreTrial {
         replicas: None,
         clients: 6,
+        watches: 1,
         duration_us: 24_000_000,
         think_us: 60_000,
         faults: StoreFaults::Random,
@@ -63,10 +64,10 @@ fn the_store_comes_through_every_schedule() {
     });
     assert_eq!(broken, [], "clocklab kv simulate --clients 6 --seed N");
     assert!(
-        counts.writes > 3000 && counts.unmet > 200 && counts.unknown > 100,
+        counts.writes > 3000 && counts.unmet > 200 && counts.unknown > 100 && counts.told > 1000,
         "{counts}"
     );
-    assert!(counts.destroyed > 5 && counts.denied > 1000, "{counts}");
+    assert!(counts.destroyed > 2 && counts.denied > 1000, "{counts}");
     assert!(
         totals.deaths > 60 && totals.pauses > 5 && totals.links_lost > 500,
         "{totals:?}"

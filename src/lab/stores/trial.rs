@@ -55,6 +55,8 @@ pub struct StoreTrial {
     pub replicas: Option<u16>,
     /// How many clients.
     pub clients: usize,
+    /// How many watches.
+    pub watches: u16,
     /// How long, in microseconds: more than [`SETTLE_US`].
     pub duration_us: u64,
     /// Time between two requests of a client, on average, in microseconds.
@@ -152,6 +154,7 @@ impl StoreTrial {
         let terms = Terms {
             replicas: self.replicas(),
             clients: self.clients,
+            watches: self.watches,
             think_us: self.think_us,
             heals: Time(self.heals_us()),
             settled: Time(self.duration_us.saturating_sub(LAST_US)),
