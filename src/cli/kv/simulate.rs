@@ -8,7 +8,8 @@ use clap::Args;
 use crate::{
     cli::{Exit, Usage, print, progress},
     lab::stores::{
-        CLIENTS_MAX, Counts, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled, simulate_stores,
+        CLIENTS_MAX, Counts, Keep, Membership, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled,
+        simulate_stores,
     },
     sim::open::Schedule,
 };
@@ -56,6 +57,9 @@ pub(in crate::cli) struct SimulateArguments {
     /// How many watches beside them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=16))]
     watches: u16,
+    /// Members come and go: one more joins by itself, others are drained, removed, replaced and taken back
+    #[arg(long)]
+    members: bool,
     /// Time between two requests of one client, on average
     #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = humantime::parse_duration)]
     think: Duration,
@@ -149,6 +153,9 @@ fn one(arguments: &SimulateArguments, trial: &StoreTrial) -> anyhow::Result<Exit
     for line in end.schedule.to_string().lines() {
         print(&format!("  {line}\n"))?;
     }
+    for change in &end.changes {
+        print(&format!("  {change}\n"))?;
+    }
     print(&format!("{}\n", end.counts))?;
     if let Some(logs) = &arguments.logs {
         write(logs, &end)?;
@@ -175,12 +182,13 @@ fn write(logs: &std::path::Path, end: &Trialled) -> anyhow::Result<()> {
 /// How one of several runs is done again.
 fn again(arguments: &SimulateArguments, seed: u64) -> String {
     let replicas = arguments.replicas.map(|count| format!(" --replicas {count}"));
+    let members = if arguments.members { " --members" } else { "" };
     let faults = match arguments.faults.as_str() {
         "random" => String::new(),
         other => format!(" --faults {other}"),
     };
     format!(
-        "clocklab kv simulate --seed {seed}{} --clients {} --watches {} --think {} --duration {}{faults} --logs logs",
+        "clocklab kv simulate --seed {seed}{} --clients {} --watches {}{members} --think {} --duration {}{faults} --logs logs",
         replicas.unwrap_or_default(),
         arguments.clients,
         arguments.watches,
@@ -235,13 +243,17 @@ fn validated(arguments: &SimulateArguments) -> Result<StoreTrial, Usage> {
         replicas: arguments.replicas,
         clients: arguments.clients,
         watches: arguments.watches,
+        members: match arguments.members {
+            true => Membership::Changes,
+            false => Membership::Fixed,
+        },
         duration_us: u64::try_from(arguments.duration.as_micros()).unwrap_or(u64::MAX),
         think_us: u64::try_from(arguments.think.as_micros()).unwrap_or(u64::MAX),
         faults,
         seed: arguments.seed,
     };
     if let StoreFaults::Schedule(schedule) = &trial.faults
-        && let Err(what) = schedule.validate(trial.replicas())
+        && let Err(what) = schedule.validate(trial.machines())
     {
         return wrong(format!("--faults {}: {what}", arguments.faults));
     }

@@ -6,6 +6,7 @@ use super::{
     ask::{Ask, Own},
     counts::Counts,
     logs::Logs,
+    operator::Operator,
     recorded::{Outcome, Recorded},
     session::{Floors, Session, Shared},
     watches::Watcher,
@@ -27,6 +28,8 @@ pub(super) struct Terms {
     /// Clients ask machines below this.
     pub(super) replicas: u16,
     pub(super) clients: usize,
+    /// Fewest members at one time.
+    pub(super) members_min: usize,
     /// How many watch the sessions' own registers, in simulation.
     pub(super) watches: u16,
     /// Time between a client's requests, on average.
@@ -54,6 +57,8 @@ pub(super) enum Pending {
     /// A watch, and the scan that says what was there when it began.
     Watch(usize),
     Base(usize, Ticket),
+    /// A change of the members.
+    Change,
 }
 
 /// What came of a value that was to be written.
@@ -118,6 +123,7 @@ pub(super) struct Book {
     pub(super) ended: BTreeSet<MachineId>,
     pub(super) finals: BTreeMap<MachineId, Final>,
     pub(super) watchers: Vec<Watcher>,
+    pub(super) operator: Operator,
     pub(super) recorded: Recorded,
     pub(super) logs: Option<Logs>,
 }
@@ -152,6 +158,7 @@ impl Book {
             watchers: (0..terms.watches)
                 .map(|number| Watcher::new(number, terms.seed))
                 .collect(),
+            operator: Operator::default(),
             recorded: Recorded::default(),
             logs,
         }
@@ -172,7 +179,7 @@ impl Book {
         match write.copies {
             Copies::One | Copies::Pushed => self.is_first_lost(write),
             Copies::Two => lost >= 2,
-            Copies::Majority => lost > usize::from(self.terms.replicas / 2),
+            Copies::Majority => lost > self.terms.members_min / 2,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Counts {
     pub released: u64,
     /// Changes that watches were told.
     pub told: u64,
+    /// Changes of the members that were made.
+    pub changes: u64,
 }
 
 impl Counts {
@@ -37,6 +39,7 @@ impl Counts {
         self.destroyed += other.destroyed;
         self.released += other.released;
         self.told += other.told;
+        self.changes += other.changes;
     }
 }
 
@@ -45,7 +48,7 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} requests, {} answered ({} writes), {} had to go elsewhere for what was missing, {} denied, {} without an answer; \
-             {} writes were destroyed with their disks, {} let go; {} changes told to watches",
+             {} writes were destroyed with their disks, {} let go; {} changes told to watches; {} of the members",
             self.asked,
             self.answered,
             self.writes,
@@ -54,7 +57,8 @@ impl fmt::Display for Counts {
             self.unknown,
             self.destroyed,
             self.released,
-            self.told
+            self.told,
+            self.changes
         )
     }
 }

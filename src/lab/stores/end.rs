@@ -22,6 +22,7 @@ impl Book {
     pub(super) fn judge_end(&mut self) {
         self.judge_ended();
         self.judge_watches();
+        self.judge_members();
         self.judge_finals();
     }
 

@@ -22,6 +22,7 @@ mod book;
 mod counts;
 mod end;
 mod logs;
+mod operator;
 mod play;
 mod recorded;
 mod seen;
@@ -33,7 +34,7 @@ mod watches;
 
 pub use counts::Counts;
 pub use soak::{CHAPTER, SESSIONS, SPARES, Soak, SoakEnd};
-pub use trial::{CLIENTS_MAX, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
+pub use trial::{CLIENTS_MAX, Keep, Membership, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
 pub use trials::simulate_stores;
 
 #[cfg(test)]

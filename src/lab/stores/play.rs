@@ -2,6 +2,7 @@
 
 use super::{
     book::{Book, Pending},
+    operator::CHANGE,
     recorded::Outcome,
     watches::{BASE, WATCH},
 };
@@ -80,6 +81,7 @@ where
             }
             Some(Pending::Token(machine, session)) => self.final_heard(machine, Some(session), heard),
             Some(Pending::Watch(number)) => self.watch_heard(at, ticket, number, heard, orders),
+            Some(Pending::Change) => self.change_heard(at, &heard, orders),
             Some(Pending::Base(number, watch)) => self.base_heard(number, watch, heard),
             None => {}
         }
@@ -101,6 +103,8 @@ where
                 }
                 self.plan_turn(place, at, orders);
             }
+        } else if tag & CHANGE > 0 {
+            self.wake_operator(at, orders);
         } else if tag & (WATCH | BASE) > 0 {
             self.wake_watch(at, tag, orders);
         } else if tag == SETTLED {
@@ -111,6 +115,9 @@ where
             }
             for number in 0..self.watchers.len() {
                 orders.wake(at, WATCH | number as u64);
+            }
+            if let Some(first) = self.operator.next_at() {
+                orders.wake(first, CHANGE);
             }
             orders.wake(self.terms.settled, SETTLED);
         } else {

@@ -3,7 +3,7 @@
 mod mutants;
 
 use self::mutants::{Tampered, Wrong};
-use super::{Counts, Keep, StoreFaults, StoreTrial, simulate_stores};
+use super::{Counts, Keep, Membership, StoreFaults, StoreTrial, simulate_stores};
 use crate::{
     kv::mutant::{self, Mutant},
     sim::open::{Schedule, Totals},
@@ -17,6 +17,7 @@ fn trial(seed: u64) -> StoreTrial {
         replicas: None,
         clients: 6,
         watches: 1,
+        members: Membership::Fixed,
         duration_us: 24_000_000,
         think_us: 60_000,
         faults: StoreFaults::Random,

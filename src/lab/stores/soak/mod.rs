@@ -236,6 +236,7 @@ impl Soaking<'_> {
         let terms = Terms {
             replicas: self.soak.settings.replicas,
             clients: self.soak.sessions,
+            members_min: usize::from(self.soak.replicas),
             watches: 0,
             think_us: self.shared.think_us,
             heals: until,
