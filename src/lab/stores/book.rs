@@ -385,12 +385,14 @@ impl Book {
         }
     }
 
-    /// Dots of a session's token were let go: allowed where the disk of their origin was lost.
+    /// Dots of a session's token were let go: allowed where the disk of their origin was lost. One that was never
+    /// acknowledged may have been read where it was sent, on a disk that was lost.
     pub(super) fn on_released(&mut self, place: usize, released: &[Dot]) {
         for dot in released {
             self.counts.released += 1;
             let origin = dot.origin.machine;
-            if !self.losses.iter().any(|(machine, _)| *machine == origin) {
+            let was_read = !self.dots.contains(dot) && !self.losses.is_empty();
+            if !was_read && !self.losses.iter().any(|(machine, _)| *machine == origin) {
                 self.breaks(format!(
                     "{dot} was let go, though the disk of machine {origin} was never lost"
                 ));

@@ -27,8 +27,10 @@ const AGAIN_US: u64 = 250_000;
 /// From one change to the next, at least, in microseconds.
 const BETWEEN_US: u64 = 1_200_000;
 
-/// From the end of all faults to the changes that are said once more, in microseconds: all machines have started.
-const ASSERT_US: u64 = 600_000;
+/// From the end of all faults to the changes that are said once more, in microseconds: all machines have started, which
+/// takes until the second of their incarnation. And again later: a member that was draining may have left on its own side
+/// of a partition, and its leaving wins against what was decided on the other side.
+const ASSERT_US: [u64; 2] = [2_500_000, 5_000_000];
 
 /// Members that have to stay.
 const STAY_MIN: usize = 2;
@@ -116,13 +118,15 @@ impl Plan {
             at += BETWEEN_US + dice.below(3 * BETWEEN_US);
         }
         let mut changes = planned.clone();
-        changes.extend(touched.into_iter().map(|machine| Change {
-            at: Time(heals_us + ASSERT_US),
-            what: match members.contains(&machine) {
-                true => What::Add(machine),
-                false => What::Drain(machine),
-            },
-        }));
+        for after_us in ASSERT_US {
+            changes.extend(touched.iter().map(|machine| Change {
+                at: Time(heals_us + after_us),
+                what: match members.contains(machine) {
+                    true => What::Add(*machine),
+                    false => What::Drain(*machine),
+                },
+            }));
+        }
         changes.reverse();
         let operator = Operator {
             coordinator,
