@@ -20,6 +20,7 @@ Examples:
   clocklab kv simulate --trials 10000                    as many, with seeds from --seed on, on all cores
   clocklab kv simulate --seed 4711 --logs logs           one again, with its logs: then `clocklab check`, `clocklab draw`
   clocklab kv simulate --seed 4711 --faults bad.txt      the same clients under the faults of a file
+  clocklab kv simulate --members --trials 1000           replicas join, are drained, removed, replaced and taken back
 
 Everything that chance decides comes from the seed, so a run that went wrong goes wrong again.
 Clients put, read, delete, swap, count, insert, remove, scan and write batches, in sessions that move between the replicas. \
@@ -29,7 +30,8 @@ stopped and started again with their disk or without it, disks full or slow. The
 Judged is that every session reads what it wrote and nothing older than it has seen, that what was acknowledged is there \
 unless it was on lost disks alone, that nothing denied is ever seen and nothing deleted comes back, that counters and sets \
 are exact, that all replicas end with the same data and nothing waits, and that the history of all reads and writes is \
-causally consistent and convergent (`clocklab kv check`).
+causally consistent and convergent (`clocklab kv check`). Watches are told each write of a session's register once, in causal \
+order. With --members nothing may be lost that was not removed by decision, and all have to see the members that were decided.
 
 A file of faults has one a line (seconds, how long, what), as a bad run shows them:
   @3.2 +1.5 partition 0 to 1 hold

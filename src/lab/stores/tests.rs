@@ -77,6 +77,21 @@ fn the_store_comes_through_every_schedule() {
 }
 
 #[test]
+fn the_store_comes_through_changes_of_its_members() {
+    let changing = StoreTrial {
+        members: Membership::Changes,
+        ..trial(0)
+    };
+    let (mut counts, mut broken) = (Counts::default(), Vec::new());
+    simulate_stores(&changing, 0..40, |end| {
+        counts.add(&end.counts);
+        broken.extend((!end.broken.is_empty()).then_some((end.seed, end.broken)));
+    });
+    assert_eq!(broken, [], "clocklab kv simulate --members --clients 6 --seed N");
+    assert!(counts.changes > 100 && counts.writes > 3000, "{counts}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_logs() {
     for seed in [3, 17] {
         let (one, other) = (trial(seed).run(Keep::Logs), trial(seed).run(Keep::Logs));

@@ -122,7 +122,8 @@ impl Book {
                     self.pending.insert(ticket, Pending::Watch(number));
                     return self.watch_told(number, watched);
                 }
-                Answer::Denied(Deny::Leaving | Deny::Joining | Deny::NoMember) => {}
+                // What its disk does not take a replica does not tell.
+                Answer::Denied(Deny::Leaving | Deny::Joining | Deny::NoMember | Deny::Disk { .. }) => {}
                 other => self.breaks(format!("a watch is told {other:?}")),
             }
         }

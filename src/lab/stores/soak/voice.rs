@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a replica may take to let a client in, and to answer: longer than it may let a request wait.
-pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a replica may take to let a client in.
 const CONNECT: Duration = Duration::from_secs(2);
