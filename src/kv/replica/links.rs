@@ -60,6 +60,8 @@ impl Replica {
         self.repair.link_down(id);
         let life = self.peers.get(&id).map_or(0, |peer| peer.life);
         self.counts.forgotten += self.buffer.forget_lives(id, life);
+        // What it has it is about to say; until then nothing is gone.
+        self.letting_go.interrupted();
         self.note_lives();
     }
 
