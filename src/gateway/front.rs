@@ -193,14 +193,20 @@ async fn route(call: Call<'_>, resource: Resource, parts: &Parts) -> Result<Resp
 
 /// What is none of ours: pages, if there are any.
 async fn page(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response, Problem> {
-    let Some(pages) = &shared.options.pages else {
+    let nothing = || {
         let detail = "there is no such resource: /kvs/KEY, /data/KEY, /view and /v1 are here, and GET /v1/openapi.json says more";
-        return Err(Problem::not_found(detail));
+        Problem::not_found(detail)
+    };
+    let Some(pages) = &shared.options.pages else {
+        return Err(nothing());
     };
     if !is_get(request.method()) {
         return Err(Problem::method(Resource::Page.methods()));
     }
     let response = routed(pages, request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Err(nothing());
+    }
     Ok(response.map(|body| Body::Page { body, _place: None }))
 }
 

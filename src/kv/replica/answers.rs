@@ -61,7 +61,10 @@ impl Replica {
                     .map(|(origin, number)| number.saturating_sub(known.get(origin)))
                     .sum(),
                 known,
-                behind_us: peer.behind_since.map_or(0, |since| now.0.saturating_sub(since.0)),
+                behind_us: peer
+                    .behind
+                    .as_ref()
+                    .map_or(0, |behind| now.0.saturating_sub(behind.since.0)),
                 silent_us: peer.suspicion.silent_us(now),
                 phi_permille: peer.suspicion.phi_permille(now),
             }

@@ -73,12 +73,10 @@ pub fn replica_page() -> Router {
 
 /// What answers `/v1/events`: the logs in `folder`, which need not be there yet.
 pub fn replica_events(folder: &Path) -> Router {
-    let followed = Arc::new(Followed {
-        folder: folder.to_owned(),
-        known: Mutex::new(Known::new(folder)),
-        looks: Mutex::new(None),
-        browsers: AtomicUsize::new(0),
-    });
+    router_of(Arc::new(Followed::new(folder)))
+}
+
+fn router_of(followed: Arc<Followed>) -> Router {
     Router::new()
         .route("/v1/events", get(events))
         .layer(middleware::from_fn(protected))
@@ -98,6 +96,17 @@ async fn protected(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     protect(response.headers_mut());
     response
+}
+
+impl Followed {
+    fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            known: Mutex::new(Known::new(folder)),
+            looks: Mutex::new(None),
+            browsers: AtomicUsize::new(0),
+        }
+    }
 }
 
 impl Source for Followed {
@@ -150,3 +159,6 @@ impl Source for Followed {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ function makeKeys(element, session, announce) {
     const rows = state.items.map((item) => {
       const name = keyText(item.key);
       const isOpen = state.opened && keyText(state.opened.key) === name;
-      const newer = isOpen && state.opened.etag !== item.etag;
+      const newer = isOpen && state.opened.wasRead && state.opened.etag !== item.etag;
       const badges = [];
       if (item.siblings) badges.push(el("span", { class: "badge", "data-mood": "held" }, `${item.siblings.length} siblings`));
       if (item.type !== "bytes" && item.type !== "json") badges.push(el("span", { class: "badge" }, item.type));
@@ -158,7 +158,7 @@ function makeKeys(element, session, announce) {
     }
     const words_ = session.note(`get ${text}`, said, said.error ? "" : shortText(item));
     announce(`${text}: ${words_}`);
-    state.opened = { key: name, etag: said.error ? null : item.etag };
+    state.opened = { key: name, etag: said.error ? null : item.etag, wasRead: !said.error || said.status === 404 };
     if (!said.error && item.type === "counter") type.value = "counter";
     else if (!said.error && item.type === "set") type.value = "set";
     else if (!said.error) type.value = item.type === "bytes" ? "text" : "json";

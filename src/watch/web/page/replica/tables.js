@@ -108,7 +108,7 @@ function makeReplicas(element) {
       const phi = lag && (lag.phi > PHI_SHOWN_MAX ? `over ${whole(PHI_SHOWN_MAX)}` : lag.phi.toFixed(1));
       const is = { text: standing === "myself" ? "this one" : standing, mood: MOODS[standing] };
       if (!lag) return { id, cells: [name, is, ..."–––"].map((cell) => (typeof cell === "string" ? { text: cell } : cell)).concat(life) };
-      const behind = lag.writes === 0 ? { text: "0" } : { text: whole(lag.writes), note: `for ${agoText(lag.behind_us)}`, mood: "bad" };
+      const behind = lag.writes === 0 ? { text: "0" } : { text: whole(lag.writes), note: lag.behind_us > 0 ? `for ${agoText(lag.behind_us)}` : null, mood: "bad" };
       // A number that changes with every heartbeat says nothing below this.
       const silent = lag.silent_us < 1e6 ? "below 1 s" : clockText(lag.silent_us);
       return { id, cells: [name, is, { text: phi }, { text: silent }, behind, life] };
