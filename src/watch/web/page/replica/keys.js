@@ -203,6 +203,8 @@ function makeKeys(element, session, announce) {
     const text = session.note(`${name} ${key.value}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
     setText(came, said.error ? `${said.status || "–"}: ${text}` : text);
     came.className = said.error ? "off" : "note";
+    // What was read is not what is there now.
+    if (!said.error) unchanged.checked = false;
     announce(text);
     turn(state.after);
   }
