@@ -120,6 +120,7 @@ function show() {
   replicas(status);
   vectors(status);
   showBuffered(byId("buffered"), status, why);
+  showCounts(byId("counts"), status);
   session.show(why, status.members);
   showLogs();
   if (!failed) keys.refresh(status, performance.now());
@@ -171,6 +172,7 @@ window.clocklabReplica = Object.freeze({
 });
 
 document.addEventListener("visibilitychange", wake);
+byId("counts").parentElement.addEventListener("toggle", () => status && showCounts(byId("counts"), status));
 setInterval(() => !document.hidden && void poll(), POLL_MS);
 void poll();
 requestAnimationFrame(frame);

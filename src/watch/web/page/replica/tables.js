@@ -28,7 +28,7 @@ function makeFacts(element) {
   for (const [name, words, title] of [
     ["writes", "Writes a second", "of clients, accepted here"],
     ["applied", "Applied a second", "writes of other replicas"],
-    ["reads", "Reads a second", "of clients, answered here"],
+    ["reads", "Reads a second", "of clients, answered here; the list of keys on this page is one"],
   ]) {
     rates[name] = { value: text(), spark: makeSpark(SPARKS, 5, "line-0") };
     items.push(fact(words, title, el("span", { class: "rate" }, rates[name].value, rates[name].spark.element)));
@@ -43,7 +43,7 @@ function makeFacts(element) {
     setText(facts.keys, whole(status.keys));
     setText(facts.tombstones, whole(status.tombstones));
     setText(facts.waiting, whole(status.waiting));
-    setText(facts.logged, `${whole(status.logged_writes)}, ${bytesText(status.logged_bytes)}`);
+    setText(facts.logged, status.logged_writes === 0 ? "0" : `${whole(status.logged_writes)}, ${bytesText(status.logged_bytes)}`);
     before = before.filter(({ at, origin }) => now - at < RATE_S * 1000 && origin === status.origin);
     const first = before[0];
     before.push({ at: now, origin: status.origin, counts: status.counts });
@@ -149,6 +149,15 @@ function makeVectors(element) {
     const more = left > 0 ? [{ id: "more", cells: [{ text: `and ${left} earlier lives` }] }] : [];
     show(rows.length > 0 ? [...rows, ...more] : [empty], ["Writes of", "known here", "kept here", ...lags.map(({ peer }) => `at ${peer}`), "stable"]);
   };
+}
+
+/** What happened since the start, by name. */
+function showCounts(element, status) {
+  const said = JSON.stringify(status.counts);
+  // Nobody sees what is folded.
+  if (!element.parentElement.open || element.dataset.said === said) return;
+  element.dataset.said = said;
+  element.replaceChildren(...Object.entries(status.counts).map(([name, count]) => el("div", null, el("dt", null, name.replaceAll("_", " ")), el("dd", null, whole(count)))));
 }
 
 /** Writes that have arrived and wait for others. */
