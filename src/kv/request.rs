@@ -70,7 +70,7 @@ pub enum Action {
     Status,
     /// What does this replica wait for, as far as the key is concerned?
     Why {
-        /// The key.
+        /// The key; empty for all keys.
         key: Key,
     },
 }
@@ -328,6 +328,8 @@ pub struct Status {
     pub is_ready: bool,
     /// What has been applied here.
     pub known: VersionVector,
+    /// What of it is on this replica's disk.
+    pub kept: VersionVector,
     /// What of it every member is known to have.
     pub stable: VersionVector,
     /// The members.
@@ -367,12 +369,12 @@ pub struct Lag {
     pub phi_permille: u64,
 }
 
-/// What a replica waits for, as far as one key is concerned.
+/// What a replica waits for, as far as one key is concerned, or all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
     /// What is under the key now: the writes by name, with stamps, the chosen first.
     pub present: Vec<(Dot, u64)>,
-    /// Writes of the key that wait, and what each of them waits for.
+    /// Writes of the key that wait, and what each of them waits for; of all keys the first that waits of each origin.
     pub buffered: Vec<(Dot, Vec<Missing>)>,
     /// What the request's token names and this replica does not have.
     pub unmet: Vec<Missing>,

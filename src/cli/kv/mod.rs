@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod client;
 mod common;
+mod page;
 mod replica;
 mod run;
 mod simulate;

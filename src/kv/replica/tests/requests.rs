@@ -184,6 +184,13 @@ fn why_says_what_is_waited_for_and_who_has_it() {
         "{lacks:?}"
     );
     assert_eq!(why.unmet.len(), 1);
+    // Of all keys: what waits first.
+    let key = crate::kv::Key::default();
+    let Answer::Why(all) = cluster.ask(3, &token2, 0, Action::Why { key }).answer else {
+        panic!()
+    };
+    assert_eq!((&all.buffered, &all.unmet), (&why.buffered, &why.unmet));
+    assert!(all.present.is_empty());
 }
 
 #[test]
