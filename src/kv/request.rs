@@ -246,8 +246,18 @@ pub enum Standing {
     Suspected,
     /// It hands over and leaves.
     Draining,
-    /// It was removed.
+    /// It was removed by decision; what only it has may come back with it.
     Removed,
+    /// It handed over what it had, and left.
+    Left,
+}
+
+impl Standing {
+    /// Whether it takes part.
+    #[must_use]
+    pub fn is_member(self) -> bool {
+        !matches!(self, Self::Removed | Self::Left)
+    }
 }
 
 /// Why a request was not done.

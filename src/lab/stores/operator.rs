@@ -158,24 +158,6 @@ impl fmt::Display for Change {
 }
 
 impl Operator {
-    /// Whether somebody was removed by decision and not taken back: it may come back, so what it has not heard of is
-    /// remembered.
-    pub(super) fn is_awaiting(&self) -> bool {
-        let mut out = BTreeSet::new();
-        for change in &self.planned {
-            match change.what {
-                What::Add(machine) => drop(out.remove(&machine)),
-                What::Drain(_) => {}
-                What::Remove(machine) => drop(out.insert(machine)),
-                What::Replace(old, new) => {
-                    out.insert(old);
-                    out.remove(&new);
-                }
-            }
-        }
-        !out.is_empty()
-    }
-
     /// When the next change is due.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.changes.last().map(|change| change.at)
@@ -268,7 +250,7 @@ impl Book {
             let Some(status) = &last.status else {
                 continue;
             };
-            let stands = |member: &&kv::Member| member.standing != kv::Standing::Removed;
+            let stands = |member: &&kv::Member| member.standing.is_member();
             let seen: BTreeSet<MachineId> = status
                 .members
                 .iter()
