@@ -348,6 +348,20 @@ async function tokens(browser) {
   assert.match(await rowText(one, "app/a"), /1/);
   await one.until(() => window.clocklabReplica.names.length > 0);
 
+  // Killed and started again, it goes on where it was: the page needs no reload.
+  const had = await one.page.evaluate(() => clocklabReplica.names);
+  replica.process.kill("SIGKILL");
+  await one.until(() => document.getElementById("state").textContent === "does not answer");
+  const again = start(...words);
+  await ready(port);
+  await one.until(() => document.getElementById("state").textContent !== "does not answer");
+  assert.equal((await write(one, "put", "app/b", { value: "2", copies: "1" })).status, 200);
+  await one.until((count) => window.clocklabReplica.names.length > count, had.length);
+  const names = await one.page.evaluate(() => clocklabReplica.names);
+  assert.deepEqual(names.slice(0, had.length), had);
+  assert.equal(new Set(names).size, names.length);
+  assert.match(await rowText(one, "app/a"), /1/);
+
   // A second replica with a greater id: the live page's fault boxes name those that there are.
   const other = start("kv", "replica", "--id", "7", "--listen", `127.0.0.1:${port + 1}`, "--view", view, "--memory", "--logs", join(WORK, "logs"), "--run", "alone", "--quiet");
   await ready(port + 1);
@@ -364,7 +378,7 @@ async function tokens(browser) {
   await watch.stop();
   assert.deepEqual(one.complaints, []);
   await one.close();
-  await replica.stop();
+  await again.stop();
   await other.stop();
 }
 

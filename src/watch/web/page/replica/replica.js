@@ -4,6 +4,9 @@
 /** How often the replica is asked, in milliseconds. */
 const POLL_MS = 500;
 
+/** A replica that takes longer to say how it is does not answer, in milliseconds. */
+const POLL_WITHIN_MS = 3000;
+
 /** Words for what a replica cannot do now. */
 const NOT_READY = "not ready: it is no member, or does not have the data yet";
 
@@ -40,7 +43,7 @@ async function poll() {
   polling = 1;
   const headers = session?.token ? { "clocklab-token": session.token } : {};
   const asked = bearer;
-  const [said, waits] = await Promise.all([ask("GET", "/v1/status"), ask("GET", "/v1/why", { headers })]);
+  const [said, waits] = await Promise.all([ask("GET", "/v1/status", { withinMs: POLL_WITHIN_MS }), ask("GET", "/v1/why", { headers, withinMs: POLL_WITHIN_MS })]);
   const isAgain = polling === 2;
   polling = 0;
   if (asked === bearer) {
@@ -118,6 +121,8 @@ function show() {
   setText(byId("trouble"), trouble);
   document.body.classList.toggle("stale", failed !== "");
   replicas(status);
+  const shown = status.members.filter(({ standing }) => standing !== "removed" && standing !== "suspected");
+  setText(byId("view"), `The view, as GET /view tells it: ${shown.map(({ address }) => address).join(", ") || "empty"}.`);
   vectors(status);
   showBuffered(byId("buffered"), status, why);
   showCounts(byId("counts"), status);
