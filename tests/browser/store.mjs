@@ -245,6 +245,29 @@ async function diagram({ page, until }) {
   await page.click("#follow");
 }
 
+/** A write's name, pressed, shows its event and those that took it. */
+async function spread(one) {
+  await one.page.click("#fresh");
+  const put = await write(one, "put", "spread", { value: "x" });
+  const [, number] = /write (\d+) of replica 0/.exec(put.text);
+  const dot = await one.page.textContent("#came button");
+  assert.match(dot, new RegExp(`^0\\.\\d+\\.${number}$`));
+  await one.until((text) => {
+    document.querySelector("#came button").click();
+    return document.querySelector(".cl-details").textContent.includes(`wrote ${text}`);
+  }, dot);
+  const { selected, counts } = await one.page.evaluate(() => clocklab.state);
+  const event = readRun(folder).get(selected);
+  assert.ok(event.keys.wrote.startsWith(dot), selected);
+  assert.equal(counts.past, past(event).size);
+  for (const { name } of event.effects) {
+    const { x } = await one.page.evaluate((other) => clocklab.screenOf(other), name);
+    const box = await one.page.locator("#space-time .cl-over").boundingBox();
+    assert.ok(event.machine === name.split(":")[0] || (x > box.x && x < box.x + box.width), `${name} is in sight`);
+  }
+  await one.page.click("#follow");
+}
+
 /** Who is silent is suspected, and says nothing of itself. */
 async function killed(first, third, base) {
   clocklab("fault", "kill", "2", "--run", folder);
@@ -415,6 +438,7 @@ try {
   await oddKeys(first, base);
   await session(browser, first);
   await diagram(first);
+  await spread(first);
   await hidden(first, base);
   await otherSites(browser, base);
 

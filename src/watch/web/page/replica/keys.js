@@ -25,8 +25,8 @@ function elementText(line) {
   }
 }
 
-/** The browser of keys. `announce` says something to screen readers. */
-function makeKeys(element, session, announce) {
+/** The browser of keys. `announce` says something to screen readers, `point` shows a write in the diagram, if it can. */
+function makeKeys(element, session, announce, point) {
   const state = { prefix: "", after: [], items: [], next: null, opened: null, access: null };
   let [readAt, known, isReading] = [0, "", false];
 
@@ -165,12 +165,20 @@ function makeKeys(element, session, announce) {
     const again = el("button", { type: "button", id: "again", onclick: () => open(name) }, "Read again");
     const head = el("p", { class: "row" }, el("b", null, text), said.error ? null : el("span", { class: "badge" }, item.type === "bytes" ? "text" : item.type), again);
     const missing = (said.body?.missing ?? []).map((one) => el("li", null, missingWords(one)));
-    const parts = said.error ? [el("p", { class: said.status === 404 ? "note" : "off" }, `${said.status || "–"}: ${said.error}`), missing.length > 0 ? el("ul", { class: "dots" }, ...missing) : ""] : readParts(item, why?.body?.present);
+    const parts = said.error ? [el("p", { class: said.status === 404 ? "note" : "off" }, `${said.status || "–"}: ${said.error}`), missing.length > 0 ? el("ul", { class: "dots" }, ...missing) : ""] : readParts(item, why?.body?.present, showDot);
     opened.replaceChildren(head, ...parts);
     opened.hidden = false;
     key.value = text;
     showType();
     show();
+  }
+
+  /** A write's name: pressed, it shows the write in the diagram. */
+  function showDot(dot) {
+    const shown = el("button", { type: "button", class: "dot", title: "show it in the diagram, with its past and its future", onclick: () => {
+      if (!point(dot)) announce(shown.title = "its event is in no log that this page follows, or was too long ago");
+    } }, dot);
+    return shown;
   }
 
   function putText() {
@@ -201,7 +209,7 @@ function makeKeys(element, session, announce) {
     });
     const dot = said.body?.write;
     const text = session.note(`${name} ${key.value}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
-    setText(came, said.error ? `${said.status || "–"}: ${text}` : text);
+    came.replaceChildren(said.error ? `${said.status || "–"}: ${text}` : `${text} `, dot ? showDot(dot) : "");
     came.className = said.error ? "off" : "note";
     // What was read is not what is there now.
     if (!said.error) unchanged.checked = false;
