@@ -38,7 +38,7 @@ impl Replica {
 
     fn standing(&self, id: MachineId, status: Decided) -> Standing {
         match status {
-            Decided::Removed => Standing::Removed,
+            Decided::Removed | Decided::Left => Standing::Removed,
             Decided::Draining => Standing::Draining,
             Decided::Present if id == self.me() => Standing::Myself,
             Decided::Present => match self.peers.get(&id) {

@@ -324,10 +324,9 @@ fn a_watch_is_told_of_what_an_adopted_state_took_away() {
     cluster.run(100);
     let prefix = b"k".as_slice().into();
     let watch = cluster.submit(3, &Token::new(), 0, Action::Watch { prefix, after: None });
-    cluster.isolate(3);
-    cluster.run(3000);
     let id = MachineId(3);
-    cluster.change(1, MemberChange::Remove { id });
+    cluster.change(1, MemberChange::Drain { id });
+    cluster.run(3000);
     let deleted = cluster.write(1, &token, delete("k"));
     cluster.run(5000);
     assert_eq!(cluster.status(1).tombstones, 0, "nothing is left of it");
@@ -338,7 +337,6 @@ fn a_watch_is_told_of_what_an_adopted_state_took_away() {
             address: address(3),
         },
     );
-    cluster.mend_all();
     cluster.run(5000);
     assert_eq!(cluster.see(3, "k"), None);
     let reply = cluster.answer(watch).expect("it is told");
