@@ -268,6 +268,25 @@ async function spread(one) {
   await one.page.click("#follow");
 }
 
+/** A key that is written to all the time can be pressed all the same. */
+async function pressed(one, base) {
+  await one.page.fill("#prefix", "spread");
+  let isOn = true;
+  const writing = (async () => {
+    for (let i = 0; isOn; i++) await fetch(`http://127.0.0.1:${base + (i % 2)}/v1/keys/spread?w=1`, { method: "PUT", body: String(i) }).catch(() => {});
+  })();
+  const count = () => one.page.evaluate(() => document.querySelectorAll("#log li").length);
+  const before = await count();
+  for (let i = 1; i <= 8; i++) {
+    await one.page.locator('#key-list button[data-key="spread"]').click({ delay: 200 });
+    await one.until((most) => document.querySelectorAll("#log li").length === most, before + i);
+  }
+  isOn = false;
+  await writing;
+  await one.page.fill("#prefix", "");
+  await one.until(() => window.clocklabReplica.state.keys.length === 12);
+}
+
 /** Who is silent is suspected, and says nothing of itself. */
 async function killed(first, third, base) {
   clocklab("fault", "kill", "2", "--run", folder);
@@ -439,6 +458,7 @@ try {
   await session(browser, first);
   await diagram(first);
   await spread(first);
+  await pressed(first, base);
   await hidden(first, base);
   await otherSites(browser, base);
 
