@@ -18,7 +18,8 @@ use crate::{
     cli::{Exit, Usage, print, secret::SecretOption},
     dice::{Purpose, Stream},
     kv::{
-        Action, Answer, Change, Condition, Format, Key, Operation, Reply, Request, Token, VALUE_BYTES_MAX, Value,
+        Action, Answer, Change, Condition, Format, Key, Operation, Reply, Request, Token, VALUE_BYTES_MAX,
+        Value,
     },
     mesh::open::Client,
     service::Address,
