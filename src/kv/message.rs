@@ -186,6 +186,8 @@ pub struct Report {
     pub kept: VersionVector,
     /// A digest of its member records.
     pub members_digest: u64,
+    /// A digest of the members and of the life of each that its link leads to: it takes nothing any more from earlier ones.
+    pub lives_digest: u64,
 }
 
 /// Whether a replica serves clients.
@@ -366,6 +368,7 @@ impl Report {
         self.known.encode(body);
         self.kept.encode(body);
         write_varint(self.members_digest, body);
+        write_varint(self.lives_digest, body);
     }
 
     fn decode(fields: &mut Fields<'_>) -> Result<Self, FieldError> {
@@ -380,6 +383,7 @@ impl Report {
             known: VersionVector::decode(fields)?,
             kept: VersionVector::decode(fields)?,
             members_digest: fields.varint("members digest")?,
+            lives_digest: fields.varint("lives digest")?,
         })
     }
 }

@@ -28,14 +28,16 @@ fn vector() -> impl Strategy<Value = VersionVector> {
 
 fn report() -> impl Strategy<Value = Report> {
     let flag = prop_oneof![Just(Readiness::Joining), Just(Readiness::Ready)];
-    (any::<u64>(), any::<u64>(), flag, vector(), vector(), any::<u64>()).prop_map(
-        |(heard, gap_us, readiness, known, kept, members_digest)| Report {
+    let digests = (any::<u64>(), any::<u64>());
+    (any::<u64>(), any::<u64>(), flag, vector(), vector(), digests).prop_map(
+        |(heard, gap_us, readiness, known, kept, (members_digest, lives_digest))| Report {
             heard,
             gap_us,
             readiness,
             known,
             kept,
             members_digest,
+            lives_digest,
         },
     )
 }

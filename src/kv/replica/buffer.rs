@@ -14,7 +14,7 @@ use crate::{
         mutant::{self, Mutant},
         sealed::Batch,
     },
-    units::Time,
+    units::{MachineId, Time},
 };
 
 /// A batch that waits, and since when.
@@ -132,6 +132,20 @@ impl Buffer {
     /// All that wait.
     pub(super) fn all(&self) -> impl Iterator<Item = &Buffered> {
         self.queues.values().flat_map(BTreeMap::values)
+    }
+
+    /// Lets go of all that wait of a machine's lives before this one. Says how many writes.
+    pub(super) fn forget_lives(&mut self, machine: MachineId, life: u32) -> u64 {
+        let first = Origin {
+            machine,
+            incarnation: 0,
+        };
+        let end = Origin {
+            machine,
+            incarnation: life,
+        };
+        let ended: Vec<Origin> = self.queues.range(first..end).map(|(origin, _)| *origin).collect();
+        ended.into_iter().map(|origin| self.forget(origin)).sum()
     }
 
     /// Lets go of all that wait of an origin. Says how many writes.

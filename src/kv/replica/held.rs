@@ -23,7 +23,7 @@ pub(super) const HELD_MAX: usize = 200_000;
 /// What an answer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A read: if the disk fails it is answered all the same.
+    /// A read: if the disk fails it is answered if another disk has what it names.
     Read,
     /// A write: if the disk fails it is indefinite.
     Write,

@@ -6,6 +6,11 @@
 //! that `known`, every write of that member which is still to come was accepted after the report, by one who had
 //! `kept`. So what is in the `kept` of all such reports, and in this replica's own, is stable.
 //!
+//! That holds for the lives that go on. A write of a life that ended may still be under way to somebody, and its
+//! machine's next life may know nothing of it. So reports count only if all of them, and this replica, speak of the same
+//! lives of the same members (`lives_digest`): who has a link to a later life takes nothing any more from an earlier
+//! one, and has forgotten what of it was waiting (`Buffer::forget_lives`). What is then in nobody's `known` is gone.
+//!
 //! # What is gone
 //!
 //! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
@@ -14,7 +19,7 @@
 //! present life, and none has it, without a break for longer than any repair takes. Requests that name it are then
 //! served, and told so (`released`); writes that wait for it, which nobody has applied either, are forgotten.
 
-use super::Replica;
+use super::{Replica, peer::Peer};
 use crate::{
     clock::{Dot, VersionVector},
     kv::{
@@ -22,7 +27,7 @@ use crate::{
         request::Token,
     },
     service::Effects,
-    units::Time,
+    units::{MachineId, Time},
 };
 
 /// Most entries that are looked at in one heartbeat for what can be forgotten.
@@ -36,6 +41,10 @@ const REPAIRS_BEFORE_GONE: u64 = 2;
 pub(super) struct LettingGo {
     /// A digest of the member records.
     pub(super) members_digest: u64,
+    /// A digest of the members and of the lives that the links lead to.
+    pub(super) lives_digest: u64,
+    /// What was stable at any time: what once was stays so.
+    pub(super) once_stable: VersionVector,
     /// Since when every member has been there.
     complete_since: Option<Time>,
     /// Where collecting goes on.
@@ -55,10 +64,12 @@ impl Replica {
     /// Looks, with each heartbeat, what can be let go.
     pub(super) fn let_go(&mut self, effects: &mut Effects<Self>) {
         let known = &self.known;
+        let lives_digest = self.letting_go.lives_digest;
         for peer in self.peers.values_mut() {
-            peer.settle(known);
+            peer.settle(known, lives_digest);
         }
         self.stable = self.compute_stable();
+        self.letting_go.once_stable.merge(&self.stable);
         self.log.trim(&self.stable);
         self.collect();
         self.look_whether_complete();
@@ -88,6 +99,21 @@ impl Replica {
             self.keeping.changed(key);
         }
         self.letting_go.after = collected.next;
+    }
+
+    /// The members are others, or one of them is in another life: reports that were made before settle nothing.
+    pub(super) fn note_lives(&mut self) {
+        let me = self.me();
+        let life = |id: MachineId| {
+            let peer = self.peers.get(&id).map_or(0, |peer| peer.life);
+            if id == me { self.origin.incarnation } else { peer }
+        };
+        let lives = self.members.present().map(|record| (record.id, life(record.id)));
+        let lives_digest = digest_of(lives);
+        if self.letting_go.lives_digest != lives_digest {
+            self.letting_go.lives_digest = lives_digest;
+            self.peers.values_mut().for_each(Peer::unsettle);
+        }
     }
 
     fn look_whether_complete(&mut self) {
@@ -168,4 +194,12 @@ impl Replica {
         }
         stable
     }
+}
+
+/// A digest of members and their lives: FNV-1a, 64 bits (Fowler, Noll and Vo).
+fn digest_of(lives: impl Iterator<Item = (MachineId, u32)>) -> u64 {
+    let bytes = lives.flat_map(|(id, life)| id.0.to_be_bytes().into_iter().chain(life.to_be_bytes()));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

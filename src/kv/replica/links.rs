@@ -38,7 +38,7 @@ impl Replica {
         peer.link_up(incarnation, own);
         peer.up_since = now;
         if is_new_life {
-            self.transfers.forget(id);
+            self.new_life(id);
         }
         let address = match self.members.get(self.me()) {
             Some(record) => record.address.clone(),
@@ -47,11 +47,20 @@ impl Replica {
         let introduce = Introduce {
             address,
             report: self.report(0, own),
-            stable: self.stable.clone(),
+            stable: self.letting_go.once_stable.clone(),
             members: self.members.records().cloned().collect(),
         };
         let message = Message::Introduce(Box::new(introduce));
         effects.push(Effect::Signal { to: id, message });
+    }
+
+    /// A peer is in another life: nothing is to come any more of what the one before it had under way.
+    fn new_life(&mut self, id: MachineId) {
+        self.transfers.forget(id);
+        self.repair.link_down(id);
+        let life = self.peers.get(&id).map_or(0, |peer| peer.life);
+        self.counts.forgotten += self.buffer.forget_lives(id, life);
+        self.note_lives();
     }
 
     pub(super) fn link_down(&mut self, id: MachineId, cause: DownCause) {
@@ -89,6 +98,7 @@ impl Replica {
             known,
             kept: self.kept.clone(),
             members_digest: self.letting_go.members_digest,
+            lives_digest: self.letting_go.lives_digest,
         }
     }
 

@@ -197,6 +197,7 @@ impl Replica {
             }
         }
         self.letting_go.interrupted();
+        self.note_lives();
         effects.push(Effect::Peers(peers));
         // One that was up already is met now.
         let mut is_met = false;

@@ -66,7 +66,7 @@ use super::{
     config::Config,
     members::Members,
     message::Message,
-    request::{Reply, Request},
+    request::{Deny, Reply, Request},
     store::Store,
 };
 use crate::{
@@ -318,7 +318,7 @@ impl Replica {
         self.stopped = Some(reason);
         self.waiting.wake_all();
         self.serve_woken(effects);
-        self.end_watches(effects);
+        self.end_watches(&Deny::Leaving, effects);
     }
 
     /// The last words.

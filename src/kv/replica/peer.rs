@@ -186,8 +186,15 @@ impl Peer {
         self.report.kept.merge(&kept);
     }
 
-    /// Looks whether everything that it had when it made a report is here by now.
-    pub(super) fn settle(&mut self, known: &VersionVector) {
+    /// Reports that it has made so far settle nothing.
+    pub(super) fn unsettle(&mut self) {
+        self.settling = None;
+        self.settled = VersionVector::new();
+    }
+
+    /// Looks whether everything that it had when it made a report is here by now. Only reports count that speak of the
+    /// lives that this replica sees, too.
+    pub(super) fn settle(&mut self, known: &VersionVector, lives_digest: u64) {
         if self
             .settling
             .as_ref()
@@ -197,8 +204,10 @@ impl Peer {
             self.settled = kept;
         }
         let report = &self.report;
-        self.settling
-            .get_or_insert_with(|| (report.known.clone(), report.kept.clone()));
+        if report.lives_digest == lives_digest {
+            self.settling
+                .get_or_insert_with(|| (report.known.clone(), report.kept.clone()));
+        }
     }
 
     /// New writes have been sent.

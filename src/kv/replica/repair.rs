@@ -121,9 +121,11 @@ impl Replica {
                 }
             }
         }
-        self.repair
-            .gaps
-            .retain(|origin, (target, _)| known.get(*origin) < (*target).min(claimed.get(*origin)));
+        // Who had it may be in another life, without it.
+        self.repair.gaps.retain(|origin, (target, _)| {
+            *target = claimed.get(*origin).min(*target);
+            known.get(*origin) < *target
+        });
         // A link that comes and goes does not begin the time anew; while nobody can be asked it stands still.
         let passed = now.0.saturating_sub(self.repair.looked.0);
         self.repair.looked = now;

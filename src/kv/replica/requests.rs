@@ -145,6 +145,21 @@ impl Replica {
         let Request {
             mut token, action, ..
         } = request;
+        let unkept = match &action {
+            Action::Get { key } => self.unkept(|replica| replica.store.dots(key)),
+            Action::Scan { .. } => self.unkept(|replica| replica.known.clone()),
+            // It would wait for a disk that keeps nothing any more.
+            Action::Watch { .. } => self.disk_trouble(),
+            // Nothing is written any more, and the rest names nothing.
+            Action::Write { .. }
+            | Action::Members
+            | Action::Change(_)
+            | Action::Status
+            | Action::Why { .. } => None,
+        };
+        if let Some(deny) = unkept {
+            return self.deny(ticket, token, released, deny, effects);
+        }
         match action {
             Action::Get { key } => {
                 self.counts.reads += 1;

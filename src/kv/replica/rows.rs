@@ -242,8 +242,7 @@ impl Replica {
         self.keeping.gathered_bytes = 0;
         self.keeping.look_at = 0;
         if self.keeping.trouble.is_some() {
-            // Nothing outlives the process any more; who reads is told what is in memory.
-            self.watching.all_kept();
+            // Nothing outlives the process any more.
             return;
         }
         members.sort_unstable();
@@ -321,20 +320,45 @@ impl Replica {
         }
     }
 
-    /// The disk has failed: reads go on, writes that it had not kept are indefinite.
+    /// The disk has failed: writes that it had not kept are indefinite, and reads go on as far as they name what some
+    /// disk has.
     pub(super) fn append_failed(&mut self, why: &str, effects: &mut Effects<Self>) {
         self.keeping.fail(why.to_owned());
+        let kept = self.kept_somewhere();
         for mut unkept in self.held.take_unkept() {
-            if unkept.kind == HeldKind::Write {
+            if unkept.kind == HeldKind::Write || !kept.covers(&unkept.reply.token) {
                 let why = why.to_owned();
                 unkept.reply.answer = Answer::Denied(Deny::Disk { why });
                 self.counts.denied += 1;
             }
             self.reply(unkept.ticket, unkept.reply, effects);
         }
-        if self.watching.all_kept() {
-            self.tell(effects);
+        if let Some(deny) = self.disk_trouble() {
+            self.end_watches(&deny, effects);
         }
+    }
+
+    /// Why an answer that names these writes cannot be given: this replica's disk has failed, and no other disk is known
+    /// to have all of them. They may be gone with this process, and nobody could ever meet what was seen.
+    pub(super) fn unkept(&self, named: impl FnOnce(&Self) -> VersionVector) -> Option<Deny> {
+        let deny = self.disk_trouble()?;
+        let is_kept = self.kept_somewhere().covers(&named(self));
+        (!is_kept).then_some(deny)
+    }
+
+    /// What is told of a disk that has failed.
+    pub(super) fn disk_trouble(&self) -> Option<Deny> {
+        let why = self.keeping.trouble()?.to_owned();
+        Some(Deny::Disk { why })
+    }
+
+    /// What is on this replica's disk or, as they have said, on a peer's.
+    fn kept_somewhere(&self) -> VersionVector {
+        let mut kept = self.kept.clone();
+        for peer in self.peers.values() {
+            kept.merge(&peer.report.kept);
+        }
+        kept
     }
 }
 

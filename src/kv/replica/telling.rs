@@ -189,13 +189,13 @@ impl Replica {
         });
     }
 
-    /// This replica stops: watches go on elsewhere.
-    pub(super) fn end_watches(&mut self, effects: &mut Effects<Self>) {
+    /// This replica stops, or its disk has failed: watches go on elsewhere.
+    pub(super) fn end_watches(&mut self, why: &Deny, effects: &mut Effects<Self>) {
         for (ticket, watcher) in std::mem::take(&mut self.watching.watchers) {
             let reply = Reply {
                 token: watcher.token,
                 released: Vec::new(),
-                answer: Answer::Denied(Deny::Leaving),
+                answer: Answer::Denied(why.clone()),
             };
             let last = Last::Yes;
             effects.push(Effect::Reply { ticket, reply, last });

@@ -172,13 +172,6 @@ impl Watching {
         self.kept > before && !self.watchers.is_empty()
     }
 
-    /// Nothing is kept on a disk: all that has been applied can be told.
-    pub(super) fn all_kept(&mut self) -> bool {
-        let is_new = self.last > self.kept;
-        self.kept = self.last;
-        is_new && !self.watchers.is_empty()
-    }
-
     /// Where a watch from now on begins.
     pub(super) fn now(&self) -> u64 {
         self.last

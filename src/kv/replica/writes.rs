@@ -137,9 +137,8 @@ impl Replica {
 
     /// Names and applies a write, if there is anything to do.
     fn accept(&mut self, token: &Token, operations: Vec<Operation>) -> Result<Accepted, Box<Denied>> {
-        if let Some(why) = self.keeping.trouble() {
-            let why = why.to_owned();
-            return Err(Deny::Disk { why }.into());
+        if let Some(deny) = self.disk_trouble() {
+            return Err(deny.into());
         }
         if self.held.len() >= HELD_MAX || self.keeping.is_full() {
             return Err(Deny::Busy.into());

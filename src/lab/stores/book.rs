@@ -361,12 +361,15 @@ impl Book {
         }
     }
 
-    /// Dots of a session's token were let go: allowed where the disk of their origin was lost.
+    /// Dots of a session's token were let go: allowed where the disk of their origin was lost; or where it never kept
+    /// them, so that they were not acknowledged, and others that did were lost.
     pub(super) fn on_released(&mut self, place: usize, released: &[Dot]) {
         for dot in released {
             self.counts.released += 1;
             let origin = dot.origin.machine;
-            if !self.losses.iter().any(|(machine, _)| *machine == origin) {
+            let is_origin_lost = self.losses.iter().any(|(machine, _)| *machine == origin);
+            let was_acknowledged = self.acknowledged.iter().any(|write| write.dot == *dot);
+            if !is_origin_lost && (was_acknowledged || self.losses.is_empty()) {
                 self.breaks(format!(
                     "{dot} was let go, though the disk of machine {origin} was never lost"
                 ));

@@ -43,6 +43,7 @@ fn report(heard: u64) -> Report {
         known: vector(5),
         kept: vector(4),
         members_digest: 7,
+        lives_digest: 6,
     }
 }
 

@@ -95,8 +95,12 @@ fn a_full_disk_stops_writes_and_nothing_else() {
     assert!(matches!(&reply.answer, Answer::Denied(Deny::Disk { why }) if why == "no space left"));
     assert_eq!(*cluster.known(1), known, "definite: not written");
     cluster.write(2, &Token::new(), put("other", "1"));
-    cluster.run(20);
-    assert_eq!(cluster.see(1, "other").as_deref(), Some("1"), "reads go on");
+    cluster.run(500);
+    assert_eq!(
+        cluster.see(1, "other").as_deref(),
+        Some("1"),
+        "reads go on: it is on another disk"
+    );
     assert_eq!(cluster.status(1).disk_trouble.as_deref(), Some("no space left"));
 }
 
@@ -233,4 +237,39 @@ fn a_disk_that_hangs_is_given_little_and_refuses_in_time() {
     cluster.kill(1);
     cluster.start(1);
     assert_eq!(*cluster.known(1), before);
+}
+
+#[test]
+fn a_write_that_a_failing_disk_did_not_keep_is_not_shown_until_another_disk_has_it() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(1, &Token::new(), put("other", "1"));
+    cluster.isolate(1);
+    let prefix: Box<[u8]> = Box::default();
+    let after = None;
+    let watch = cluster.submit(1, &Token::new(), 0, Action::Watch { prefix, after });
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Stalls;
+    let operations = vec![put("k", "1")];
+    let copies = Copies::One;
+    let write = cluster.submit(1, &Token::new(), 0, Action::Write { operations, copies });
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let read = cluster.submit(1, &Token::new(), 0, Action::Get { key });
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Fails;
+    cluster.run(20);
+    for ticket in [write, read, watch] {
+        let reply = cluster.answer(ticket).unwrap();
+        assert!(
+            matches!(reply.answer, Answer::Denied(Deny::Disk { .. })),
+            "{reply:?}"
+        );
+    }
+    let reply = cluster.get(1, &Token::new(), "k");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Disk { .. })),
+        "{reply:?}"
+    );
+    assert_eq!(cluster.see(1, "other").as_deref(), Some("1"), "this one is kept");
+    cluster.mend_all();
+    cluster.run(6000);
+    assert_eq!(cluster.see(1, "k").as_deref(), Some("1"), "others keep it by now");
+    cluster.assert_converged();
 }
