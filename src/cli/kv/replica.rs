@@ -24,7 +24,7 @@ use crate::{
     clock::ClockKind,
     disk::{self, DataFolder, Owner, RowReader},
     gateway::{self, Access, Options, Server},
-    kv::{self, Replica, derived_id},
+    kv::{self, DiskRule, Replica, derived_id},
     lab::{Life, STORE_CLUSTER_DEFAULT, try_logs},
     mesh::{
         EventLog, LogEnd, LogFile, NoLog,
@@ -149,6 +149,11 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
+    config.disk = match arguments.store.sync {
+        _ if arguments.memory => DiskRule::Nowhere,
+        disk::Sync::Never => DiskRule::Behind,
+        disk::Sync::Always | disk::Sync::Interval => DiskRule::Waits,
+    };
     let folder = arguments.open_data(&place)?;
     let incarnation = match &folder {
         Some(folder) => folder.incarnation(),
