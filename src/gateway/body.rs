@@ -12,7 +12,7 @@ use std::{
 use axum::BoxError;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 
-use super::v1::ChangeStream;
+use super::{server::Place, v1::ChangeStream};
 
 /// Most bytes of a request's body: the largest value, and what stands around it.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -26,8 +26,11 @@ pub(super) enum Body {
     Whole(Bytes),
     /// Changes as they happen.
     Changes(Box<ChangeStream>),
-    /// A page's, of a router that was given.
-    Page(axum::body::Body),
+    /// Of a router that was given, and one of the places of those that go on.
+    Page {
+        body: axum::body::Body,
+        _place: Option<Place>,
+    },
 }
 
 /// Why a request has no body.
@@ -180,7 +183,7 @@ impl hyper::body::Body for Body {
             Self::Changes(changes) => changes
                 .poll_piece(context)
                 .map(|piece| piece.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)).map_err(Into::into))),
-            Self::Page(body) => Pin::new(body)
+            Self::Page { body, .. } => Pin::new(body)
                 .poll_frame(context)
                 .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
         }
@@ -190,7 +193,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Changes(_) => false,
-            Self::Page(body) => body.is_end_stream(),
+            Self::Page { body, .. } => body.is_end_stream(),
         }
     }
 
@@ -198,7 +201,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Changes(_) => SizeHint::default(),
-            Self::Page(body) => body.size_hint(),
+            Self::Page { body, .. } => body.size_hint(),
         }
     }
 }

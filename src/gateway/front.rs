@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use axum::Router;
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::Incoming,
@@ -58,16 +59,18 @@ async fn let_in(
 ) -> Result<Response, Problem> {
     shared
         .guard
-        .judge(request.method(), request.uri(), request.headers())?;
+        .judge(&resource, request.method(), request.uri(), request.headers())?;
     match resource {
+        // Pages hold no data: what they show they ask for, with a token where one is needed.
+        Resource::Page => return page(shared, request).await,
         Resource::Ping if is_get(request.method()) => return Ok(assignment::ping()),
         Resource::Health if is_get(request.method()) => return Ok(v1::health()),
         _ => {}
     }
     let caller = shared.access.judge(request.headers())?;
     check(&caller, &resource, request.method())?;
-    if resource == Resource::Page {
-        return page(shared, request).await;
+    if resource == Resource::Events {
+        return events(shared, request).await;
     }
     let style = resource.style();
     let (parts, body) = request.into_parts();
@@ -93,7 +96,7 @@ fn check(caller: &Caller, resource: &Resource, method: &Method) -> Result<(), Pr
             caller.may(changes(Scope::Write), Reach::Key(key))
         }
         Resource::AllData => caller.may(Scope::Read, Reach::Prefix(b"")),
-        Resource::Why(key) => caller.may(Scope::Read, Reach::Key(key)),
+        Resource::Why(key) if !key.is_empty() => caller.may(Scope::Read, Reach::Key(key)),
         Resource::View
         | Resource::Members
         | Resource::Member(_)
@@ -104,6 +107,9 @@ fn check(caller: &Caller, resource: &Resource, method: &Method) -> Result<(), Pr
         | Resource::Watch
         | Resource::Ping
         | Resource::Status
+        | Resource::Why(_)
+        | Resource::Events
+        | Resource::Access
         | Resource::OpenApi
         | Resource::Health
         | Resource::Ready
@@ -147,7 +153,9 @@ async fn route(call: Call<'_>, resource: Resource, parts: &Parts) -> Result<Resp
         (Resource::Drain(id), "POST") => v1::drain_member(call, id).await,
         (Resource::Replace(id), "POST") => v1::replace_member(call, id).await,
         (Resource::Status, "GET" | "HEAD") => v1::status(call).await,
+        (Resource::Why(key), "GET" | "HEAD") if key.is_empty() => v1::why_all(call).await,
         (Resource::Why(key), "GET" | "HEAD") => v1::why(call, key).await,
+        (Resource::Access, "GET" | "HEAD") => Ok(v1::access(&call)),
         (Resource::OpenApi, "GET" | "HEAD") => Ok(v1::openapi()),
         (Resource::Ready, "GET" | "HEAD") => v1::ready(call).await,
         (Resource::Metrics, "GET" | "HEAD") => v1::metrics(call).await,
@@ -171,6 +179,8 @@ async fn route(call: Call<'_>, resource: Resource, parts: &Parts) -> Result<Resp
             | Resource::Replace(_)
             | Resource::Status
             | Resource::Why(_)
+            | Resource::Events
+            | Resource::Access
             | Resource::OpenApi
             | Resource::Health
             | Resource::Ready
@@ -183,14 +193,43 @@ async fn route(call: Call<'_>, resource: Resource, parts: &Parts) -> Result<Resp
 
 /// What is none of ours: pages, if there are any.
 async fn page(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response, Problem> {
-    let Some(pages) = &shared.options.pages else {
+    let nothing = || {
         let detail = "there is no such resource: /kvs/KEY, /data/KEY, /view and /v1 are here, and GET /v1/openapi.json says more";
-        return Err(Problem::not_found(detail));
+        Problem::not_found(detail)
     };
-    let request = request.map(axum::body::Body::new);
-    let pages = TowerToHyperService::new(pages.clone());
-    match pages.call(request).await {
-        Ok(response) => Ok(response.map(Body::Page)),
+    let Some(pages) = &shared.options.pages else {
+        return Err(nothing());
+    };
+    if !is_get(request.method()) {
+        return Err(Problem::method(Resource::Page.methods()));
+    }
+    let response = routed(pages, request).await;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Err(nothing());
+    }
+    Ok(response.map(|body| Body::Page { body, _place: None }))
+}
+
+/// The event log as it grows: what is new goes out as long as somebody takes it.
+async fn events(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response, Problem> {
+    let Some(events) = &shared.options.events else {
+        return Err(v1::no_events());
+    };
+    if !is_get(request.method()) {
+        return Err(Problem::method(Resource::Events.methods()));
+    }
+    let most = shared.options.events_max;
+    let place = Place::take(shared, |load| &load.events, most).ok_or_else(|| v1::too_many_events(most))?;
+    let response = routed(events, request).await;
+    let _place = Some(place);
+    Ok(response.map(|body| Body::Page { body, _place }))
+}
+
+/// What a router says.
+async fn routed(router: &Router, request: Request<Incoming>) -> hyper::Response<axum::body::Body> {
+    let service = TowerToHyperService::new(router.clone());
+    match service.call(request.map(axum::body::Body::new)).await {
+        Ok(response) => response,
         Err(never) => match never {},
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! - No request that changes anything may come from another site: browsers say so in `Sec-Fetch-Site` and `Origin`, which
 //!   pages cannot forge; programs send neither. Nothing allows other sites to read answers (CORS).
+//! - Another site may lead to an address here (a link), and not make what is here a part of itself; what goes on for as long
+//!   as somebody listens it may not even open, since there are places for a few.
 //! - A store that listens on loopback is asked by address, by `localhost` or by its own advertised name: a name that
 //!   somebody else's DNS points at loopback (rebinding) is refused. Where it listens for other hosts there is a bearer token
 //!   to ask for, or a spoken `--insecure`.
 
 use hyper::{HeaderMap, Method, StatusCode, Uri, header};
 
-use super::problem::Problem;
+use super::{path::Resource, problem::Problem};
 
 /// How a server may be called.
 #[derive(Debug)]
@@ -24,7 +26,13 @@ impl Guard {
     }
 
     /// Judges a request.
-    pub(super) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(super) fn judge(
+        &self,
+        resource: &Resource,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Problem> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let host = uri
             .authority()
@@ -36,12 +44,20 @@ impl Guard {
             let detail = "this server is called by its address, localhost, or the name it is advertised with";
             return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host", detail));
         }
-        if *method == Method::GET || *method == Method::HEAD {
-            return Ok(());
-        }
         let is_cross_site = headers
             .get("sec-fetch-site")
             .is_some_and(|site| site != "same-origin" && site != "none");
+        if *method == Method::GET || *method == Method::HEAD {
+            let goes_on = matches!(resource, Resource::Events | Resource::Watch);
+            let is_link = headers
+                .get("sec-fetch-mode")
+                .is_some_and(|mode| mode == "navigate");
+            if is_cross_site && (goes_on || !is_link) {
+                let detail = "a page of another site may lead here by a link, and nothing else";
+                return Err(Problem::new(StatusCode::FORBIDDEN, "cross-site", detail));
+            }
+            return Ok(());
+        }
         let is_elsewhere = text(header::ORIGIN).is_some_and(|origin| {
             let origin = origin
                 .strip_prefix("http://")
@@ -73,14 +89,18 @@ mod tests {
     use super::*;
 
     fn judge(method: &Method, headers: &[(&'static str, &str)]) -> Option<StatusCode> {
+        judge_at("/kvs/a", method, headers)
+    }
+
+    fn judge_at(path: &str, method: &Method, headers: &[(&'static str, &str)]) -> Option<StatusCode> {
         let guard = Guard::new(Some("store-1".to_owned()));
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().expect("a header"));
         }
-        let uri = "/kvs/a".parse().expect("a path");
+        let uri = path.parse().expect("a path");
         guard
-            .judge(method, &uri, &map)
+            .judge(&Resource::of(path), method, &uri, &map)
             .err()
             .map(|problem| problem.status)
     }
@@ -117,6 +137,25 @@ mod tests {
         ] {
             let judged = judge(&Method::POST, &[host, foreign]);
             assert_eq!(judged, Some(StatusCode::FORBIDDEN), "{foreign:?}");
+        }
+        for path in ["/", "/kvs/a", "/v1/status", "/v1/events", "/v1/watch"] {
+            for site in ["cross-site", "same-site"] {
+                let from = |mode| {
+                    judge_at(
+                        path,
+                        &Method::GET,
+                        &[host, ("sec-fetch-site", site), ("sec-fetch-mode", mode)],
+                    )
+                };
+                let link = path.ends_with("events") || path.ends_with("watch");
+                assert_eq!(from("navigate"), link.then_some(StatusCode::FORBIDDEN), "{path}");
+                assert_eq!(from("no-cors"), Some(StatusCode::FORBIDDEN), "{path}");
+                assert_eq!(from("cors"), Some(StatusCode::FORBIDDEN), "{path}");
+            }
+            assert_eq!(
+                judge_at(path, &Method::GET, &[host, ("sec-fetch-site", "same-origin")]),
+                None
+            );
         }
         let rebound = judge(&Method::GET, &[("host", "evil.example:8090")]);
         assert_eq!(rebound, Some(StatusCode::MISDIRECTED_REQUEST));

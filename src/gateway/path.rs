@@ -37,8 +37,12 @@ pub(super) enum Resource {
     Replace(MachineId),
     /// `/v1/status`.
     Status,
-    /// `/v1/why/KEY`.
+    /// `/v1/why/KEY`; of the empty key, which is none, and `/v1/why`: of all keys.
     Why(Key),
+    /// `/v1/events`.
+    Events,
+    /// `/v1/access`.
+    Access,
     /// `/v1/openapi.json`.
     OpenApi,
     /// `/healthz`.
@@ -89,6 +93,9 @@ impl Resource {
             "/v1/watch" => Self::Watch,
             "/v1/members" => Self::Members,
             "/v1/status" => Self::Status,
+            "/v1/why" => Self::Why(Key::default()),
+            "/v1/events" => Self::Events,
+            "/v1/access" => Self::Access,
             "/v1/openapi.json" => Self::OpenApi,
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
@@ -125,6 +132,8 @@ impl Resource {
             | Self::Replace(_)
             | Self::Status
             | Self::Why(_)
+            | Self::Events
+            | Self::Access
             | Self::OpenApi
             | Self::Health
             | Self::Ready
@@ -149,6 +158,8 @@ impl Resource {
             | Self::Watch
             | Self::Status
             | Self::Why(_)
+            | Self::Events
+            | Self::Access
             | Self::OpenApi
             | Self::Health
             | Self::Ready

@@ -68,8 +68,12 @@ pub struct Options {
     pub take_within: Duration,
     /// Where the store listens on loopback alone: its advertised address, whose host may stand in `Host`.
     pub only_loopback: Option<Address>,
-    /// What is served beside our own routes: pages. Their requests have passed the guard and the access.
+    /// What is served beside our own routes: pages, without data. Their requests have passed the guard, and need no token.
     pub pages: Option<Router>,
+    /// Who answers `/v1/events`: the replica's event log as it grows. Its requests have passed the guard and the access.
+    pub events: Option<Router>,
+    /// Most of those at once; a further one gets 429.
+    pub events_max: usize,
 }
 
 /// Why there is no server.
@@ -103,6 +107,7 @@ pub(super) struct Load {
     pub(super) connections: AtomicUsize,
     pub(super) requests: AtomicUsize,
     pub(super) watches: AtomicUsize,
+    pub(super) events: AtomicUsize,
     pub(super) body_bytes: AtomicUsize,
     /// Connections that were turned away.
     pub(super) turned_away: AtomicU64,
@@ -134,6 +139,8 @@ impl Default for Options {
             take_within: Duration::from_secs(30),
             only_loopback: None,
             pages: None,
+            events: None,
+            events_max: 32,
         }
     }
 }

@@ -6,10 +6,14 @@
 //! says of itself which life it is in and where it is reached: that is a record, too.
 //!
 //! ```text
-//!   (unknown) --add, or it introduces itself--> Present --drain--> Draining --has handed over--> Removed
-//!                                                  ^  '-------------remove--------------------------^
-//!                                                  '---add again, or it introduces itself in a further life---'
+//!   (unknown) --add, or it introduces itself--> Present --drain--> Draining --has handed over--> Left
+//!                                                  ^  '---remove------'---------> Removed          |
+//!                                                  '---add again, or it introduces itself----------'
+//!                                                      in a further life
 //! ```
+//!
+//! Who left had handed over everything. Who was removed may have writes that nobody else has, and may come back with
+//! them; what they were accepted without knowing is not forgotten until then (`letting_go`).
 //!
 //! Who was removed and still runs as the same process is not taken back by introducing itself: the decision stands. Who
 //! was started again since has been told by somebody to join again.
@@ -37,6 +41,8 @@ pub enum Status {
     Draining,
     /// It was removed.
     Removed,
+    /// It has handed over what it had, and is no member any more.
+    Left,
 }
 
 /// What is known of one that is or was a member. Its place in the order is by version, then by the rest.
@@ -76,6 +82,7 @@ impl Status {
             Self::Present => 1,
             Self::Draining => 2,
             Self::Removed => 3,
+            Self::Left => 4,
         }
     }
 }
@@ -100,6 +107,7 @@ impl Record {
             1 => Status::Present,
             2 => Status::Draining,
             3 => Status::Removed,
+            4 => Status::Left,
             value => {
                 return Err(FieldError::Value {
                     field: "status",
@@ -112,7 +120,7 @@ impl Record {
 
     /// Whether it takes part.
     pub(super) fn is_member(&self) -> bool {
-        self.status != Status::Removed
+        matches!(self.status, Status::Present | Status::Draining)
     }
 
     /// The order in which the greater of two records counts.
@@ -215,7 +223,7 @@ impl Members {
             None => (1, Status::Present),
             Some(known) if known.incarnation > incarnation => return false,
             Some(known) if known.incarnation == incarnation => {
-                if known.status == Status::Removed || known.address == *address {
+                if !known.is_member() || known.address == *address {
                     return false;
                 }
                 (known.version.saturating_add(1), known.status)

@@ -70,7 +70,7 @@ pub enum Action {
     Status,
     /// What does this replica wait for, as far as the key is concerned?
     Why {
-        /// The key.
+        /// The key; empty for all keys.
         key: Key,
     },
 }
@@ -215,7 +215,7 @@ pub enum Done {
 pub struct Watched {
     /// The position in the order in which this life of this replica applied writes: to go on from later.
     pub position: u64,
-    /// The write; of a key that went with a state that was taken over, and left nothing, one that came with it.
+    /// The write, of several that are told together the last; of a key that went with a state that was taken over, and left nothing, one that came with it.
     pub dot: Dot,
     /// The keys that it changed, of those watched, and what is under them now.
     pub changes: Vec<(Key, Option<Item>)>,
@@ -327,6 +327,8 @@ pub struct Status {
     pub is_ready: bool,
     /// What has been applied here.
     pub known: VersionVector,
+    /// What of it is on this replica's disk.
+    pub kept: VersionVector,
     /// What of it every member is known to have.
     pub stable: VersionVector,
     /// The members.
@@ -366,12 +368,12 @@ pub struct Lag {
     pub phi_permille: u64,
 }
 
-/// What a replica waits for, as far as one key is concerned.
+/// What a replica waits for, as far as one key is concerned, or all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
     /// What is under the key now: the writes by name, with stamps, the chosen first.
     pub present: Vec<(Dot, u64)>,
-    /// Writes of the key that wait, and what each of them waits for.
+    /// Writes of the key that wait, and what each of them waits for; of all keys the first that waits of each origin.
     pub buffered: Vec<(Dot, Vec<Missing>)>,
     /// What the request's token names and this replica does not have.
     pub unmet: Vec<Missing>,

@@ -97,6 +97,11 @@ impl Process {
         let _ = kill_process(Pid::from_child(&self.child), Signal::CONT);
     }
 
+    /// Lets it stand still until [`wake`](Self::wake).
+    pub(super) fn suspend(&self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::STOP);
+    }
+
     /// Ends it at once, and waits for its end.
     pub(super) fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;

@@ -108,12 +108,13 @@ impl ReplicaSettings {
         Some(self.data.as_ref()?.join(format!("replica-{}", id.0)))
     }
 
-    fn command(&self, program: &Path, id: MachineId) -> Command {
+    /// What starts a replica whose members of the beginning are `view`.
+    pub(super) fn command(&self, program: &Path, id: MachineId, view: &str) -> Command {
         let mut command = Command::new(program);
         let address = self.address(id).to_string();
         command
             .args(["kv", "replica", "--id", &id.0.to_string(), "--listen", &address])
-            .args(["--view", &self.view(), "--launched", "--quiet"]);
+            .args(["--view", view, "--launched", "--quiet"]);
         match self.data_of(id) {
             Some(data) => command.arg("--data").arg(data),
             None => command.arg("--memory"),
@@ -126,6 +127,36 @@ impl ReplicaSettings {
         }
         command.args(&self.more);
         command
+    }
+
+    /// Makes sure of the ports, and makes and describes the run's folder, if there are logs.
+    ///
+    /// # Errors
+    /// [`FleetError`]; nothing was started.
+    pub(super) fn prepare(&self, command: &[String]) -> Result<(), FleetError> {
+        let taken: Vec<_> = self
+            .ids()
+            .map(|id| (id, self.address(id)))
+            .filter_map(|(id, address)| TcpListener::bind(address).err().map(|error| (id, address, error)))
+            .collect();
+        if !taken.is_empty() {
+            return Err(FleetError::Ports { ports: taken });
+        }
+        if let (Some(logs), Some(folder)) = (&self.logs, self.run_folder()) {
+            let made = fs::create_dir_all(logs)
+                .and_then(|()| fs::create_dir(&folder))
+                .and_then(|()| self.describe(&folder, command));
+            made.map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => FleetError::FolderExists {
+                    folder: folder.clone(),
+                },
+                _ => FleetError::Io {
+                    what: format!("cannot make the run's folder {}", folder.display()),
+                    error,
+                },
+            })?;
+        }
+        Ok(())
     }
 
     fn describe(&self, folder: &Path, command: &[String]) -> io::Result<()> {
@@ -153,35 +184,15 @@ impl Replicas {
     /// # Errors
     /// [`FleetError`]; ports that are taken and a folder that exists are found before anything is started.
     pub fn start(program: &Path, settings: &ReplicaSettings, command: &[String]) -> Result<Self, FleetError> {
-        let taken: Vec<_> = settings
-            .ids()
-            .map(|id| (id, settings.address(id)))
-            .filter_map(|(id, address)| TcpListener::bind(address).err().map(|error| (id, address, error)))
-            .collect();
-        if !taken.is_empty() {
-            return Err(FleetError::Ports { ports: taken });
-        }
-        if let (Some(logs), Some(folder)) = (&settings.logs, settings.run_folder()) {
-            let made = fs::create_dir_all(logs)
-                .and_then(|()| fs::create_dir(&folder))
-                .and_then(|()| settings.describe(&folder, command));
-            made.map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => FleetError::FolderExists {
-                    folder: folder.clone(),
-                },
-                _ => FleetError::Io {
-                    what: format!("cannot make the run's folder {}", folder.display()),
-                    error,
-                },
-            })?;
-        }
+        settings.prepare(command)?;
         let mut replicas = Self {
             program: program.to_owned(),
             settings: settings.clone(),
             processes: Vec::new(),
         };
+        let view = settings.view();
         for id in settings.ids() {
-            let process = Process::start(id, &mut settings.command(program, id));
+            let process = Process::start(id, &mut settings.command(program, id, &view));
             let what = format!("cannot start replica {id} ({})", program.display());
             replicas
                 .processes
@@ -231,7 +242,7 @@ impl Replicas {
     /// Whether a replica answers that it is ready to serve.
     #[must_use]
     pub fn is_ready(&self, id: MachineId) -> bool {
-        ask(self.settings.address(id), "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+        is_ready(self.settings.address(id))
     }
 
     /// Waits until every replica is ready, at most `patience`. Says which are not.
@@ -270,7 +281,8 @@ impl Replicas {
         if let Some(process) = self.processes.get_mut(id.index())
             && process.ended().is_some()
         {
-            *process = Process::start(id, &mut self.settings.command(&self.program, id))?;
+            let view = self.settings.view();
+            *process = Process::start(id, &mut self.settings.command(&self.program, id, &view))?;
         }
         Ok(())
     }
@@ -312,6 +324,11 @@ impl Drop for Replicas {
         // There is nobody left to tell of a failure.
         let _ = self.stop(Reason::LauncherGone);
     }
+}
+
+/// Whether the replica there answers that it is ready to serve.
+pub(super) fn is_ready(address: SocketAddr) -> bool {
+    ask(address, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
 
 /// The answer to a GET, as far as its head goes.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The pages in a real browser: what diagram and report show against what the logs say, and how fast it is.
+# The pages in a real browser: what diagram, report, live page and a replica's page show against what the logs say, and how
+# fast it is.
 #
 #   tests/browser/run.sh BINARY           everything, on a run that BINARY makes now
 #   tests/browser/run.sh BINARY speed     the diagram's figures only; EVENTS=400000 for another size
@@ -33,6 +34,7 @@ if [ "$what" = all ]; then
     node "$here/diagram.mjs"
     node "$here/report.mjs"
     node "$here/live.mjs"
+    node "$here/store.mjs"
 fi
 if [ "$what" = live-speed ]; then
     node "$here/live-speed.mjs"

@@ -28,6 +28,7 @@ mod report;
 mod round_trip;
 mod run;
 mod simulate;
+mod soak;
 mod store_simulation;
 mod support;
 mod sweep;

@@ -54,6 +54,21 @@ fn several_runs_are_summed_up() {
 }
 
 #[test]
+fn members_come_and_go() {
+    let folder = tempdir().unwrap();
+    let (code, said, _) = clocklab(folder.path(), "kv simulate --members --seed 5 --logs logs");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(" drain ") && said.contains(" changes told to watches"),
+        "{said}"
+    );
+    let members = fs::read_to_string(folder.path().join("logs/store-5/members.txt")).unwrap();
+    assert!(members.contains("drain "), "{members}");
+    let (verdict, _) = inspect::check(&folder.path().join("logs/store-5")).unwrap();
+    assert!(verdict.is_valid(), "{verdict}");
+}
+
+#[test]
 fn mistakes_are_explained() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("bad.txt"), "@3 +1 burn 1\n").unwrap();

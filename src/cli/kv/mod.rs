@@ -4,9 +4,11 @@ mod bench;
 mod check;
 mod client;
 mod common;
+mod page;
 mod replica;
 mod run;
 mod simulate;
+mod soak;
 mod token;
 mod view;
 
@@ -36,6 +38,9 @@ pub(super) enum KvCommand {
     /// Run the store in virtual time, under faults, once or thousands of times
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(simulate::SimulateArguments),
+    /// Run real replicas under random faults and load, and judge what clients were told
+    #[command(after_help = soak::EXAMPLES)]
+    Soak(soak::SoakArguments),
 }
 
 /// Runs a command of the store.
@@ -48,5 +53,6 @@ pub(super) fn run(command: &KvCommand) -> anyhow::Result<Exit> {
         KvCommand::Token(arguments) => token::run(arguments),
         KvCommand::Check(arguments) => check::run(arguments),
         KvCommand::Simulate(arguments) => simulate::run(arguments),
+        KvCommand::Soak(arguments) => soak::run(arguments),
     }
 }

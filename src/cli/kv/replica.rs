@@ -17,7 +17,7 @@ use clap::Args;
 
 use super::{
     common::{StoreOptions, folder_error},
-    view,
+    page, view,
 };
 use crate::{
     cli::{Exit, Usage, machine::obey_launcher, options::run_name},
@@ -182,7 +182,9 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         Some(folder) => Box::new(folder.into_disk(arguments.store.sync)?),
         None => Box::new(NoDisk::default()),
     };
+    let run_folder = arguments.logs.as_ref().map(|logs| logs.join(log.run.as_str()));
     let only_loopback = (!is_exposed).then(|| place.address.clone());
+    let options = page::options(only_loopback, run_folder.as_deref());
     match log.file {
         Some(file) => serve(
             arguments,
@@ -190,7 +192,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
             OpenMesh::new(mesh_place, replica, file, kept, None)?,
             rows,
             access,
-            only_loopback,
+            options,
         ),
         None => serve(
             arguments,
@@ -198,7 +200,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
             OpenMesh::new(mesh_place, replica, NoLog, kept, None)?,
             rows,
             access,
-            only_loopback,
+            options,
         ),
     }
 }
@@ -210,15 +212,11 @@ fn serve<L: EventLog>(
     mut mesh: OpenMesh<Replica, L>,
     rows: Option<RowReader>,
     access: Access,
-    only_loopback: Option<Address>,
+    options: Options,
 ) -> anyhow::Result<Exit> {
     if let Some(rows) = rows {
         rows.each_row(|row| mesh.restore(row))?;
     }
-    let options = Options {
-        only_loopback,
-        ..Options::default()
-    };
     let server = Arc::new(Server::start(mesh.desk(), access, options)?);
     let http = Arc::clone(&server);
     mesh.set_handover(Handover(Box::new(move |stream, _| http.take(stream))));

@@ -187,6 +187,7 @@ fn introduction(settings: &ReplicaSettings, late: &[crate::units::MachineId]) ->
         };
         let _ = writeln!(text, "  replica {id}  http://{}/{state}", settings.address(id));
     }
+    let _ = writeln!(text, "Each address is a page, too: open it in a browser.");
     let (first, last) = (
         settings.address(crate::units::MachineId(0)),
         settings.address(crate::units::MachineId(settings.replicas.saturating_sub(1))),

@@ -8,7 +8,8 @@ use clap::Args;
 use crate::{
     cli::{Exit, Usage, print, progress},
     lab::stores::{
-        CLIENTS_MAX, Counts, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled, simulate_stores,
+        CLIENTS_MAX, Counts, Keep, Membership, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled,
+        simulate_stores,
     },
     sim::open::Schedule,
 };
@@ -19,6 +20,7 @@ Examples:
   clocklab kv simulate --trials 10000                    as many, with seeds from --seed on, on all cores
   clocklab kv simulate --seed 4711 --logs logs           one again, with its logs: then `clocklab check`, `clocklab draw`
   clocklab kv simulate --seed 4711 --faults bad.txt      the same clients under the faults of a file
+  clocklab kv simulate --members --trials 1000           replicas join, are drained, removed, replaced and taken back
 
 Everything that chance decides comes from the seed, so a run that went wrong goes wrong again.
 Clients put, read, delete, swap, count, insert, remove, scan and write batches, in sessions that move between the replicas. \
@@ -28,7 +30,8 @@ stopped and started again with their disk or without it, disks full or slow. The
 Judged is that every session reads what it wrote and nothing older than it has seen, that what was acknowledged is there \
 unless it was on lost disks alone, that nothing denied is ever seen and nothing deleted comes back, that counters and sets \
 are exact, that all replicas end with the same data and nothing waits, and that the history of all reads and writes is \
-causally consistent and convergent (`clocklab kv check`).
+causally consistent and convergent (`clocklab kv check`). Watches are told each write of a session's register once, in causal \
+order. With --members nothing may be lost that was not removed by decision, and all have to see the members that were decided.
 
 A file of faults has one a line (seconds, how long, what), as a bad run shows them:
   @3.2 +1.5 partition 0 to 1 hold
@@ -53,6 +56,12 @@ pub(in crate::cli) struct SimulateArguments {
     /// How many clients
     #[arg(long, value_name = "N", default_value_t = 8)]
     clients: usize,
+    /// How many watches beside them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=16))]
+    watches: u16,
+    /// Members come and go: one more joins by itself, others are drained, removed, replaced and taken back
+    #[arg(long)]
+    members: bool,
     /// Time between two requests of one client, on average
     #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = humantime::parse_duration)]
     think: Duration,
@@ -146,6 +155,9 @@ fn one(arguments: &SimulateArguments, trial: &StoreTrial) -> anyhow::Result<Exit
     for line in end.schedule.to_string().lines() {
         print(&format!("  {line}\n"))?;
     }
+    for change in &end.changes {
+        print(&format!("  {change}\n"))?;
+    }
     print(&format!("{}\n", end.counts))?;
     if let Some(logs) = &arguments.logs {
         write(logs, &end)?;
@@ -172,14 +184,16 @@ fn write(logs: &std::path::Path, end: &Trialled) -> anyhow::Result<()> {
 /// How one of several runs is done again.
 fn again(arguments: &SimulateArguments, seed: u64) -> String {
     let replicas = arguments.replicas.map(|count| format!(" --replicas {count}"));
+    let members = if arguments.members { " --members" } else { "" };
     let faults = match arguments.faults.as_str() {
         "random" => String::new(),
         other => format!(" --faults {other}"),
     };
     format!(
-        "clocklab kv simulate --seed {seed}{} --clients {} --think {} --duration {}{faults} --logs logs",
+        "clocklab kv simulate --seed {seed}{} --clients {} --watches {}{members} --think {} --duration {}{faults} --logs logs",
         replicas.unwrap_or_default(),
         arguments.clients,
+        arguments.watches,
         humantime::format_duration(arguments.think)
             .to_string()
             .replace(' ', ""),
@@ -230,13 +244,18 @@ fn validated(arguments: &SimulateArguments) -> Result<StoreTrial, Usage> {
     let trial = StoreTrial {
         replicas: arguments.replicas,
         clients: arguments.clients,
+        watches: arguments.watches,
+        members: match arguments.members {
+            true => Membership::Changes,
+            false => Membership::Fixed,
+        },
         duration_us: u64::try_from(arguments.duration.as_micros()).unwrap_or(u64::MAX),
         think_us: u64::try_from(arguments.think.as_micros()).unwrap_or(u64::MAX),
         faults,
         seed: arguments.seed,
     };
     if let StoreFaults::Schedule(schedule) = &trial.faults
-        && let Err(what) = schedule.validate(trial.replicas())
+        && let Err(what) = schedule.validate(trial.machines())
     {
         return wrong(format!("--faults {}: {what}", arguments.faults));
     }

@@ -130,6 +130,40 @@ fn scopes_and_prefixes_bound_what_a_token_does() {
 }
 
 #[test]
+fn the_page_is_for_everybody_and_what_it_asks_for_is_not() {
+    let mut tokens = Tokens::new();
+    let reader = tokens.make("reader", Scope::Read, "app/");
+    let said = |router: &'static str| axum::routing::get(async move || router);
+    let options = Options {
+        pages: Some(axum::Router::new().route("/", said("page"))),
+        events: Some(axum::Router::new().route("/v1/events", said("events"))),
+        ..Options::default()
+    };
+    let access = Access::open(Some(tokens.path.clone()), false).expect("readable");
+    let site = Site::with(access, options);
+    assert_eq!(status(&site, "", "GET", "/"), 200);
+    assert_eq!(status(&site, "", "GET", "/nothing"), 404);
+    for path in ["/v1/events", "/v1/access", "/v1/status", "/v1/why", "/v1/keys"] {
+        assert_eq!(status(&site, "", "GET", path), 401, "{path}");
+    }
+    for path in ["/v1/events", "/v1/status", "/v1/why", "/v1/keys?prefix=app/"] {
+        assert_eq!(status(&site, &reader, "GET", path), 200, "{path}");
+    }
+    let told = site
+        .client()
+        .ask("GET", "/v1/access", &[("authorization", &reader)], b"");
+    assert_eq!(
+        told.json(),
+        serde_json::json!({ "name": "reader", "scope": "read", "prefix": "app/" })
+    );
+    let open = Site::new().client().json("GET", "/v1/access", "");
+    assert_eq!(
+        open.json(),
+        serde_json::json!({ "name": null, "scope": "admin", "prefix": "" })
+    );
+}
+
+#[test]
 fn a_token_that_is_revoked_or_made_counts_within_seconds() {
     let mut tokens = Tokens::new();
     let site = tokens.site();

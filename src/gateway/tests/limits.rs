@@ -1,6 +1,9 @@
 //! What happens at each limit, and to clients that do not behave.
+#![allow(clippy::disallowed_methods, reason = "tests wait for servers in real time")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
 
 use super::Site;
 use crate::gateway::{Access, Options};
@@ -212,4 +215,57 @@ fn pages_are_what_is_none_of_ours() {
     );
     assert_eq!(client.json("GET", "/nothing", "").status, 404);
     assert_eq!(client.json("GET", "/v1/nothing", "").status, 404);
+    assert_eq!(client.json("PUT", "/", "{}").status, 405);
+    let said = client.json("GET", "/nothing", "").json();
+    assert!(
+        said["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("/kvs/KEY"))
+    );
+    // No page takes a key's name away.
+    for key in ["/kvs/page.js", "/data/page.css"] {
+        assert_eq!(client.json("GET", key, "").status, 404, "{key}");
+        assert_eq!(client.json("PUT", key, r#"{"value":1}"#).status, 201, "{key}");
+    }
+}
+
+#[test]
+fn so_many_follow_the_events_and_a_place_is_free_once_one_goes() {
+    let text = "data: x\n\n";
+    let stream = move || {
+        axum::body::Body::from_stream(
+            futures_util::stream::iter([Ok::<_, std::io::Error>(text)])
+                .chain(futures_util::stream::pending()),
+        )
+    };
+    let events = axum::Router::new().route(
+        "/v1/events",
+        axum::routing::get(async move || axum::response::Response::new(stream())),
+    );
+    let none = Site::new();
+    let said = none.client().json("GET", "/v1/events", "");
+    assert_eq!(said.status, 404);
+    assert!(
+        said.json()["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("--logs"))
+    );
+    let site = site(|options| {
+        options.events = Some(events);
+        options.events_max = 2;
+    });
+    let open = || {
+        let mut client = site.client();
+        client.send(b"GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        (client.head().0, client)
+    };
+    let (first, second) = (open(), open());
+    assert_eq!((first.0, second.0), (200, 200));
+    assert_eq!(open().0, 429);
+    assert_eq!(site.client().json("POST", "/v1/events", "{}").status, 405);
+    drop(first);
+    let begun = Instant::now();
+    while open().0 != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
 }

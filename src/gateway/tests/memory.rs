@@ -365,6 +365,7 @@ impl Memory {
             address: "127.0.0.1:8090".parse().expect("an address"),
             is_ready: true,
             known: self.known.clone(),
+            kept: self.known.clone(),
             stable: VersionVector::new(),
             members: self.members.clone(),
             lags: Vec::new(),

@@ -177,6 +177,11 @@ fn of_http(lines: &mut Lines, load: &Load) {
     );
     lines.gauge("http_watches", "Open watches.", now(&load.watches));
     lines.gauge(
+        "http_events",
+        "Pages that follow the event log.",
+        now(&load.events),
+    );
+    lines.gauge(
         "http_body_bytes_held",
         "Bytes of bodies that are held.",
         now(&load.body_bytes),

@@ -4,8 +4,10 @@
 //! and `If-None-Match` make a write depend on it. Everything behind `/v1/keys/` is the key; what can be done to it is a
 //! method, or a POST's body. Errors are problems (RFC 9457). The OpenAPI document is made from the handlers.
 
+mod access;
 mod batch;
 mod conditions;
+mod events;
 mod keys;
 mod members;
 mod metrics;
@@ -15,7 +17,9 @@ mod scan;
 mod status;
 mod watch;
 
+pub(super) use access::access;
 pub(super) use batch::batch;
+pub(super) use events::{no_events, too_many_events};
 pub(super) use keys::{change, delete, get, put};
 pub(super) use members::{
     add_member, drain_member, member, members, remove_member, replace_member, set_members,
@@ -23,7 +27,7 @@ pub(super) use members::{
 pub(super) use metrics::metrics;
 pub(super) use openapi::openapi;
 pub(super) use scan::scan;
-pub(super) use status::{health, ready, status, why};
+pub(super) use status::{health, ready, status, why, why_all};
 pub(super) use watch::{ChangeStream, watch};
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct StatusBody {
     is_ready: bool,
     /// What has been applied here.
     known: BTreeMap<String, u64>,
+    /// What of it is on this replica's disk.
+    kept: BTreeMap<String, u64>,
     /// What of it every member is known to have.
     stable: BTreeMap<String, u64>,
     /// The members.
@@ -72,14 +74,16 @@ pub(super) struct LagBody {
     phi: f64,
 }
 
-/// What a replica waits for, as far as a key is concerned.
+/// What a replica waits for, as far as a key is concerned, or all of them.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WhyBody {
     /// What is under the key now, the chosen first.
     present: Vec<PresentBody>,
-    /// Writes of the key that wait, and for what.
+    /// Writes of the key that wait, and for what; of all keys the first that waits of each origin.
     buffered: Vec<BufferedBody>,
-    /// What the token names and is not here.
+    /// What the token names: of each life of a replica (`id.incarnation`) how many of its writes.
+    token: BTreeMap<String, u64>,
+    /// What of it is not here.
     unmet: Vec<MissingBody>,
 }
 
@@ -145,6 +149,7 @@ impl StatusBody {
             address: status.address.to_string(),
             is_ready: status.is_ready,
             known: vector(&status.known),
+            kept: vector(&status.kept),
             stable: vector(&status.stable),
             members: status.members.iter().map(MemberBody::from).collect(),
             lags: lags.collect(),
@@ -194,7 +199,8 @@ pub(in crate::gateway) async fn status(call: Call<'_>) -> Result<Response, Probl
     responses((status = 200, description = "Writes that are there, that wait, and that are missing", body = WhyBody)),
 )]
 pub(in crate::gateway) async fn why(call: Call<'_>, key: Key) -> Result<Response, Problem> {
-    let reply = call.ask(token(&call)?, 0, Action::Why { key }).await?;
+    let token = token(&call)?;
+    let reply = call.ask(token.clone(), 0, Action::Why { key }).await?;
     let Answer::Why(why) = reply.answer else {
         return Err(Problem::unexpected());
     };
@@ -209,8 +215,19 @@ pub(in crate::gateway) async fn why(call: Call<'_>, key: Key) -> Result<Response
     Ok(shown(&WhyBody {
         present: why.present.iter().map(present).collect(),
         buffered: why.buffered.iter().map(buffered).collect(),
+        token: vector(&token),
         unmet: all_missing(&why.unmet),
     }))
+}
+
+/// What this replica waits for, whatever the key, and what of the token is not here.
+#[utoipa::path(
+    get, path = "/v1/why", tag = "replica", operation_id = "whyAll",
+    params(("Clocklab-Token" = Option<String>, Header, description = "What the session has seen")),
+    responses((status = 200, description = "Writes that wait, and that are missing", body = WhyBody)),
+)]
+pub(in crate::gateway) async fn why_all(call: Call<'_>) -> Result<Response, Problem> {
+    why(call, Key::default()).await
 }
 
 /// Whether the process runs. Needs no token.

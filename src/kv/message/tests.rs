@@ -46,7 +46,8 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
     let status = prop_oneof![
         Just(Status::Present),
         Just(Status::Draining),
-        Just(Status::Removed)
+        Just(Status::Removed),
+        Just(Status::Left)
     ];
     let record = (any::<u16>(), any::<u64>(), any::<u32>(), status);
     prop::collection::btree_map(any::<u16>(), record, 0..5).prop_map(|records| {

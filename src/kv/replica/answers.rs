@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Counts, Replica, buffer::missing};
+use super::{
+    Counts, Replica,
+    buffer::{Buffered, missing},
+};
 use crate::{
+    clock::Dot,
     kv::{
+        Batch,
         members::Status as Decided,
         request::{Lag, Member, Missing, Standing, Status, Token, Why},
     },
@@ -33,7 +38,7 @@ impl Replica {
 
     fn standing(&self, id: MachineId, status: Decided) -> Standing {
         match status {
-            Decided::Removed => Standing::Removed,
+            Decided::Removed | Decided::Left => Standing::Removed,
             Decided::Draining => Standing::Draining,
             Decided::Present if id == self.me() => Standing::Myself,
             Decided::Present => match self.peers.get(&id) {
@@ -56,7 +61,10 @@ impl Replica {
                     .map(|(origin, number)| number.saturating_sub(known.get(origin)))
                     .sum(),
                 known,
-                behind_us: peer.behind_since.map_or(0, |since| now.0.saturating_sub(since.0)),
+                behind_us: peer
+                    .behind
+                    .as_ref()
+                    .map_or(0, |behind| now.0.saturating_sub(behind.since.0)),
                 silent_us: peer.suspicion.silent_us(now),
                 phi_permille: peer.suspicion.phi_permille(now),
             }
@@ -67,6 +75,7 @@ impl Replica {
             address: address.unwrap_or_else(|| self.config.address.clone()),
             is_ready: self.is_ready(),
             known: self.known.clone(),
+            kept: self.kept.clone(),
             stable: self.stable.clone(),
             members: self.member_list(),
             lags: lags.collect(),
@@ -80,9 +89,22 @@ impl Replica {
         }
     }
 
-    /// What this replica waits for, as far as a key is concerned.
+    /// What this replica waits for, as far as a key is concerned; of the empty key, which is none, all that wait first.
     pub(super) fn why(&self, key: &[u8], token: &Token) -> Why {
         let mut buffered = Vec::new();
+        if key.is_empty() {
+            let heads = self.buffer.heads().take(BUFFERED_TOLD_MAX);
+            let first = |head: &Buffered| {
+                let batch = &head.batch;
+                let dot = Dot::new(batch.origin(), batch.first());
+                (dot, self.lacks(batch))
+            };
+            return Why {
+                present: Vec::new(),
+                buffered: heads.map(first).collect(),
+                unmet: self.missing(token),
+            };
+        }
         for waiting in self.buffer.all().take(LOOK_BATCHES_MAX) {
             let batch = &waiting.batch;
             let Ok(writes) = batch.writes() else {
@@ -91,15 +113,7 @@ impl Replica {
             let of_key = |operations: &[crate::kv::Applied]| operations.iter().any(|one| *one.key == *key);
             for write in writes.iter().filter(|write| of_key(&write.operations)) {
                 if buffered.len() < BUFFERED_TOLD_MAX {
-                    let mut lacks: Vec<Missing> = Vec::new();
-                    // A head waits for others; who stands behind it waits for the one before.
-                    if let Some(first) = missing(batch, &self.known) {
-                        lacks.push(self.missing_dot(first));
-                        let others = self.known.missing(batch.dependencies());
-                        let others = others.filter(|dot| *dot != first);
-                        lacks.extend(others.map(|dot| self.missing_dot(dot)));
-                    }
-                    buffered.push((write.dot, lacks));
+                    buffered.push((write.dot, self.lacks(batch)));
                 }
             }
         }
@@ -108,6 +122,19 @@ impl Replica {
             buffered,
             unmet: self.missing(token),
         }
+    }
+
+    /// What a batch waits for: a head for others; who stands behind it for the one before.
+    fn lacks(&self, batch: &Batch) -> Vec<Missing> {
+        let Some(first) = missing(batch, &self.known) else {
+            return Vec::new();
+        };
+        let others = self.known.missing(batch.dependencies());
+        let others = others.filter(|dot| *dot != first);
+        std::iter::once(first)
+            .chain(others)
+            .map(|dot| self.missing_dot(dot))
+            .collect()
     }
 }
 

@@ -11,6 +11,10 @@
 //! lives of the same members (`lives_digest`): who has a link to a later life takes nothing any more from an earlier
 //! one, and has forgotten what of it was waiting (`Buffer::forget_lives`). What is then in nobody's `known` is gone.
 //!
+//! Who was removed by decision may come back with its disk, and with writes that nobody else has. So it counts as if it
+//! were a member that has not spoken since, until it is one again. Who left in order has handed over everything, and
+//! does not count.
+//!
 //! # What is gone
 //!
 //! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
@@ -19,10 +23,13 @@
 //! present life, and none has it, without a break for longer than any repair takes. Requests that name it are then
 //! served, and told so (`released`); writes that wait for it, which nobody has applied either, are forgotten.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Replica, peer::Peer};
 use crate::{
     clock::{Dot, VersionVector},
     kv::{
+        members::{Record, Status},
         mutant::{self, Mutant},
         request::Token,
     },
@@ -45,6 +52,8 @@ pub(super) struct LettingGo {
     pub(super) lives_digest: u64,
     /// What was stable at any time: what once was stays so.
     pub(super) once_stable: VersionVector,
+    /// Those who were removed and may come back: what they are known to have on their disks, and will build upon.
+    absent: BTreeMap<MachineId, VersionVector>,
     /// Since when every member has been there.
     complete_since: Option<Time>,
     /// Where collecting goes on.
@@ -99,6 +108,36 @@ impl Replica {
             self.keeping.changed(key);
         }
         self.letting_go.after = collected.next;
+    }
+
+    /// The members are others: who was removed keeps what it had said.
+    pub(super) fn note_absent(&mut self) {
+        let is_told = self.is_told();
+        // One that was never heard of has nothing; of those that were told, no life is noted.
+        let is_absent = |record: &&Record| {
+            record.status == Status::Removed
+                && record.id != self.config.id
+                && (is_told || record.incarnation > 0)
+        };
+        let removed: BTreeSet<MachineId> = self
+            .members
+            .records()
+            .filter(is_absent)
+            .map(|record| record.id)
+            .collect();
+        let absent = &mut self.letting_go.absent;
+        absent.retain(|id, _| removed.contains(id));
+        for id in removed {
+            absent.entry(id).or_insert_with(|| {
+                let mut settled = self.letting_go.once_stable.clone();
+                settled.merge(
+                    self.peers
+                        .get(&id)
+                        .map_or(&VersionVector::new(), |peer| &peer.settled),
+                );
+                settled
+            });
+        }
     }
 
     /// The members are others, or one of them is in another life: reports that were made before settle nothing.
@@ -186,14 +225,19 @@ impl Replica {
             let Some(peer) = self.peers.get(&record.id) else {
                 return VersionVector::new();
             };
-            let settled = &peer.settled;
-            stable = stable
-                .iter()
-                .map(|(origin, number)| (origin, number.min(settled.get(origin))))
-                .collect();
+            stable = least(&stable, &peer.settled);
         }
-        stable
+        let absent = self.letting_go.absent.values();
+        absent.fold(stable, |stable, settled| least(&stable, settled))
     }
+}
+
+/// What both have.
+fn least(one: &VersionVector, other: &VersionVector) -> VersionVector {
+    let both = one
+        .iter()
+        .map(|(origin, number)| (origin, number.min(other.get(origin))));
+    both.filter(|(_, number)| *number > 0).collect()
 }
 
 /// A digest of members and their lives: FNV-1a, 64 bits (Fowler, Noll and Vo).

@@ -60,6 +60,8 @@ impl Replica {
         self.repair.link_down(id);
         let life = self.peers.get(&id).map_or(0, |peer| peer.life);
         self.counts.forgotten += self.buffer.forget_lives(id, life);
+        // What it has it is about to say; until then nothing is gone.
+        self.letting_go.interrupted();
         self.note_lives();
     }
 
@@ -152,9 +154,7 @@ impl Replica {
             }
         }
         if peer.report.known.covers(&self.known) {
-            peer.behind_since = None;
-        } else {
-            peer.behind_since.get_or_insert(self.now);
+            peer.behind = None;
         }
         if digest != self.letting_go.members_digest {
             self.tell_members(from, effects);
@@ -178,6 +178,7 @@ impl Replica {
         // What is not asked for is acknowledged with heartbeats.
         let stuck_us = self.config.push_us_max.max(3 * self.config.heartbeat_us);
         for peer in self.peers.values_mut() {
+            peer.compare(&self.known, self.now);
             let phi = peer.suspicion.phi_permille(self.now);
             let is_silent = phi > self.config.phi_permille_max;
             let silent_us = peer.suspicion.silent_us(self.now);

@@ -51,6 +51,8 @@ impl Replica {
             }
         }
         self.keeping.changed_whole();
+        // What an earlier life forgot was stable.
+        self.letting_go.once_stable = self.store.forgotten().clone();
         self.follow_members(effects);
         self.look_whether_ready(effects);
     }
@@ -165,7 +167,7 @@ impl Replica {
         let me = self.me();
         let status = self.members.get(me).map(|record| record.status);
         match status {
-            None | Some(Status::Removed) => self.phase = Phase::Alone,
+            None | Some(Status::Removed | Status::Left) => self.phase = Phase::Alone,
             Some(Status::Draining) if self.phase != Phase::Draining => {
                 self.phase = Phase::Draining;
                 // It accepts no further writes; what others accept is theirs to spread.
@@ -184,6 +186,7 @@ impl Replica {
         let peers = self.members.peers();
         let (now, heartbeat_us) = (self.now, self.config.heartbeat_us);
         let is_member = |id: &MachineId| peers.iter().any(|peer| peer.id == *id);
+        self.note_absent();
         self.peers.retain(|id, peer| is_member(id) || peer.is_up());
         for (id, peer) in &mut self.peers {
             // When it comes back it is met anew.
@@ -234,7 +237,7 @@ impl Replica {
         let is_alone = self.members.present().all(|record| record.id == me);
         let is_done = is_alone || (others.peek().is_some() && others.all(has_all));
         drop(others);
-        if is_done && self.members.decide(me, Status::Removed).is_ok() {
+        if is_done && self.members.decide(me, Status::Left).is_ok() {
             self.spread_members(effects);
         }
     }

@@ -38,6 +38,15 @@ struct Flight {
     since: Time,
 }
 
+/// What a peer lacked at a moment, some of which it lacks still.
+#[derive(Debug)]
+pub(super) struct Behind {
+    /// The moment.
+    pub(super) since: Time,
+    /// What was here then.
+    here: VersionVector,
+}
+
 /// One peer.
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -72,8 +81,8 @@ pub(super) struct Peer {
     pub(super) owes: Wants,
     /// Bytes of writes that came since the last one.
     pub(super) owed_bytes: usize,
-    /// Since when it has been lacking something that is here.
-    pub(super) behind_since: Option<Time>,
+    /// What it lacks, as far as it has not said that it has it; looked at with every heartbeat.
+    pub(super) behind: Option<Behind>,
     /// A report of its present life that this replica waits to cover: what it had, and what of it was on its disk.
     settling: Option<(VersionVector, VersionVector)>,
     /// What was on its disk when it made a report that this replica has covered since.
@@ -100,9 +109,25 @@ impl Peer {
             heard: 0,
             owes: Wants::Nothing,
             owed_bytes: 0,
-            behind_since: None,
+            behind: None,
             settling: None,
             settled: VersionVector::new(),
+        }
+    }
+
+    /// Notes since when it has been lacking something that is here: also if it says nothing at all.
+    pub(super) fn compare(&mut self, here: &VersionVector, now: Time) {
+        if self.report.known.covers(here) {
+            self.behind = None;
+        } else if self
+            .behind
+            .as_ref()
+            .is_none_or(|behind| self.report.known.covers(&behind.here))
+        {
+            self.behind = Some(Behind {
+                since: now,
+                here: here.clone(),
+            });
         }
     }
 
@@ -127,7 +152,7 @@ impl Peer {
             self.life = incarnation;
             self.report = Report::default();
             self.target = None;
-            self.behind_since = None;
+            self.behind = None;
             self.settling = None;
             self.settled = VersionVector::new();
         }

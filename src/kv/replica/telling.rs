@@ -19,9 +19,15 @@ use crate::{
 /// watches is told of the newest state then.
 const PREPARED_MAX: usize = 16;
 
+/// Bytes of what is told together beyond which it is told in pieces: only behind the last of them what was told is a
+/// state that was.
+const TOGETHER_BYTES_MAX: usize = 512 << 10;
+
 /// One thing that was applied: its position, its name, its keys.
 struct Told {
     position: u64,
+    /// Up to this position all is to be told together.
+    reach: u64,
     dot: Dot,
     keys: Vec<Key>,
     /// What else is seen by who is told, where a key has left nothing that names it.
@@ -30,8 +36,9 @@ struct Told {
 
 impl Replica {
     /// Reads, at the end of a round, what watches are to be told of it: the state that the append of this round holds.
-    /// It is told once that is on the disk. A key that changed several times is told with the last of these writes, so
-    /// that nothing is told before what it depends on.
+    /// It is told once that is on the disk. A key that changed several times is told as it is behind the last of these
+    /// writes, together with all that was written in between: that may depend on the earlier ones, and they on nothing
+    /// that is told later. So are the keys of a state that was taken over.
     pub(super) fn prepare_telling(&mut self, effects: &mut Effects<Self>) {
         let last = self.watching.now();
         if self.watching.prepared.len() < PREPARED_MAX {
@@ -60,21 +67,45 @@ impl Replica {
             let mut watchers = self.watching.watchers.values();
             watchers.any(|watcher| key.starts_with(&watcher.prefix))
         };
-        let telling = |told: &Told| {
-            let keys = told.keys.iter();
-            let keys = keys.filter(|key| latest.get(key) == Some(&told.position) && is_watched(key));
-            let changes: Vec<_> = keys
-                .map(|key| (key.clone(), self.store.get(key, wall_us), self.store.dots(key)))
-                .collect();
-            Telling {
-                position: told.position,
-                dot: told.dot,
-                changes,
-                seen: told.seen.clone(),
+        let mut tellings: Vec<Telling> = Vec::new();
+        // What is to be told together ends at this position; and so many bytes of it there are so far.
+        let (mut reach, mut bytes) = (0, 0);
+        for told in &told {
+            let watched: Vec<&Key> = told.keys.iter().filter(|key| is_watched(key)).collect();
+            if watched.is_empty() {
+                continue;
             }
-        };
-        let tellings = told.iter().map(telling);
-        tellings.filter(|telling| !telling.changes.is_empty()).collect()
+            let is_new = told.position > reach || bytes > TOGETHER_BYTES_MAX;
+            reach = reach.max(told.reach);
+            let mut changes = Vec::new();
+            for key in watched {
+                let last = latest.get(key).copied().unwrap_or(0);
+                reach = reach.max(last);
+                if last == told.position {
+                    changes.push((key.clone(), self.store.get(key, wall_us), self.store.dots(key)));
+                }
+            }
+            let size =
+                |(key, item, _): &(Key, Option<Item>, _)| key.len() + item.as_ref().map_or(0, Item::bytes);
+            let added: usize = changes.iter().map(size).sum();
+            match tellings.last_mut() {
+                Some(telling) if !is_new => {
+                    bytes += added;
+                    telling.add(told, changes);
+                }
+                _ => {
+                    bytes = added;
+                    tellings.push(Telling {
+                        position: told.position,
+                        dot: told.dot,
+                        changes,
+                        seen: told.seen.clone(),
+                    });
+                }
+            }
+        }
+        tellings.retain(|telling| !telling.changes.is_empty());
+        tellings
     }
 
     /// Tells all watches what has come to the disk since they were told last.
@@ -121,6 +152,7 @@ impl Replica {
                     .zip(new)
                     .map(|(position, write)| Told {
                         position,
+                        reach: position,
                         dot: write.dot,
                         keys: write
                             .operations
@@ -143,6 +175,7 @@ impl Replica {
                     };
                     Told {
                         position,
+                        reach: step.first + step.count - 1,
                         dot,
                         keys,
                         seen,
@@ -200,6 +233,17 @@ impl Replica {
             let last = Last::Yes;
             effects.push(Effect::Reply { ticket, reply, last });
         }
+    }
+}
+
+impl Telling {
+    /// Tells of something behind it, too.
+    fn add(&mut self, told: &Told, changes: Vec<(Key, Option<Item>, VersionVector)>) {
+        self.seen.raise(self.dot.origin, self.dot.number);
+        self.seen.merge(&told.seen);
+        self.position = told.position;
+        self.dot = told.dot;
+        self.changes.extend(changes);
     }
 }
 

@@ -63,7 +63,7 @@ impl Replica {
             return false;
         };
         match record.status {
-            Status::Removed => incarnation <= record.incarnation,
+            Status::Removed | Status::Left => incarnation <= record.incarnation,
             Status::Present | Status::Draining => {
                 let life = self.peers.get(&machine).map_or(0, |peer| peer.life);
                 incarnation < life.max(record.incarnation)

@@ -70,6 +70,7 @@ pub(super) struct Watcher {
 #[derive(Debug)]
 pub(super) struct Telling {
     pub(super) position: u64,
+    /// The last write of what is told.
     pub(super) dot: Dot,
     /// The keys that are watched, what is under them, and what says so.
     pub(super) changes: Vec<(Key, Option<Item>, VersionVector)>,

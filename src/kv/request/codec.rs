@@ -147,7 +147,7 @@ fn read_action(action: u8, fields: &mut Fields<'_>) -> Result<Action, FieldError
         5 => Action::Change(read_member_change(fields)?),
         6 => Action::Status,
         7 => Action::Why {
-            key: read_key(fields)?,
+            key: read_prefix(fields)?,
         },
         other => return unknown("action", other),
     })

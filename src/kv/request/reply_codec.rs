@@ -258,6 +258,7 @@ fn write_status(status: &Status, body: &mut Vec<u8>) {
     write_address(&status.address, body);
     body.push(u8::from(status.is_ready));
     status.known.encode(body);
+    status.kept.encode(body);
     status.stable.encode(body);
     write_list(&status.members, body, write_member);
     write_list(&status.lags, body, |lag, body| {
@@ -291,6 +292,7 @@ fn read_status(fields: &mut Fields<'_>) -> Result<Status, FieldError> {
         address: read_address(fields)?,
         is_ready: read_bool(fields, "is ready")?,
         known: VersionVector::decode(fields)?,
+        kept: VersionVector::decode(fields)?,
         stable: VersionVector::decode(fields)?,
         members: read_members(fields)?,
         lags: read_list(fields, "lags", MEMBERS_MAX, |fields| {

@@ -152,7 +152,12 @@ fn statuses() -> impl Strategy<Value = Status> {
         silent_us: numbers[2],
         phi_permille: numbers[3],
     });
-    let who = (origins(), addresses(), any::<bool>(), vectors(), vectors());
+    let who = (
+        origins(),
+        addresses(),
+        any::<bool>(),
+        [vectors(), vectors(), vectors()],
+    );
     let counts = several(("[a-zé]{0,9}".prop_map(Cow::Owned), any::<u64>()));
     let trouble = prop::option::of("[a-zé ]{0,20}");
     (
@@ -164,12 +169,20 @@ fn statuses() -> impl Strategy<Value = Status> {
         trouble,
     )
         .prop_map(
-            |((origin, address, is_ready, known, stable), members, lags, numbers, counts, disk_trouble)| {
+            |(
+                (origin, address, is_ready, [known, kept, stable]),
+                members,
+                lags,
+                numbers,
+                counts,
+                disk_trouble,
+            )| {
                 Status {
                     origin,
                     address,
                     is_ready,
                     known,
+                    kept,
                     stable,
                     members,
                     lags,

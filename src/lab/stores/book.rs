@@ -6,8 +6,10 @@ use super::{
     ask::{Ask, Own},
     counts::Counts,
     logs::Logs,
+    operator::Operator,
     recorded::{Outcome, Recorded},
     session::{Floors, Session, Shared},
+    watches::Watcher,
 };
 use crate::{
     clock::{Dot, Origin, VersionVector},
@@ -23,8 +25,13 @@ const BROKEN_KEPT_MAX: usize = 20;
 /// What a run is, as far as clients are concerned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
+    /// Clients ask machines below this.
     pub(super) replicas: u16,
     pub(super) clients: usize,
+    /// Fewest members at one time.
+    pub(super) members_min: usize,
+    /// How many watch the sessions' own registers, in simulation.
+    pub(super) watches: u16,
     /// Time between a client's requests, on average.
     pub(super) think_us: u64,
     /// When clients stop.
@@ -47,6 +54,11 @@ pub(super) enum Pending {
     Status(MachineId),
     Scan(MachineId),
     Token(MachineId, usize),
+    /// A watch, and the scan that says what was there when it began.
+    Watch(usize),
+    Base(usize, Ticket),
+    /// A change of the members.
+    Change,
 }
 
 /// What came of a value that was to be written.
@@ -85,6 +97,8 @@ pub(super) struct Book {
     pub(super) broken_more: u64,
     pub(super) counts: Counts,
     pub(super) acknowledged: Vec<Acknowledged>,
+    /// Their names.
+    pub(super) dots: BTreeSet<Dot>,
     /// By value: the key, and what came of it.
     pub(super) values: BTreeMap<String, (String, Fate)>,
     /// Values that a write has superseded that had seen them.
@@ -100,12 +114,16 @@ pub(super) struct Book {
     /// Whose disk was lost, and when.
     pub(super) losses: Vec<(MachineId, Time)>,
     pub(super) memory_only: BTreeSet<MachineId>,
+    /// Who is a member when all has settled.
+    pub(super) members: BTreeSet<MachineId>,
     /// Machines whose next remark says what they were restored with.
     pub(super) restored: BTreeSet<MachineId>,
     /// What each machine said last that it holds.
     pub(super) data: BTreeMap<MachineId, (VersionVector, u64)>,
     pub(super) ended: BTreeSet<MachineId>,
     pub(super) finals: BTreeMap<MachineId, Final>,
+    pub(super) watchers: Vec<Watcher>,
+    pub(super) operator: Operator,
     pub(super) recorded: Recorded,
     pub(super) logs: Option<Logs>,
 }
@@ -122,6 +140,7 @@ impl Book {
             broken_more: 0,
             counts: Counts::default(),
             acknowledged: Vec::new(),
+            dots: BTreeSet::new(),
             values: BTreeMap::new(),
             superseded: BTreeMap::new(),
             floors_at: BTreeMap::new(),
@@ -131,10 +150,15 @@ impl Book {
             swaps: BTreeSet::new(),
             losses: Vec::new(),
             memory_only,
+            members: MachineId::all(terms.replicas).collect(),
             restored: BTreeSet::new(),
             data: BTreeMap::new(),
             ended: BTreeSet::new(),
             finals: BTreeMap::new(),
+            watchers: (0..terms.watches)
+                .map(|number| Watcher::new(number, terms.seed))
+                .collect(),
+            operator: Operator::default(),
             recorded: Recorded::default(),
             logs,
         }
@@ -155,7 +179,7 @@ impl Book {
         match write.copies {
             Copies::One | Copies::Pushed => self.is_first_lost(write),
             Copies::Two => lost >= 2,
-            Copies::Majority => lost > usize::from(self.terms.replicas / 2),
+            Copies::Majority => lost > self.terms.members_min / 2,
         }
     }
 
@@ -368,7 +392,7 @@ impl Book {
             self.counts.released += 1;
             let origin = dot.origin.machine;
             let is_origin_lost = self.losses.iter().any(|(machine, _)| *machine == origin);
-            let was_acknowledged = self.acknowledged.iter().any(|write| write.dot == *dot);
+            let was_acknowledged = self.dots.contains(dot);
             if !is_origin_lost && (was_acknowledged || self.losses.is_empty()) {
                 self.breaks(format!(
                     "{dot} was let go, though the disk of machine {origin} was never lost"

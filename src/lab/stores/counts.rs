@@ -21,6 +21,10 @@ pub struct Counts {
     pub destroyed: u64,
     /// Dots that were let go because nobody has them.
     pub released: u64,
+    /// Changes that watches were told.
+    pub told: u64,
+    /// Changes of the members that were made.
+    pub changes: u64,
 }
 
 impl Counts {
@@ -34,6 +38,8 @@ impl Counts {
         self.writes += other.writes;
         self.destroyed += other.destroyed;
         self.released += other.released;
+        self.told += other.told;
+        self.changes += other.changes;
     }
 }
 
@@ -42,7 +48,7 @@ impl fmt::Display for Counts {
         write!(
             f,
             "{} requests, {} answered ({} writes), {} had to go elsewhere for what was missing, {} denied, {} without an answer; \
-             {} writes were destroyed with their disks, {} let go",
+             {} writes were destroyed with their disks, {} let go; {} changes told to watches; {} of the members",
             self.asked,
             self.answered,
             self.writes,
@@ -50,7 +56,9 @@ impl fmt::Display for Counts {
             self.denied,
             self.unknown,
             self.destroyed,
-            self.released
+            self.released,
+            self.told,
+            self.changes
         )
     }
 }

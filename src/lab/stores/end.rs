@@ -20,8 +20,16 @@ type Shown = BTreeMap<String, Item>;
 impl Book {
     /// Judges the last reads, and what the machines said when they ended.
     pub(super) fn judge_end(&mut self) {
+        self.judge_ended();
+        self.judge_watches();
+        self.judge_members();
+        self.judge_finals();
+    }
+
+    /// Judges the last reads.
+    pub(super) fn judge_finals(&mut self) {
         let finals = std::mem::take(&mut self.finals);
-        for machine in MachineId::all(self.terms.replicas) {
+        for machine in self.members.clone() {
             let held = finals.get(&machine);
             if held.is_none_or(|held| held.status.is_none() || held.items.is_none()) {
                 self.breaks(format!("when all has settled, machine {machine} does not answer"));
@@ -51,7 +59,6 @@ impl Book {
                 ));
             }
         }
-        self.judge_ended();
         self.judge_shown(&shown, &known);
         self.record_finals(&shown);
     }
@@ -272,7 +279,7 @@ impl Book {
             .collect();
         let mut keys: BTreeSet<String> = self.values.values().map(|(key, _)| key.clone()).collect();
         keys.retain(|key| key.starts_with('r'));
-        for machine in MachineId::all(self.terms.replicas) {
+        for machine in self.members.clone() {
             for key in &keys {
                 let value = shown.get(key).and_then(|values| values.first());
                 let value = value.map_or("null", String::as_str);

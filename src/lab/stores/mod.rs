@@ -15,6 +15,10 @@
 //! - at the end (`end`): everything that was acknowledged is there, unless it was on lost disks alone; counters and sets
 //!   are exactly what was added; nothing that was overwritten or deleted is back; all replicas know and hold the same;
 //!   nothing waits, no buffer and no tombstone is left; every session's token is met at once, everywhere.
+//! - of watches (`watches`): every number of a session's own register once and going up, nothing before what it depends on,
+//!   and at the end all that is there.
+//! - where members come and go (`operator`): a member that was drained has left nothing behind, and at the end everybody
+//!   sees the members that were decided.
 //! - of all reads: the history is causally consistent and convergent ([`kv::history`](crate::kv::history)).
 
 mod ask;
@@ -22,15 +26,19 @@ mod book;
 mod counts;
 mod end;
 mod logs;
+mod operator;
 mod play;
 mod recorded;
 mod seen;
 mod session;
+mod soak;
 mod trial;
 mod trials;
+mod watches;
 
 pub use counts::Counts;
-pub use trial::{CLIENTS_MAX, Keep, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
+pub use soak::{CHAPTER, SESSIONS, SPARES, Soak, SoakEnd};
+pub use trial::{CLIENTS_MAX, Keep, Membership, REPLICAS, SETTLE_US, StoreFaults, StoreTrial, Trialled};
 pub use trials::simulate_stores;
 
 #[cfg(test)]

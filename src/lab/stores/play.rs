@@ -2,7 +2,9 @@
 
 use super::{
     book::{Book, Pending},
+    operator::CHANGE,
     recorded::Outcome,
+    watches::{BASE, WATCH},
 };
 use crate::{
     kv::{self, Action, Answer, Token},
@@ -78,6 +80,9 @@ where
                 self.final_heard(machine, None, heard);
             }
             Some(Pending::Token(machine, session)) => self.final_heard(machine, Some(session), heard),
+            Some(Pending::Watch(number)) => self.watch_heard(at, ticket, number, heard, orders),
+            Some(Pending::Change) => self.change_heard(at, &heard, orders),
+            Some(Pending::Base(number, watch)) => self.base_heard(number, watch, heard),
             None => {}
         }
     }
@@ -98,11 +103,21 @@ where
                 }
                 self.plan_turn(place, at, orders);
             }
+        } else if tag & CHANGE > 0 {
+            self.wake_operator(at, orders);
+        } else if tag & (WATCH | BASE) > 0 {
+            self.wake_watch(at, tag, orders);
         } else if tag == SETTLED {
             self.read_all(orders);
         } else if tag == 0 {
             for place in 0..self.sessions.len() {
                 self.plan_turn(place, at, orders);
+            }
+            for number in 0..self.watchers.len() {
+                orders.wake(at, WATCH | number as u64);
+            }
+            if let Some(first) = self.operator.next_at() {
+                orders.wake(first, CHANGE);
             }
             orders.wake(self.terms.settled, SETTLED);
         } else {
@@ -169,7 +184,7 @@ impl Book {
     where
         S: Service<Request = kv::Request, Reply = kv::Reply>,
     {
-        for machine in MachineId::all(self.terms.replicas) {
+        for machine in self.members.clone() {
             self.finals.entry(machine).or_default();
             let mut ask = |token: Token, action, pending| {
                 let wait_us = 0;

@@ -63,7 +63,7 @@ impl Book {
                 "{ask:?} was written as {dot}, which the token {token} leaves out"
             ));
         }
-        if self.acknowledged.iter().any(|write| write.dot == dot) {
+        if !self.dots.insert(dot) {
             self.breaks(format!("{dot} names two writes, the second is {ask:?}"));
         }
         self.acknowledged.push(Acknowledged { dot, begun, copies });
@@ -141,7 +141,10 @@ impl Book {
                     session.marks.remove(key);
                     if let (Some(value), Some(item)) = (value, item) {
                         session.seen.insert(key.clone(), value);
-                        session.marks.insert(key.clone(), item.mark.clone());
+                        // The assignment's forms do not tell it.
+                        if !item.mark.is_empty() {
+                            session.marks.insert(key.clone(), item.mark.clone());
+                        }
                     }
                 }
             }

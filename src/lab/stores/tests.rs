@@ -3,7 +3,7 @@
 mod mutants;
 
 use self::mutants::{Tampered, Wrong};
-use super::{Counts, Keep, StoreFaults, StoreTrial, simulate_stores};
+use super::{Counts, Keep, Membership, StoreFaults, StoreTrial, simulate_stores};
 use crate::{
     kv::mutant::{self, Mutant},
     sim::open::{Schedule, Totals},
@@ -16,6 +16,8 @@ fn trial(seed: u64) -> StoreTrial {
     StoreTrial {
         replicas: None,
         clients: 6,
+        watches: 1,
+        members: Membership::Fixed,
         duration_us: 24_000_000,
         think_us: 60_000,
         faults: StoreFaults::Random,
@@ -63,15 +65,30 @@ fn the_store_comes_through_every_schedule() {
     });
     assert_eq!(broken, [], "clocklab kv simulate --clients 6 --seed N");
     assert!(
-        counts.writes > 3000 && counts.unmet > 200 && counts.unknown > 100,
+        counts.writes > 3000 && counts.unmet > 200 && counts.unknown > 100 && counts.told > 1000,
         "{counts}"
     );
-    assert!(counts.destroyed > 5 && counts.denied > 1000, "{counts}");
+    assert!(counts.destroyed > 2 && counts.denied > 1000, "{counts}");
     assert!(
         totals.deaths > 60 && totals.pauses > 5 && totals.links_lost > 500,
         "{totals:?}"
     );
     assert!(totals.groups_lost > 5 && totals.mishaps > 1000, "{totals:?}");
+}
+
+#[test]
+fn the_store_comes_through_changes_of_its_members() {
+    let changing = StoreTrial {
+        members: Membership::Changes,
+        ..trial(0)
+    };
+    let (mut counts, mut broken) = (Counts::default(), Vec::new());
+    simulate_stores(&changing, 0..40, |end| {
+        counts.add(&end.counts);
+        broken.extend((!end.broken.is_empty()).then_some((end.seed, end.broken)));
+    });
+    assert_eq!(broken, [], "clocklab kv simulate --members --clients 6 --seed N");
+    assert!(counts.changes > 100 && counts.writes > 3000, "{counts}");
 }
 
 #[test]

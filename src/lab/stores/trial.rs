@@ -6,6 +6,7 @@ use super::{
     book::{Book, Terms},
     counts::Counts,
     logs::Logs,
+    operator::Plan,
 };
 use crate::{
     dice::{Purpose, Stream},
@@ -48,6 +49,16 @@ pub enum StoreFaults {
     Schedule(Schedule),
 }
 
+/// Whether members come and go in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Membership {
+    /// All are members from the beginning to the end.
+    #[default]
+    Fixed,
+    /// One more joins by itself, and an operator drains, removes, replaces and takes back.
+    Changes,
+}
+
 /// A run of the store to simulate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreTrial {
@@ -55,6 +66,10 @@ pub struct StoreTrial {
     pub replicas: Option<u16>,
     /// How many clients.
     pub clients: usize,
+    /// How many watches.
+    pub watches: u16,
+    /// Whether members come and go.
+    pub members: Membership,
     /// How long, in microseconds: more than [`SETTLE_US`].
     pub duration_us: u64,
     /// Time between two requests of a client, on average, in microseconds.
@@ -78,6 +93,8 @@ pub struct Trialled {
     pub totals: Totals,
     /// What went wrong on purpose.
     pub schedule: Schedule,
+    /// How members were to come and go.
+    pub changes: Vec<String>,
     /// What clients recorded, one line an operation.
     pub history: String,
     /// The event log of each machine, if they were asked for.
@@ -94,11 +111,20 @@ pub enum Keep {
 }
 
 impl StoreTrial {
-    /// How many replicas the run has.
+    /// How many replicas the run has at first.
     #[must_use]
     pub fn replicas(&self) -> u16 {
         let drawn = || 3 + u16::try_from(self.dice().below(3)).unwrap_or(0);
         self.replicas.unwrap_or_else(drawn)
+    }
+
+    /// How many there are at most: with one that joins.
+    #[must_use]
+    pub fn machines(&self) -> u16 {
+        match self.members {
+            Membership::Fixed => self.replicas(),
+            Membership::Changes => self.replicas() + 1,
+        }
     }
 
     fn dice(&self) -> Stream {
@@ -118,7 +144,7 @@ impl StoreTrial {
                 seed: self.seed,
                 troubles: Vec::new(),
             },
-            StoreFaults::Random => Schedule::random(self.seed, self.replicas(), self.heals_us()),
+            StoreFaults::Random => Schedule::random(self.seed, self.machines(), self.heals_us()),
             StoreFaults::Schedule(schedule) => schedule.clone(),
         }
     }
@@ -150,8 +176,10 @@ impl StoreTrial {
     {
         let config = self.config();
         let terms = Terms {
-            replicas: self.replicas(),
+            replicas: self.machines(),
+            members_min: usize::from(self.replicas()),
             clients: self.clients,
+            watches: self.watches,
             think_us: self.think_us,
             heals: Time(self.heals_us()),
             settled: Time(self.duration_us.saturating_sub(LAST_US)),
@@ -164,6 +192,14 @@ impl StoreTrial {
             .collect();
         let logs = (keep == Keep::Logs).then(|| Logs::new(self.run_id(), self.seed, terms.replicas));
         let mut book = Book::new(terms, memory_only, logs);
+        if self.members == Membership::Changes {
+            let addresses = config.machines.iter().map(|place| place.address.clone());
+            let plan = Plan::draw(self.seed, self.replicas(), addresses.collect(), self.heals_us());
+            book.terms.members_min = plan.members_min;
+            book.operator = plan.operator;
+            book.members = plan.members;
+        }
+        let first = self.replicas();
         let peers: Vec<Peer> = MachineId::all(terms.replicas)
             .zip(&config.machines)
             .map(|(id, place)| Peer {
@@ -173,7 +209,7 @@ impl StoreTrial {
             .collect();
         let schedule = config.schedule.clone();
         let simulation = Simulation::new(config, move |made| {
-            let mut config = settings(made, &peers);
+            let mut config = settings(made, &peers, first);
             config.ticks = made.ticks;
             config.clock = made.clock;
             make(made, config)
@@ -196,6 +232,7 @@ impl StoreTrial {
             counts: book.counts,
             totals,
             schedule,
+            changes: book.operator.planned.iter().map(ToString::to_string).collect(),
             history: book.recorded.text,
             logs: logs
                 .into_iter()
@@ -212,6 +249,7 @@ impl StoreTrial {
             counts: Counts::default(),
             totals: Totals::default(),
             schedule: self.schedule(),
+            changes: Vec::new(),
             history: String::new(),
             logs: Vec::new(),
         }
@@ -220,11 +258,12 @@ impl StoreTrial {
     /// What the driver is told. One replica in some is started late, into a cluster that works; clocks differ; one in many
     /// has no disk.
     fn config(&self) -> Config {
-        let replicas = self.replicas();
+        let replicas = self.machines();
         let mut dice = self.dice();
         dice.bits();
+        let joins = self.members == Membership::Changes;
         let place = |id: u16, dice: &mut Stream| {
-            let is_late = id == replicas - 1 && dice.below(4) == 0;
+            let is_late = id == replicas - 1 && (dice.below(4) == 0 || joins);
             let first = dice.below(1_500_000);
             let starts = match is_late {
                 true => self.heals_us() / 2 + first,
@@ -263,18 +302,20 @@ impl StoreTrial {
     }
 }
 
-/// What a replica is told: all members from the beginning.
-fn settings(made: Made, peers: &[Peer]) -> kv::Config {
+/// What a replica is told: the first members from the beginning, and itself.
+fn settings(made: Made, peers: &[Peer], first: u16) -> kv::Config {
     let me = peers.get(made.machine.index());
     let address = match me {
         Some(peer) => peer.address.clone(),
         None => panic!("machine {} is none of the simulation", made.machine),
     };
-    kv::Config::new(made.machine, address, Some(peers.to_vec()))
+    let is_told = |peer: &&Peer| peer.id.0 < first || peer.id == made.machine;
+    let view = peers.iter().filter(is_told).cloned().collect();
+    kv::Config::new(made.machine, address, Some(view))
 }
 
 /// The history is causally consistent and convergent.
-fn judge_history(book: &mut Book) {
+pub(super) fn judge_history(book: &mut Book) {
     let mut history = History::default();
     let text = std::mem::take(&mut book.recorded.text);
     let judged = history
@@ -302,6 +343,7 @@ impl Trialled {
         }
         fs::write(folder.join("history.jsonl"), &self.history)?;
         fs::write(folder.join("schedule.txt"), self.schedule.to_string())?;
+        fs::write(folder.join("members.txt"), self.changes.join("\n"))?;
         fs::write(folder.join("broken.txt"), self.broken.join("\n"))
     }
 }

@@ -53,9 +53,18 @@ impl<S: Service> Simulation<S> {
         }
     }
 
-    /// An answer, or the end of the connection, is on its way to a client.
+    /// An answer, or the end of the connection, is on its way to a client. None overtakes an earlier one to the same request.
     pub(super) fn tell_client(&mut self, ticket: Ticket, heard: Heard<S::Reply>, now: Time) {
-        let at = Time(now.0 + self.config.latency.draw(&mut self.clients));
+        let drawn = Time(now.0 + self.config.latency.draw(&mut self.clients));
+        let goes_on = matches!(heard, Heard::Reply { last: Last::No, .. });
+        let before = match goes_on {
+            true => self.told.get(&ticket).copied(),
+            false => self.told.remove(&ticket),
+        };
+        let at = drawn.max(before.unwrap_or_default());
+        if goes_on {
+            self.told.insert(ticket, at);
+        }
         self.serials += 1;
         self.replies.insert(self.serials, (ticket, heard));
         self.agenda.insert(at, What::Reply(self.serials));

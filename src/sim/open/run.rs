@@ -41,6 +41,8 @@ pub struct Simulation<S: Service> {
     pub(super) requests: BTreeMap<Ticket, (MachineId, S::Request)>,
     /// On their way to a client.
     pub(super) replies: BTreeMap<u64, (Ticket, Heard<S::Reply>)>,
+    /// Of requests that go on when the last answer arrives.
+    pub(super) told: BTreeMap<Ticket, Time>,
     pub(super) cancelled: BTreeMap<Ticket, ()>,
     pub(super) orders: Orders<S>,
     pub(super) clients: Stream,
@@ -92,6 +94,7 @@ impl<S: Service> Simulation<S> {
             serials: 0,
             requests: BTreeMap::new(),
             replies: BTreeMap::new(),
+            told: BTreeMap::new(),
             cancelled: BTreeMap::new(),
             orders: Orders::new(),
             clients: Stream::new(config.seed, MachineId(u16::MAX), Purpose::Latency),

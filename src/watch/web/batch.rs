@@ -70,6 +70,9 @@ pub(super) struct Columns {
     sent: Vec<u64>,
     queues: Vec<u64>,
     waited: Vec<i64>,
+    /// What events did to a store's data: the place of the event in these columns, and words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    texts: Vec<(usize, String)>,
     /// What was not ordinary: the place of the event in these columns, and recipients.
     odd: Vec<Odd>,
     #[serde(skip)]
@@ -145,6 +148,9 @@ impl Columns {
             line,
         };
         let place = self.kinds.len();
+        if let Some(change) = &event.store {
+            self.texts.push((place, change.to_string()));
+        }
         match &event.kind {
             Kind::Internal => self.kinds.push('i'),
             Kind::Other => self.kinds.push('o'),

@@ -14,7 +14,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::server::Shared;
+use super::{server::Shared, source::Source};
 use crate::{
     control::{Command, fault_for},
     faults::Fault,
@@ -94,27 +94,29 @@ pub(super) async fn command(State(shared): State<Arc<Shared>>, body: Bytes) -> R
 fn order(shared: &Shared, body: &[u8]) -> Result<Order, String> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| format!("send {{\"command\": \"pause\"}}, with \"machine\" for one: {error}"))?;
-    let machines = shared
-        .known
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .machines;
-    if machines == 0 {
+    let ids = shared.known().ids();
+    let Some(last) = ids.last() else {
         return Err("the run has not started yet".to_owned());
-    }
+    };
     let named = request.machine.map(MachineId);
-    if let Some(machine) = named.filter(|machine| machine.0 >= machines) {
-        return Err(format!(
-            "there is no machine {machine}; the run has 0 to {}",
-            machines - 1
-        ));
+    if let Some(machine) = named.filter(|machine| !ids.contains(machine)) {
+        let without_gaps = usize::from(last.0) + 1 == ids.len();
+        let has = if without_gaps {
+            format!("0 to {last}")
+        } else {
+            let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            ids.join(", ")
+        };
+        return Err(format!("there is no machine {machine}; the run has {has}"));
     }
     match (request.command, request.fault) {
         (Some(command), None) => Ok(Order::Command(named, command.parse()?)),
         (None, Some(text)) => {
             let words: Vec<&str> = text.split_whitespace().collect();
             let (fault, lasts) = fault_for(&words)?;
-            fault.validate(machines).map_err(|error| error.to_string())?;
+            fault
+                .validate(last.0.saturating_add(1))
+                .map_err(|error| error.to_string())?;
             Ok(Order::Fault(fault, lasts))
         }
         _ => Err("send either \"command\" or \"fault\"".to_owned()),

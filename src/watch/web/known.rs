@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{remark::Remark, state::State};
+use super::{near_end::Near, remark::Remark, state::State};
 use crate::{
     trace::{Event, Header, Kind, Record, WallTime, copies},
     units::MachineId,
@@ -49,6 +49,10 @@ pub(super) struct Known {
     pub(super) messages: u64,
     known: BTreeMap<MachineId, Machine>,
     remarks: VecDeque<Remark>,
+    /// Of logs that were not read from their start: where, and how many events stand before that.
+    first: BTreeMap<MachineId, Mark>,
+    /// Whether it is a run of a store, whose ids are any numbers.
+    is_open: bool,
 }
 
 /// A machine.
@@ -98,7 +102,32 @@ impl Known {
             messages: 0,
             known: BTreeMap::new(),
             remarks: VecDeque::new(),
+            first: BTreeMap::new(),
+            is_open: false,
         }
+    }
+
+    /// The run in `folder`, whose name is resolved, with logs that are read from near their ends on.
+    pub(super) fn near_the_end(folder: &Path, near: BTreeMap<MachineId, Near>) -> Self {
+        let positions = near.iter().map(|(machine, near)| (*machine, near.position));
+        let mut known = Self::new(folder);
+        known.follower = Follower::from(folder, positions.collect(), 0, LOOK_BYTES);
+        known.is_resolved = true;
+        for (id, near) in near {
+            known.header(id, &near.header);
+            known.events += near.events;
+            let mark = Mark {
+                at: near.header.started,
+                position: near.position,
+                events: near.events,
+            };
+            known.first.insert(id, mark);
+            if let Some(machine) = known.known.get_mut(&id) {
+                (machine.at, machine.events) = (near.position, near.events);
+                machine.marks.push_back(mark);
+            }
+        }
+        known
     }
 
     /// Reads on; at most 256 KiB of each log.
@@ -153,6 +182,14 @@ impl Known {
         self.follower.folder()
     }
 
+    /// The ids of the run's machines, in order; of a run that is not a store's also those that are still to come.
+    pub(super) fn ids(&self) -> Vec<MachineId> {
+        if self.is_open {
+            return self.known.keys().copied().collect();
+        }
+        MachineId::all(self.machines).collect()
+    }
+
     /// How each machine is.
     pub(super) fn states(&self) -> impl Iterator<Item = &State> {
         self.known.values().map(|machine| &machine.now)
@@ -175,8 +212,14 @@ impl Known {
 
     /// Where a new browser begins: at one moment on all machines, with at most [`FRESH_EVENTS_MAX`] events behind it.
     pub(super) fn beginning(&self) -> Beginning {
-        if self.events <= FRESH_EVENTS_MAX {
-            return Beginning::default();
+        let left_out = self.first.values().map(|mark| mark.events).sum();
+        if self.events.saturating_sub(left_out) <= FRESH_EVENTS_MAX {
+            let positions = self.first.iter().map(|(machine, mark)| (*machine, mark.position));
+            return Beginning {
+                positions: positions.collect(),
+                left_out,
+                remarks: Vec::new(),
+            };
         }
         let mut marks: Vec<(MachineId, Mark)> = Vec::new();
         for (machine, known) in &self.known {
@@ -234,6 +277,7 @@ impl Known {
         if header.incarnation.is_some() {
             // Of a store's run nobody knows how many there will be, and ids are any numbers.
             self.machines = u16::try_from(self.known.len()).unwrap_or(u16::MAX);
+            self.is_open = true;
         }
     }
 

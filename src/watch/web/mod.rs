@@ -12,7 +12,10 @@
 //! gets; so a browser that was gone, or was slow, goes on from its place in the logs, and none waits for another.
 //! Who is too far behind, or new, begins near the end, and is told what it leaves out.
 //!
-//! It listens on loopback only, and serves whoever has its key. Requests without it, and those that name another host
+//! The page of a store's replica ([`replica_page`]) is another one, of the same parts: the replica's own HTTP serves it, and the
+//! logs are read while somebody looks, and not else.
+//!
+//! This one listens on loopback only, and serves whoever has its key. Requests without it, and those that name another host
 //! (DNS rebinding) or come from another page, are refused.
 
 mod batch;
@@ -20,12 +23,16 @@ mod commands;
 mod guard;
 mod hands;
 mod known;
+mod near_end;
 mod page;
 mod remark;
+mod replica;
 mod server;
+mod source;
 mod state;
 mod stream;
 
+pub use replica::{replica_events, replica_page};
 pub use server::{Server, WebError};
 
 #[cfg(test)]

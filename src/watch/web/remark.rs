@@ -30,6 +30,11 @@ impl Remark {
     pub(super) fn new(machine: MachineId, line: u64, at: WallTime, record: &Record) -> Option<Self> {
         let (what, text) = match record {
             Record::Event(_) => return None,
+            // The lives of a store's replicas are seconds; those of others count from 1.
+            Record::LinkUp { peer, incarnation } if *incarnation > u32::from(u16::MAX) => (
+                "link-up",
+                format!("link to {peer} is up, in its life {incarnation}"),
+            ),
             Record::LinkUp { peer, incarnation } if *incarnation > 1 => (
                 "link-up",
                 format!("link to {peer} is up again, in its life {incarnation}"),

@@ -11,7 +11,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -38,6 +38,7 @@ use super::{
     hands::Hands,
     known::Known,
     page::Page,
+    source::Source,
     stream::Cursor,
 };
 use crate::{control::Command, units::MachineId, wire::Secret};
@@ -253,7 +254,12 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
         Ok(Entry::Welcome) => shared.guard.welcome(),
         Err(refusal) => refusal.into_response(),
     };
-    let headers = response.headers_mut();
+    protect(response.headers_mut());
+    response
+}
+
+/// What keeps a page, and what it asks for, to itself.
+pub(super) fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -266,13 +272,20 @@ async fn guarded(State(shared): State<Arc<Shared>>, request: Request, next: Next
     ] {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
-    response
 }
 
 /// Where a browser was that comes back by itself, rather than by the browser's own `Last-Event-ID`.
 #[derive(Deserialize)]
-struct Back {
+pub(super) struct Back {
     after: Option<String>,
+}
+
+impl Back {
+    /// The place, by whichever way it was said.
+    pub(super) fn place(self, headers: &HeaderMap) -> Option<String> {
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        last.map(str::to_owned).or(self.after)
+    }
 }
 
 async fn events(State(shared): State<Arc<Shared>>, Query(back): Query<Back>, headers: HeaderMap) -> Response {
@@ -280,8 +293,7 @@ async fn events(State(shared): State<Arc<Shared>>, Query(back): Query<Back>, hea
         let text = format!("{BROWSERS_MAX} pages are open already: close one.\n");
         return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     }
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let last = last.map(str::to_owned).or(back.after);
+    let last = back.place(&headers);
     Sse::new(Cursor::new(shared, last).batches()).into_response()
 }
 
@@ -349,15 +361,34 @@ async fn ask(shared: Arc<Shared>) -> Infallible {
     }
 }
 
-impl Shared {
-    /// Why no command can be given: by the logs, or because no machine answers.
-    pub(super) fn why_no_control(&self) -> Option<String> {
+impl Source for Shared {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn come(&self) {
+        self.browsers.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn go(&self) {
+        self.browsers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// [`read`] does, for all.
+    fn look(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// By the logs, or because no machine answers.
+    fn why_no_control(&self) -> Option<String> {
         self.why_no_run().map(str::to_owned).or_else(|| {
             let reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
             reach.why_not.clone()
         })
     }
+}
 
+impl Shared {
     fn why_no_run(&self) -> Option<&'static str> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.machines {

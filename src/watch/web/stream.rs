@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,12 +16,7 @@ use axum::response::sse::Event;
 use futures_util::Stream;
 use tokio::time::Instant;
 
-use super::{
-    batch::Batch,
-    known::Beginning,
-    server::{Shared, now_us},
-    state::State,
-};
+use super::{batch::Batch, known::Beginning, server::now_us, source::Source, state::State};
 use crate::{
     units::MachineId,
     watch::{Follower, News, Position, Positions},
@@ -44,7 +39,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// A browser's place in the logs.
 pub(super) struct Cursor {
-    shared: Arc<Shared>,
+    source: Arc<dyn Source>,
     /// The id that it came back with.
     last_id: Option<String>,
     follower: Option<Follower>,
@@ -64,10 +59,10 @@ struct Made {
 
 impl Cursor {
     /// A browser that comes back with the id of the last batch that it got, or for the first time.
-    pub(super) fn new(shared: Arc<Shared>, last_id: Option<String>) -> Self {
-        shared.browsers.fetch_add(1, Ordering::SeqCst);
+    pub(super) fn new(source: Arc<dyn Source>, last_id: Option<String>) -> Self {
+        source.come();
         Self {
-            shared,
+            source,
             last_id,
             follower: None,
             beginning: None,
@@ -109,7 +104,8 @@ impl Cursor {
 
     /// Reads on; `None` if nothing is new and the browser need not hear that.
     fn step(&mut self, is_quiet: bool) -> io::Result<Option<Made>> {
-        let shared = Arc::clone(&self.shared);
+        let source = Arc::clone(&self.source);
+        source.look()?;
         self.settle()?;
         let mut batch = Batch::default();
         self.news.clear();
@@ -124,7 +120,7 @@ impl Cursor {
             self.told.clear();
         }
         {
-            let known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = source.known();
             batch.run.clone_from(&known.run);
             batch.machines = known.machines;
             batch.start = known.start.map(|start| start.0);
@@ -142,7 +138,7 @@ impl Cursor {
                 }
             }
         }
-        batch.no_control = shared.why_no_control();
+        batch.no_control = source.why_no_control();
         if is_quiet && !self.is_first && batch.is_empty() && batch.no_control == self.no_control {
             return Ok(None);
         }
@@ -165,7 +161,7 @@ impl Cursor {
 
     /// Finds the place to read from, where there is none yet, or where the place is too far back.
     fn settle(&mut self) -> io::Result<()> {
-        let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.source.known();
         let folder = known.folder();
         let is_elsewhere = |follower: &Follower| {
             follower.folder() != folder || known.lines_behind(&follower.positions()) > BEHIND_LINES_MAX
@@ -207,7 +203,7 @@ impl Cursor {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
-        self.shared.browsers.fetch_sub(1, Ordering::SeqCst);
+        self.source.go();
     }
 }
 

@@ -587,6 +587,38 @@ fn wrong_commands_are_refused_with_the_mend() {
     assert_eq!(served.ask("POST", "/command", &headers, &"x".repeat(5000)).0, 413);
 }
 
+#[test]
+fn the_machines_of_a_store_are_those_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for machine in [0, 7, 40_001] {
+        let header = format!(
+            "# clocklab-log 1\n# machine={machine} machines={} clock=lamport incarnation=5 seed=1 run=r \
+             started=2026-11-20T23:16:01.000000Z\n",
+            machine + 1
+        );
+        fs::write(folder.path().join(format!("machine-{machine}.log")), header).unwrap();
+    }
+    let served = Served::start(folder.path(), 0);
+    let mut browser = served.listen(None);
+    let begun = Instant::now();
+    while browser.hear()["machines"] != 3 {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    let (status, reply) = served.command("{\"command\":\"pause\",\"machine\":1}");
+    assert_eq!(
+        (status, &reply["error"]),
+        (400, &json!("there is no machine 1; the run has 0, 7, 40001"))
+    );
+    // What follows is only that nobody described them.
+    for body in [
+        "{\"command\":\"status\",\"machine\":40001}",
+        "{\"fault\":\"loss 7 / 40001 30%\"}",
+    ] {
+        let (status, reply) = served.command(body);
+        assert_eq!(status, 503, "{body}: {reply}");
+    }
+}
+
 /// A machine of which only the control connections are real: it answers each command with its text, and tells of it.
 fn answering(listener: &TcpListener, machine: u16, connections: usize, tell: &Sender<String>) {
     for stream in listener.incoming().take(connections) {

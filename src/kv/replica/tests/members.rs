@@ -1,6 +1,6 @@
 //! Members: who joins, who is removed, who comes back.
 
-use super::cluster::{Cluster, address, put};
+use super::cluster::{Cluster, address, delete, put};
 use crate::{
     kv::{Action, Answer, Deny, MemberChange, Standing, Token},
     service::Address,
@@ -339,4 +339,50 @@ fn a_configured_view_spreads_though_it_was_told_once() {
     cluster.change(1, MemberChange::Drain { id });
     cluster.run(1000);
     assert!(!cluster.machines[&2].replica.is_ready());
+}
+
+#[test]
+fn one_that_was_removed_returns_with_what_only_it_had_and_a_delete_stays_what_it_was() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(3, &Token::new(), put("k", "old"));
+    cluster.run(1000);
+    cluster.isolate(3);
+    // At 3 an early write, and one that nobody contests; at 1 a later delete, which has not seen it.
+    cluster.write(3, &Token::new(), put("k", "unseen"));
+    cluster.write(3, &Token::new(), put("mine", "1"));
+    for number in 0..20 {
+        cluster.write(1, &Token::new(), put("other", &number.to_string()));
+    }
+    cluster.write(1, &Token::new(), delete("k"));
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    cluster.run(20_000);
+    assert_eq!(cluster.status(1).tombstones, 1, "it may come back");
+    cluster.mend_all();
+    let address = address(3);
+    cluster.change(
+        1,
+        MemberChange::Add {
+            id: MachineId(3),
+            address,
+        },
+    );
+    cluster.run(20_000);
+    for id in 1..=3 {
+        assert_eq!(cluster.see(id, "k"), None);
+        assert_eq!(cluster.see(id, "mine").as_deref(), Some("1"));
+        assert_eq!(cluster.status(id).tombstones, 0, "{id} has forgotten it now");
+    }
+    cluster.assert_converged();
+}
+
+#[test]
+fn one_that_handed_over_holds_nothing_back() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(3, &Token::new(), put("k", "1"));
+    cluster.change(1, MemberChange::Drain { id: MachineId(3) });
+    cluster.run(3000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    cluster.write(1, &Token::new(), delete("k"));
+    cluster.run(5000);
+    assert_eq!(cluster.status(1).tombstones, 0);
 }

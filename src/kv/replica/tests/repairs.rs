@@ -40,6 +40,34 @@ fn what_was_sent_into_a_cut_link_does_not_come_when_it_is_mended() {
 }
 
 #[test]
+fn how_long_a_peer_has_been_behind_is_told_though_it_says_nothing() {
+    let mut cluster = Cluster::new(2);
+    let lag = |cluster: &mut Cluster| {
+        let lag = cluster.status(1).lags.remove(0);
+        (lag.writes, lag.behind_us / 100_000)
+    };
+    // One that has everything of a moment ago is behind by a moment, however long writes go on.
+    for _ in 0..50 {
+        cluster.write(1, &Token::new(), put("k", "1"));
+        cluster.run(100);
+        assert!(lag(&mut cluster).1 <= 5, "{:?}", lag(&mut cluster));
+    }
+    cluster.run(1000);
+    assert_eq!(lag(&mut cluster), (0, 0));
+    cluster.cut(1, 2);
+    cluster.write(1, &Token::new(), put("k", "2"));
+    cluster.run(3000);
+    let (writes, tenths) = lag(&mut cluster);
+    assert!(
+        writes == 1 && (25..=35).contains(&tenths),
+        "{writes} for {tenths}"
+    );
+    cluster.mend(1, 2);
+    cluster.run(5000);
+    assert_eq!(lag(&mut cluster), (0, 0));
+}
+
+#[test]
 fn a_long_way_is_no_silence() {
     let mut cluster = Cluster::new(2);
     cluster.delay_us = 1_200_000;

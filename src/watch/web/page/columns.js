@@ -195,7 +195,7 @@ function rowOfPart(store, part, from) {
     line_steps: stepsOf(column("line")),
     kinds: column("kind").map((code) => String.fromCharCode(code)).join(""),
     queues: column("kind").flatMap((kind, i) => (kind === RECEIVE_CODE ? [lane.queue[first + i]] : [])),
-    texts: [],
+    texts: lane.hasTexts ? column("text") : [],
     faults: (store.faults.get(id) ?? []).map((fault) => ({ ...fault, from: fault.from - start, until: fault.until === null ? null : fault.until - start })),
   };
 }

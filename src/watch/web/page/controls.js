@@ -66,7 +66,7 @@ function makeControls(element, store, send) {
   );
 
   const chosen = (side) => [...sides[side].querySelectorAll("input:checked")].map((box) => box.value).join(",");
-  const isBoxed = () => store.machines <= BOXES_MAX;
+  const isBoxed = () => store.allIds().length <= BOXES_MAX;
   const side = (name) => (isBoxed() ? chosen(name) : inputs[name].value.replace(/\s+/g, ""));
 
   function faultText() {
@@ -105,17 +105,17 @@ function makeControls(element, store, send) {
     showPreview();
   }
 
-  let machines = 0;
-  /** Boxes for as many machines as there are. */
+  let shown = "";
+  /** Boxes for the machines that there are. */
   function showMachines() {
-    if (machines === store.machines) return;
-    machines = store.machines;
-    const ids = Array.from({ length: machines }, (_, id) => String(id));
+    const ids = store.allIds().map(String);
+    if (shown === ids.join()) return;
+    shown = ids.join();
     inputs.machine.replaceChildren(...ids.map((id) => el("option", { value: id }, id)));
     for (const name of ["from", "to"]) {
       const other = name === "from" ? "to" : "from";
       const boxes = ids.map((id) => {
-        const isFirst = (name === "to") === (id === ids[machines - 1]);
+        const isFirst = (name === "to") === (id === ids.at(-1));
         const box = el("input", { type: "checkbox", value: id, checked: isFirst, onchange: () => {
           // A machine stands on one side.
           const twin = [...sides[other].querySelectorAll("input")].find((input) => input.value === id);

@@ -10,49 +10,6 @@ const LOG_MAX = 300;
 /** Remarks of several machines that say the same within this are one, in microseconds. */
 const SAME_US = 500_000;
 
-/** An element with attributes and children; texts become text, never markup. */
-function el(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes ?? {})) {
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value === true) element.setAttribute(key, "");
-    else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
-}
-
-const byId = (id) => document.getElementById(id);
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-const whole = (number) => Math.round(number).toLocaleString("en-US");
-
-/** Seconds as people read them: 7.3 s, 2:05. */
-function clockText(us) {
-  const seconds = Math.max(0, us / 1e6);
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const [minutes, rest] = [Math.floor(seconds / 60), Math.floor(seconds % 60)];
-  if (minutes < 60) return `${minutes}:${String(rest).padStart(2, "0")}`;
-  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
-}
-
-/** Machines in words: machine 2; machines 0, 2 to 19. */
-function machinesText(ids) {
-  const parts = [];
-  const sorted = [...ids].sort((a, b) => a - b);
-  for (let i = 0; i < sorted.length; ) {
-    let end = i;
-    while (sorted[end + 1] === sorted[end] + 1) end++;
-    if (end - i < 2) end = i;
-    parts.push(end > i ? `${sorted[i]} to ${sorted[end]}` : `${sorted[i]}`);
-    i = end + 1;
-  }
-  return `machine${ids.length === 1 ? "" : "s"} ${parts.join(", ")}`;
-}
-
 /** A machine's state in words, and how it is shown: good, bad, held or plain. */
 function stateOf(state, store) {
   if (state.ended) return [`ended: ${state.ended}`, "plain"];
@@ -89,22 +46,14 @@ function makeTable(element, step) {
       queue: el("b"),
       bar: el("span"),
       life: el("td", { class: "life" }),
-      line: document.createElementNS("http://www.w3.org/2000/svg", "polyline"),
       step: el("button", { type: "button", onclick: () => step(id), title: `one tick of machine ${id}` }, "step"),
-      sparks: [],
+      spark: makeSpark(SPARKS, 4, `line-${id % 8}`),
     };
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", `0 0 ${SPARKS} 18`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    svg.setAttribute("class", "spark");
-    svg.append(row.line);
     const meter = el("span", { class: "bar", "aria-hidden": "true" }, row.bar);
     const place = id % 8;
     const name = el("th", { scope: "row" }, el("span", { class: `key line-${place}`, "aria-hidden": "true" }), String(id));
-    row.line.setAttribute("class", `line-${place}`);
     row.bar.className = `line-${place}`;
-    row.element = el("tr", { "data-machine": id }, name, row.state, row.clock, row.drift, row.rate, el("td", { class: "queue" }, row.queue, meter), el("td", { class: "spark" }, svg), row.life, el("td", null, row.step));
+    row.element = el("tr", { "data-machine": id }, name, row.state, row.clock, row.drift, row.rate, el("td", { class: "queue" }, row.queue, meter), el("td", { class: "spark" }, row.spark.element), row.life, el("td", null, row.step));
     return row;
   }
 
@@ -142,12 +91,7 @@ function makeTable(element, step) {
       setText(row.life, String(state.incarnation));
       row.life.classList.toggle("again", state.incarnation > 1);
       row.step.disabled = !(mayStep && state.paused);
-      if (!isSpark) continue;
-      row.sparks.push(state.queue);
-      if (row.sparks.length > SPARKS) row.sparks.shift();
-      const high = Math.max(1, ...row.sparks);
-      const points = row.sparks.map((queue, i) => `${SPARKS - row.sparks.length + i},${(17 - (queue / Math.max(high, 4)) * 16).toFixed(1)}`);
-      row.line.setAttribute("points", points.join(" "));
+      if (isSpark) row.spark.add(state.queue);
     }
   };
 }

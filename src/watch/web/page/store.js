@@ -26,7 +26,7 @@ function placeOf(array, value) {
   return from;
 }
 
-const COLUMNS = ["at", "clock", "line", "tick", "kind", "to", "odd", "from", "sent", "queue", "waited"];
+const COLUMNS = ["at", "clock", "line", "tick", "kind", "to", "odd", "from", "sent", "queue", "waited", "text"];
 
 function makeLane() {
   return Object.fromEntries(COLUMNS.map((name) => [name, []]));
@@ -100,6 +100,12 @@ function makeStore() {
   /** Ids of machines with events or a state, in order. */
   store.ids = () => [...new Set([...store.states.keys(), ...store.lanes.keys()])].sort((a, b) => a - b);
 
+  /** Ids of all machines: of a store's run those that have said something, which are any numbers; else also those to come. */
+  store.allIds = () => {
+    const ids = store.ids();
+    return ids.some((id) => id >= store.machines) ? ids : Array.from({ length: store.machines }, (_, id) => id);
+  };
+
   store.reset();
   return store;
 }
@@ -121,6 +127,8 @@ function takeColumns(store, columns) {
   if (!store.lanes.has(columns.machine)) store.lanes.set(columns.machine, makeLane());
   const lane = store.lanes.get(columns.machine);
   const odd = new Map(columns.odd.map((entry) => [entry.place, entry]));
+  const texts = new Map(columns.texts ?? []);
+  if (texts.size > 0) lane.hasTexts = true;
   let [at, clock, line, send, receive] = [0, 0, 0, 0, 0];
   for (let i = 0; i < columns.kinds.length; i++) {
     at += columns.at_steps[i];
@@ -139,6 +147,7 @@ function takeColumns(store, columns) {
     lane.sent.push(takes ? columns.sent[receive] : -1);
     lane.queue.push(takes ? columns.queues[receive] : -1);
     lane.waited.push(takes ? columns.waited[receive++] : -1);
+    lane.text.push(texts.get(i) ?? "");
     if (store.unshown === null || at < store.unshown) store.unshown = at;
   }
   if (store.newest === null || at > store.newest) store.newest = at;
