@@ -291,7 +291,7 @@ def single_part():
     until("the last writes at the others", lambda: all(len(watch.told) == len(sent) for watch in watches))
     lags = sorted(1000 * (watch.told[key] - begun) for watch in watches for key, begun in sent.items())
     note("replication lag, until a watch is told: p99", "under 20", lags[len(lags) * 99 // 100], " ms")
-    note("the same: median", "", statistics.median(lags), " ms")
+    note("replication lag, until a watch is told: median", "", statistics.median(lags), " ms")
     end()
 
 
@@ -344,8 +344,8 @@ def restart_part():
     command = [options.clocklab, "kv", "run", "--base-port", options.base, "--replicas", 1, "--no-log", "--data", place / "data"]
     store = start(command, "store")
     until("the restart", lambda: get(options.base, last)[0] == 200)
-    note("the same, restarted and serving in", "under 5", time.monotonic() - began, " s")
-    note("the same, resident then", "under 600", resident_mb(servers(store)[0]), " MB")
+    note(f"{options.keys:,} keys, restarted and serving in", "under 5", time.monotonic() - began, " s")
+    note(f"{options.keys:,} keys, restarted: resident", "under 600", resident_mb(servers(store)[0]), " MB")
     end()
     port = options.base + 10
     redis = start_redis("--appendonly", "yes", "--appendfsync", "everysec")
@@ -362,7 +362,7 @@ def restart_part():
 
     until("redis", serves)
     note("Redis (append-only file), restarted and serving in", "", time.monotonic() - began, " s")
-    note("the same, resident then", "", resident_mb(redis.pid), " MB")
+    note("Redis, restarted: resident", "", resident_mb(redis.pid), " MB")
     end()
 
 

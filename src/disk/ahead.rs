@@ -20,8 +20,8 @@
 //! client writes looks like a record.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io,
+    fs::{File, OpenOptions},
+    io::{self, Read},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -296,13 +296,27 @@ pub(super) struct Pages {
 impl Pages {
     /// Reads a file; one that is not there is empty.
     pub(super) fn read(rows: &Path, turn: Turn, seed: u64) -> Result<Self, DiskError> {
+        Self::read_into(Vec::new(), rows, turn, seed)
+    }
+
+    /// Reads a file into the room of an earlier one.
+    pub(super) fn read_into(
+        mut bytes: Vec<u8>,
+        rows: &Path,
+        turn: Turn,
+        seed: u64,
+    ) -> Result<Self, DiskError> {
         let path = turn.path(rows);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(io_error(&path, error)),
-        };
-        Ok(Self { path, seed, bytes })
+        bytes.clear();
+        match File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path, error)),
+            _ => Ok(Self { path, seed, bytes }),
+        }
+    }
+
+    /// The room, for another one.
+    pub(super) fn into_room(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The records of its turn, from its front on, each numbered behind the one before.

@@ -94,7 +94,7 @@ impl Rows {
                     let [first, second] = &found.files;
                     let mut views = first.rows_behind(through)?;
                     views.append(&mut second.rows_behind(through)?);
-                    rows.take_in(views, found.used)?;
+                    rows.take_in(&views, found.used)?;
                 }
             }
             None => {
@@ -106,7 +106,7 @@ impl Rows {
                 rows.seed = SysRng
                     .try_next_u64()
                     .map_err(|error| io_error(path, io::Error::other(error)))?;
-                rows.take_in(Vec::new(), 0)?;
+                rows.take_in(&[], 0)?;
             }
         }
         Ok(rows)
@@ -143,18 +143,30 @@ impl Rows {
     }
 
     /// Takes a full file of what was written ahead into the tree: afterwards it may be written anew.
-    pub(super) fn fold(&self, full: Turn, last: u64) -> Result<(), DiskError> {
-        let pages = Pages::read(&self.path, full, self.seed)?;
-        self.take_in(pages.rows_behind(0)?, last)
+    /// `room` is reused: memory that is taken from the system again and again costs more than all else here.
+    pub(super) fn fold(&self, full: Turn, last: u64, room: &mut Vec<u8>) -> Result<(), DiskError> {
+        let pages = Pages::read_into(std::mem::take(room), &self.path, full, self.seed)?;
+        self.take_in(&pages.rows_behind(0)?, last)?;
+        *room = pages.into_room();
+        Ok(())
     }
 
     /// Takes rows in, of each key the last alone, and with them the mark that says so.
-    fn take_in(&self, mut rows: Vec<RowView<'_>>, through: u64) -> Result<(), DiskError> {
-        rows.reverse();
-        // Stable: of equal keys the last that was written is now the first.
-        rows.sort_by(|one, other| (one.table, one.key).cmp(&(other.table, other.key)));
-        rows.dedup_by(|later, kept| (later.table, later.key) == (kept.table, kept.key));
-        self.take_sorted(through, |take| rows.into_iter().try_for_each(take))
+    fn take_in(&self, rows: &[RowView<'_>], through: u64) -> Result<(), DiskError> {
+        let mut order: Vec<(u128, usize, RowView<'_>)> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (start_of(row), usize::MAX - place, *row))
+            .collect();
+        // Of equal keys the last that was written is the first.
+        order.sort_unstable_by(|one, other| {
+            let starts = one.0.cmp(&other.0);
+            starts.then_with(|| (one.2.key, one.1).cmp(&(other.2.key, other.1)))
+        });
+        order.dedup_by(|later, kept| later.0 == kept.0 && later.2.key == kept.2.key);
+        self.take_sorted(through, |take| {
+            order.into_iter().try_for_each(|(.., row)| take(row))
+        })
     }
 
     /// Takes the rows in that `give` gives, in ascending order and each key once: all or none, and synced. Afterwards the
@@ -236,6 +248,16 @@ impl Rows {
             other => of_rows(self.path.clone(), other),
         }
     }
+}
+
+/// The table and the first bytes of a key, as a number: most keys are told apart by that.
+fn start_of(row: &RowView<'_>) -> u128 {
+    let bytes = std::iter::once(row.table).chain(row.key.iter().copied());
+    let mut start = [0; 16];
+    for (place, byte) in start.iter_mut().zip(bytes) {
+        *place = byte;
+    }
+    u128::from_be_bytes(start)
 }
 
 /// Makes an empty tree beside `path` and then gives it its name, so that one that was begun is never found there.

@@ -9,7 +9,7 @@ use std::{
     path::Path,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -21,6 +21,9 @@ use super::{
     sync::{SYNC_INTERVAL, Sync},
 };
 use crate::service::{Disk, Progress, Row};
+
+/// The room for a file that is taken into the tree is given back when none has come for so long.
+const KEEP_ROOM: Duration = Duration::from_secs(10);
 
 /// A data folder that is written to.
 #[derive(Debug)]
@@ -185,9 +188,16 @@ impl Fold {
         let (jobs, taken) = mpsc::sync_channel::<(Turn, u64)>(1);
         let (told, done) = mpsc::sync_channel(1);
         let work = move || {
-            for (full, last) in taken {
-                if told.send(rows.fold(full, last)).is_err() {
-                    return;
+            let mut room = Vec::new();
+            loop {
+                match taken.recv_timeout(KEEP_ROOM) {
+                    Ok((full, last)) => {
+                        if told.send(rows.fold(full, last, &mut room)).is_err() {
+                            return;
+                        }
+                    }
+                    Err(mpsc::RecvTimeoutError::Timeout) => room = Vec::new(),
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 }
             }
         };

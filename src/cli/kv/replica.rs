@@ -149,11 +149,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
-    config.disk = match arguments.store.sync {
-        _ if arguments.memory => DiskRule::Nowhere,
-        disk::Sync::Never => DiskRule::Behind,
-        disk::Sync::Always | disk::Sync::Interval => DiskRule::Waits,
-    };
+    config.disk = arguments.disk_rule();
     let folder = arguments.open_data(&place)?;
     let incarnation = match &folder {
         Some(folder) => folder.incarnation(),
@@ -249,6 +245,14 @@ struct Log {
 }
 
 impl ReplicaArguments {
+    fn disk_rule(&self) -> DiskRule {
+        match self.store.sync {
+            _ if self.memory => DiskRule::Nowhere,
+            disk::Sync::Never => DiskRule::Behind,
+            disk::Sync::Always | disk::Sync::Interval => DiskRule::Waits,
+        }
+    }
+
     /// Opens the folder of the data, unless all is in memory.
     fn open_data(&self, place: &Whereabouts) -> anyhow::Result<Option<DataFolder>> {
         if self.memory {

@@ -1,5 +1,7 @@
 //! Records survive their bytes, and what is torn is told from what is damaged.
 
+use std::fs;
+
 use tempfile::{TempDir, tempdir};
 
 use super::*;
