@@ -6,6 +6,10 @@ use std::{
 };
 
 use clocklab::cli::{self, Exit, Usage};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match cli::run() {

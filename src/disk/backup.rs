@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    ahead::RowView,
     error::DiskError,
     folder::{FORMAT, Life, Lock, Owner, io_error, make_folder, read_life, rows_of, sync_folder, write_life},
     rows::{ROW_KEY_BYTES_MAX, Rows},
@@ -49,12 +50,6 @@ const HEAD_BYTES_MAX: u32 = 4096;
 const END: u8 = 0xFF;
 
 const DIGEST_BYTES: usize = 32;
-
-/// Rows that are restored in one batch.
-const BATCH_ROWS: usize = 4096;
-
-/// And at most so many bytes of them.
-const BATCH_BYTES: usize = 8 << 20;
 
 const MEND_BACKUP: &str = "Use another backup";
 
@@ -147,19 +142,15 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
     }
     let _lock = Lock::acquire(data)?;
     let rows = Rows::open(&rows_of(data), Sync::Always)?;
-    let mut batch = rows.batch(BATCH_ROWS);
-    let mut batch_bytes = 0;
-    let (life, count, bytes) = read_backup(from, |row| {
-        batch_bytes += row.key.len() + row.value.as_ref().map_or(0, |value| value.len());
-        rows.put(&mut batch, &row);
-        if batch.len() >= BATCH_ROWS || batch_bytes >= BATCH_BYTES {
-            batch_bytes = 0;
-            rows.commit(std::mem::replace(&mut batch, rows.batch(BATCH_ROWS)))?;
-        }
-        Ok(())
+    let (life, count, bytes) = rows.take_sorted(0, |take| {
+        read_backup(from, |row| {
+            take(RowView {
+                table: row.table,
+                key: &row.key,
+                value: row.value.as_deref(),
+            })
+        })
     })?;
-    rows.commit(batch)?;
-    rows.persist(fjall::PersistMode::SyncAll)?;
     // Last: without it the folder is no replica's, and what was begun is found to be so.
     write_life(data, &life)?;
     Ok(copied(&life, count, bytes))
@@ -191,6 +182,7 @@ fn read_backup(
     };
     let life = input.head()?;
     let mut count = 0;
+    let mut last: Option<(u8, Box<[u8]>)> = None;
     loop {
         let [table] = input.array()?;
         if table == END {
@@ -205,6 +197,11 @@ fn read_backup(
             return Err(input.damaged(format!("it has a key of {key_bytes} bytes")));
         }
         let key = input.bytes(key_bytes as u64)?;
+        let is_behind = last.is_none_or(|(before, last)| (before, &*last) < (table, &*key));
+        if !is_behind {
+            return Err(input.damaged("its rows are not in order"));
+        }
+        last = Some((table, key.clone()));
         let value = Some(input.bytes(value_bytes)?);
         give(Row { table, key, value })?;
         count += 1;

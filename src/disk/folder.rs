@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   DIR/lock        held by the process that uses the folder, as long as it lives
-//!   DIR/life.json   {"format":1,"cluster":"store","machine":3,"incarnation":1795216562,"sync":"always"}
+//!   DIR/life.json   {"format":2,"cluster":"store","machine":3,"incarnation":1795216562,"sync":"always"}
+//!   DIR/rows-0.log  the latest rows, and rows-1.log
 //!   DIR/rows/       the rows
 //! ```
 //!
@@ -29,8 +30,8 @@ use super::{
 };
 use crate::{service::Row, units::MachineId};
 
-/// The newest format of a folder that is known here.
-pub const FORMAT: u64 = 1;
+/// The newest format of a folder that is known here. (One of format 1 has no files that are written ahead.)
+pub const FORMAT: u64 = 2;
 
 /// Longest `life.json`, in bytes: whatever is longer is another file.
 const LIFE_BYTES_MAX: u64 = 4096;

@@ -3,22 +3,26 @@
 //!
 //! ```text
 //!   the driver's loop                        the disk's thread                     DIR/
-//!   append(n, rows) --> queue, bounded --->  all that waits: one batch  ------->   rows/   fjall's journal and tables
-//!   progress()  <------ through n, or why it failed  <------ fsync                 life.json, lock
+//!   append(n, rows) --> queue, bounded --->  all that waits: one record  ------>   rows-0.log, rows-1.log: in turn
+//!   progress()  <------ through n, or why it failed  <------ fsync                        | one that is full
+//!                                            the fold's thread: sorts, the last <---------'
+//!                                            row of each key alone  ----------->   rows/   fjall's tree
+//!                                                                                 life.json, lock
 //! ```
 //!
-//! The rows themselves are kept by fjall, a log-structured merge tree. A write appends to its journal and to a table in
-//! memory; a thread of its own sorts tables into files later. A copy-on-write B-tree (redb, LMDB) would write a page of
+//! A write appends to a file, and that is all (`ahead`). A file that is full, 32 MiB, is sorted and becomes a part of
+//! the tree, which is fjall's: a log-structured merge tree, whose parts are merged by a thread of its own. So a key that
+//! is written over and over costs the tree one row a file. A copy-on-write B-tree (redb, LMDB) would write a page of
 //! 4 KiB, and the pages above it, for each row of a hundred bytes that lies elsewhere. Nothing is ever read back while
-//! the process runs, so caches are small.
+//! the process runs, so caches are small; at the start what was written ahead is taken into the tree first.
 //!
 //! Knows no service: what rows mean is the service's. It does not send, compress or encrypt anything.
 
+mod ahead;
 mod backup;
 mod error;
 mod folder;
 mod incarnation;
-mod journal;
 mod queue;
 mod rows;
 mod sync;

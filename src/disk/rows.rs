@@ -1,7 +1,8 @@
 //! Rows in fjall: one tree, whose keys are the table's number and then the row's key.
 //!
-//! One tree and not one a table: a read in the order of its keys then gives table by table, and one journal, one table
-//! in memory and one queue of compactions serve them all.
+//! One tree and not one a table: a read in the order of its keys then gives table by table. What comes in comes sorted and
+//! by the ten thousands, and becomes a file of the tree at once: fjall's own journal and its table in memory stay empty,
+//! since what is written ahead (`ahead`) is both. A row behind all tables says how far the tree has that.
 
 use std::{
     fmt, fs, io,
@@ -10,16 +11,21 @@ use std::{
 };
 
 use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, config::BlockSizePolicy,
+    Database, Keyspace, KeyspaceCreateOptions, PersistMode,
+    config::{BlockSizePolicy, FilterPolicy},
 };
+use rand::{TryRng, rngs::SysRng};
 
 use super::{
+    ahead::{self, Pages, RowView, Turn},
     error::{DiskError, MEND_DATA, of_rows},
     folder::{io_error, sync_folder},
-    journal::Cut,
     sync::Sync,
 };
-use crate::service::Row;
+use crate::{
+    service::{Row, TABLES_MAX},
+    wire::Fields,
+};
 
 /// Longest key of a row, in bytes: fjall's longest, less the table's number.
 pub const ROW_KEY_BYTES_MAX: usize = 65_534;
@@ -30,20 +36,19 @@ const TREE: &str = "rows";
 /// Blocks that are kept in memory: rows are read once, at the start, and in order.
 const CACHE_BYTES: u64 = 4 << 20;
 
-/// Rows in memory before they are sorted into a file; up to four more of these wait to be written.
-const MEMTABLE_BYTES: u64 = 8 << 20;
-
-/// Journals that are kept until their rows are in files: what a restart has to read again.
-const JOURNAL_BYTES_MAX: u64 = 128 << 20;
-
 /// Large blocks: reading is in order.
 const BLOCK_BYTES: u32 = 16 << 10;
 
-/// One thread writes files, another merges them, so that a long merge does not hold up the first.
-const WORKERS: usize = 2;
+/// Threads that merge files.
+const WORKERS: usize = 1;
 
 /// Files that are kept open.
 const FILES_MAX: usize = 64;
+
+/// Behind all tables: up to which record the tree has what was written ahead (u64), and the folder's seed (u64).
+const MARK: [u8; 1] = [0xFF];
+
+const _: () = assert!(TABLES_MAX < 0xFF, "no table has the mark's number");
 
 /// The rows of a folder.
 #[derive(Clone)]
@@ -51,6 +56,9 @@ pub(super) struct Rows {
     path: PathBuf,
     database: Database,
     tree: Keyspace,
+    seed: u64,
+    /// Numbers of records up to this one were used when the folder was opened.
+    used: u64,
 }
 
 impl fmt::Debug for Rows {
@@ -62,13 +70,143 @@ impl fmt::Debug for Rows {
 }
 
 impl Rows {
-    /// Opens the rows at `path`, or makes them: whole or not at all. `sync` is how the last life synced them.
+    /// Opens the rows at `path`, or makes them: whole or not at all. What was written ahead comes into the tree. `sync` is
+    /// how the last life synced.
     pub(super) fn open(path: &Path, sync: Sync) -> Result<Self, DiskError> {
         let is_there = path.try_exists().map_err(|error| io_error(path, error))?;
         if !is_there {
             make(path)?;
         }
-        open_tree(path, sync)
+        let (database, tree) = open_files(path)?;
+        let mut rows = Self {
+            path: path.to_owned(),
+            database,
+            tree,
+            seed: 0,
+            used: 0,
+        };
+        match rows.mark()? {
+            Some((through, seed)) => {
+                rows.seed = seed;
+                let found = ahead::find(path, seed, through, sync)?;
+                rows.used = found.used;
+                if found.used > through {
+                    let [first, second] = &found.files;
+                    let mut views = first.rows_behind(through)?;
+                    views.append(&mut second.rows_behind(through)?);
+                    rows.take_in(&views, found.used)?;
+                }
+            }
+            None => {
+                for turn in [Turn::First, Turn::Second] {
+                    if !Pages::read(path, turn, 0)?.is_empty() {
+                        return Err(rows.damaged("it is empty, but something was written ahead of it"));
+                    }
+                }
+                rows.seed = SysRng
+                    .try_next_u64()
+                    .map_err(|error| io_error(path, io::Error::other(error)))?;
+                rows.take_in(&[], 0)?;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The seed of what is written ahead, and the last number that was used when the folder was opened.
+    pub(super) fn ahead(&self) -> (u64, u64) {
+        (self.seed, self.used)
+    }
+
+    /// The folder of the tree.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn mark(&self) -> Result<Option<(u64, u64)>, DiskError> {
+        let found = guarded(&self.path, || self.tree.get(MARK))?;
+        let Some(value) = found.map_err(|error| of_rows(self.path.clone(), error))? else {
+            return Ok(None);
+        };
+        let mut fields = Fields::new(&value);
+        match (fields.u64("through"), fields.u64("seed")) {
+            (Ok(through), Ok(seed)) => Ok(Some((through, seed))),
+            _ => Err(self.damaged("its mark is none")),
+        }
+    }
+
+    fn damaged(&self, what: &str) -> DiskError {
+        DiskError::Damaged {
+            path: self.path.clone(),
+            what: what.to_owned(),
+            mend: MEND_DATA,
+        }
+    }
+
+    /// Takes a full file of what was written ahead into the tree: afterwards it may be written anew.
+    /// `room` is reused: memory that is taken from the system again and again costs more than all else here.
+    pub(super) fn fold(&self, full: Turn, last: u64, room: &mut Vec<u8>) -> Result<(), DiskError> {
+        let pages = Pages::read_into(std::mem::take(room), &self.path, full, self.seed)?;
+        self.take_in(&pages.rows_behind(0)?, last)?;
+        *room = pages.into_room();
+        Ok(())
+    }
+
+    /// Takes rows in, of each key the last alone, and with them the mark that says so.
+    fn take_in(&self, rows: &[RowView<'_>], through: u64) -> Result<(), DiskError> {
+        let mut order: Vec<(u128, usize, RowView<'_>)> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, row)| (start_of(row), usize::MAX - place, *row))
+            .collect();
+        // Of equal keys the last that was written is the first.
+        order.sort_unstable_by(|one, other| {
+            let starts = one.0.cmp(&other.0);
+            starts.then_with(|| (one.2.key, one.1).cmp(&(other.2.key, other.1)))
+        });
+        order.dedup_by(|later, kept| later.0 == kept.0 && later.2.key == kept.2.key);
+        self.take_sorted(through, |take| {
+            order.into_iter().try_for_each(|(.., row)| take(row))
+        })
+    }
+
+    /// Takes the rows in that `give` gives, in ascending order and each key once: all or none, and synced. Afterwards the
+    /// tree has what was written ahead up to the number `through`.
+    ///
+    /// # Panics
+    /// If a key is empty or too long: a service's broken promise.
+    pub(super) fn take_sorted<T>(
+        &self,
+        through: u64,
+        give: impl FnOnce(&mut dyn FnMut(RowView<'_>) -> Result<(), DiskError>) -> Result<T, DiskError>,
+    ) -> Result<T, DiskError> {
+        let failed = |error| self.write_error(error);
+        let mut ingestion = guarded(&self.path, || self.tree.start_ingestion())?.map_err(failed)?;
+        let mut take = |row: RowView<'_>| {
+            let bytes = row.key.len();
+            assert!(
+                (1..=ROW_KEY_BYTES_MAX).contains(&bytes),
+                "a row's key of {bytes} bytes, where 1 to {ROW_KEY_BYTES_MAX} are allowed"
+            );
+            let key = fjall::Slice::from_iter(std::iter::once(row.table).chain(row.key.iter().copied()));
+            let written = guarded(&self.path, || match row.value {
+                Some(value) => ingestion.write(key, value),
+                None => ingestion.write_tombstone(key),
+            })?;
+            written.map_err(failed)
+        };
+        let given = give(&mut take)?;
+        let mark: Vec<u8> = [through, self.seed]
+            .into_iter()
+            .flat_map(u64::to_be_bytes)
+            .collect();
+        let finish = || {
+            ingestion.write(MARK, mark)?;
+            ingestion.finish()?;
+            // Says whether its own thread has failed.
+            self.database.persist(PersistMode::Buffer)
+        };
+        guarded(&self.path, finish)?.map_err(failed)?;
+        Ok(given)
     }
 
     /// Gives every row, in ascending order of table and key, until `give` fails. Says how many.
@@ -78,11 +216,12 @@ impl Rows {
         while let Some(next) = guarded(&self.path, || rows.next())? {
             let (key, value) = guarded(&self.path, || next.into_inner())?
                 .map_err(|error| of_rows(self.path.clone(), error))?;
-            let (table, key) = key.split_first().ok_or_else(|| DiskError::Damaged {
-                path: self.path.clone(),
-                what: "a row without a table".to_owned(),
-                mend: MEND_DATA,
-            })?;
+            let (table, key) = key
+                .split_first()
+                .ok_or_else(|| self.damaged("a row without a table"))?;
+            if *table == MARK[0] {
+                continue;
+            }
             give(Row {
                 table: *table,
                 key: key.into(),
@@ -91,38 +230,6 @@ impl Rows {
             count += 1;
         }
         Ok(count)
-    }
-
-    /// An empty batch: what is put into it is written all or not at all.
-    pub(super) fn batch(&self, capacity: usize) -> OwnedWriteBatch {
-        OwnedWriteBatch::with_capacity(self.database.clone(), capacity)
-    }
-
-    /// Puts a row into a batch; of two with one key the later counts.
-    ///
-    /// # Panics
-    /// If the key is empty or too long: a service's broken promise.
-    pub(super) fn put(&self, batch: &mut OwnedWriteBatch, row: &Row) {
-        let bytes = row.key.len();
-        assert!(
-            (1..=ROW_KEY_BYTES_MAX).contains(&bytes),
-            "a row's key of {bytes} bytes, where 1 to {ROW_KEY_BYTES_MAX} are allowed"
-        );
-        let key = fjall::Slice::from_iter(std::iter::once(row.table).chain(row.key.iter().copied()));
-        match &row.value {
-            Some(value) => batch.insert(&self.tree, key, value.as_ref()),
-            None => batch.remove(&self.tree, key),
-        }
-    }
-
-    /// Writes a batch into the journal, as far as the process's own buffer.
-    pub(super) fn commit(&self, batch: OwnedWriteBatch) -> Result<(), DiskError> {
-        guarded(&self.path, || batch.commit())?.map_err(|error| self.write_error(error))
-    }
-
-    /// Hands the journal to the operating system, and makes it sync it, as `mode` says.
-    pub(super) fn persist(&self, mode: PersistMode) -> Result<(), DiskError> {
-        guarded(&self.path, || self.database.persist(mode))?.map_err(|error| self.write_error(error))
     }
 
     /// Why a write failed. Of a failure in one of its own threads fjall only knows that there was one: then a file
@@ -143,6 +250,16 @@ impl Rows {
     }
 }
 
+/// The table and the first bytes of a key, as a number: most keys are told apart by that.
+fn start_of(row: &RowView<'_>) -> u128 {
+    let bytes = std::iter::once(row.table).chain(row.key.iter().copied());
+    let mut start = [0; 16];
+    for (place, byte) in start.iter_mut().zip(bytes) {
+        *place = byte;
+    }
+    u128::from_be_bytes(start)
+}
+
 /// Makes an empty tree beside `path` and then gives it its name, so that one that was begun is never found there.
 fn make(path: &Path) -> Result<(), DiskError> {
     let new = path.with_extension("new");
@@ -150,70 +267,28 @@ fn make(path: &Path) -> Result<(), DiskError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&new, error)),
         _ => {}
     }
-    drop(open_tree(&new, Sync::Always)?);
+    drop(open_files(&new)?);
     let named = fs::rename(&new, path).and_then(|()| path.parent().map_or(Ok(()), sync_folder));
     named.map_err(|error| io_error(path, error))
 }
 
-/// Opens a tree. Where the journal's checksum is wrong, once more without its last batch, which a loss of power may have
-/// torn; if batches were not synced one by one, without all from the first wrong one on. If that is not it, the journal
-/// stays as it was.
-fn open_tree(path: &Path, sync: Sync) -> Result<Rows, DiskError> {
-    let torn = match guarded(path, || open_files(path))? {
-        Ok((database, tree)) => return Ok(rows(path, database, tree)),
-        Err(error @ fjall::Error::JournalRecovery(_)) => error,
-        Err(error) => return Err(of_rows(path.to_owned(), error)),
+fn open_files(path: &Path) -> Result<(Database, Keyspace), DiskError> {
+    let open = || {
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_cached_files(Some(FILES_MAX))
+            .worker_threads(WORKERS)
+            .open()?;
+        let tree = database.keyspace(TREE, || {
+            KeyspaceCreateOptions::default()
+                .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+                // Filters tell what is not there; nobody asks for single keys.
+                .filter_policy(FilterPolicy::disabled())
+        })?;
+        database.persist(PersistMode::SyncAll)?;
+        Ok((database, tree))
     };
-    let failed = |error| io_error(path, error);
-    let cut = match sync {
-        Sync::Always => Cut::last_batch(path),
-        Sync::Interval | Sync::Never => Cut::first_wrong(path),
-    };
-    let Some(cut) = cut.map_err(failed)? else {
-        return Err(of_rows(path.to_owned(), torn));
-    };
-    match guarded(path, || open_files(path))? {
-        Ok((database, tree)) => {
-            let (file, bytes) = (cut.path().display(), cut.len());
-            match sync {
-                Sync::Always => tracing::warn!(
-                    "{file}: the last batch, {bytes} bytes, was torn by a loss of power before it was synced, and is cut off"
-                ),
-                Sync::Interval | Sync::Never => tracing::warn!(
-                    "{file}: the last {bytes} bytes were torn by a loss of power before they were synced, and are cut off: with \
-                     --sync {sync} what was acknowledged last may be lost"
-                ),
-            }
-            Ok(rows(path, database, tree))
-        }
-        Err(_) => {
-            cut.undo().map_err(failed)?;
-            Err(of_rows(path.to_owned(), torn))
-        }
-    }
-}
-
-fn rows(path: &Path, database: Database, tree: Keyspace) -> Rows {
-    let path = path.to_owned();
-    Rows { path, database, tree }
-}
-
-fn open_files(path: &Path) -> fjall::Result<(Database, Keyspace)> {
-    let database = Database::builder(path)
-        .cache_size(CACHE_BYTES)
-        .max_cached_files(Some(FILES_MAX))
-        .max_journaling_size(JOURNAL_BYTES_MAX)
-        .worker_threads(WORKERS)
-        // When the journal is flushed is said by `persist`.
-        .manual_journal_persist(true)
-        .open()?;
-    let tree = database.keyspace(TREE, || {
-        KeyspaceCreateOptions::default()
-            .max_memtable_size(MEMTABLE_BYTES)
-            .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
-    })?;
-    database.persist(PersistMode::SyncAll)?;
-    Ok((database, tree))
+    guarded(path, open)?.map_err(|error| of_rows(path.to_owned(), error))
 }
 
 /// Calls into fjall; where that panics, as it does over some files that were changed by hand, it is an error.

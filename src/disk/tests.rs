@@ -185,6 +185,56 @@ proptest! {
 }
 
 #[test]
+fn files_written_ahead_come_into_the_tree_in_turn() {
+    let folder = tempdir().unwrap();
+    let long = "v".repeat(3000);
+    for life in 0..4 {
+        let mut bench = Bench::new(open(folder.path()), Sync::Always);
+        for number in 1..=60 {
+            let name = format!("k{:02}", (number * 7 + life) % 40);
+            let other = row(2, &format!("k{:02}", number % 9), &number.to_string());
+            let other = if number % 4 == 0 { gone(2, "k01") } else { other };
+            bench.disk.append(
+                number,
+                vec![row(1, &name, &format!("{life} {number} {long}")), other],
+            );
+            bench.wait_for(number);
+        }
+        // Every other life ends without a word: what the system has it keeps.
+        match life % 2 {
+            0 => bench.disk.close(),
+            _ => drop(bench),
+        }
+        let found = rows(folder.path());
+        let of_first = found.iter().filter(|row| row.table == 1);
+        let newest = of_first.filter(|row| {
+            let value = String::from_utf8_lossy(row.value.as_deref().unwrap_or_default());
+            value.starts_with(&format!("{life} "))
+        });
+        assert_eq!(newest.count(), 40);
+        let at = |key: &str| {
+            found
+                .iter()
+                .find(|found| (found.table, &*found.key) == (2, key.as_bytes()))
+        };
+        assert_eq!(at("k01"), None, "it was taken away last");
+        assert_eq!(at("k05"), Some(&row(2, "k05", "59")));
+    }
+    let both = ["rows-0.log", "rows-1.log"];
+    let lengths = both.map(|name| fs::metadata(folder.path().join(name)).unwrap().len());
+    assert_eq!(lengths, [1 << 20; 2], "they are written again and again");
+}
+
+#[test]
+fn what_was_written_ahead_needs_its_tree() {
+    let folder = filled(vec![vec![row(1, "a", "1")]]);
+    let data = folder.path().join("data");
+    fs::remove_dir_all(data.join("rows")).unwrap();
+    let error = DataFolder::open(&data, &owner()).unwrap_err();
+    assert!(error.to_string().contains("written ahead"), "{error}");
+}
+
+#[test]
 fn each_life_is_numbered_above_the_last() {
     let folder = tempdir().unwrap();
     let lives: Vec<u32> = (0..3).map(|_| open(folder.path()).incarnation()).collect();
@@ -249,8 +299,8 @@ fn what_is_no_data_is_said_to_be_none() {
         fs::write(&life, text).unwrap();
         DataFolder::open(folder.path(), &owner()).unwrap_err()
     };
-    let newer = refused("{\"format\":2,\"cluster\":7}");
-    assert!(matches!(newer, DiskError::Newer { found: 2, .. }), "{newer}");
+    let newer = refused("{\"format\":3,\"cluster\":7}");
+    assert!(matches!(newer, DiskError::Newer { found: 3, .. }), "{newer}");
     for text in ["", "{", "{\"format\":1}", "[]", "\u{0}\u{0}", &"x".repeat(10_000)] {
         let error = refused(text);
         assert!(matches!(error, DiskError::Damaged { .. }), "{error}");
@@ -289,16 +339,8 @@ fn a_start_that_was_broken_off_is_begun_anew() {
     assert!(rows.is_dir() && !new.exists());
 }
 
-/// The newest journal of a folder.
-fn journal(folder: &Path) -> std::path::PathBuf {
-    let files = fs::read_dir(folder.join("rows")).unwrap();
-    let paths = files.map(|file| file.unwrap().path());
-    let journals = paths.filter(|path| path.extension().is_some_and(|extension| extension == "jnl"));
-    journals.max().unwrap()
-}
-
 #[test]
-fn what_was_not_synced_one_by_one_is_read_up_to_the_first_wrong_batch() {
+fn what_was_not_synced_one_by_one_is_read_up_to_the_first_wrong_record() {
     for (sync, is_read) in [(Sync::Interval, true), (Sync::Always, false)] {
         let folder = tempdir().unwrap();
         let mut bench = Bench::new(open(folder.path()), sync);
@@ -312,7 +354,7 @@ fn what_was_not_synced_one_by_one_is_read_up_to_the_first_wrong_batch() {
         bench.disk.close();
         drop(bench);
         // Two holes, as a loss of power leaves them: blocks that read as zeros.
-        let path = journal(folder.path());
+        let path = folder.path().join("rows-0.log");
         let mut bytes = fs::read(&path).unwrap();
         for mark in [b"mark10", b"mark15"] {
             let place = bytes.windows(mark.len()).position(|window| window == mark);

@@ -1,19 +1,19 @@
-//! The disk's thread: takes all groups that wait, writes them as one batch, syncs once, says how far it has come.
+//! The disk's thread: takes all groups that wait, writes them as one record, syncs once, says how far it has come.
 //!
-//! A batch is written all or not at all, so groups that share one are as atomic as alone. At any moment at most one
-//! batch is written and not synced: what a loss of power may tear is the last one.
+//! A record is written all or not at all, so groups that share one are as atomic as alone. At any moment at most one
+//! is written and not synced: what a loss of power may tear is the last one. A file that is full another thread takes into
+//! the tree meanwhile; if that is not done when the other file is full, too, writing waits for it.
 
 use std::{
-    fmt,
+    fmt, io,
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use fjall::PersistMode;
-
 use super::{
+    ahead::{Ahead, Turn},
     error::DiskError,
     folder::{Lock, io_error},
     queue::{Group, Queue, Work, now},
@@ -21,6 +21,9 @@ use super::{
     sync::{SYNC_INTERVAL, Sync},
 };
 use crate::service::{Disk, Progress, Row};
+
+/// The room for a file that is taken into the tree is given back when none has come for so long.
+const KEEP_ROOM: Duration = Duration::from_secs(10);
 
 /// A data folder that is written to.
 #[derive(Debug)]
@@ -36,7 +39,8 @@ pub struct FolderDisk {
 
 /// What the thread works with.
 struct Writer {
-    rows: Rows,
+    ahead: Ahead,
+    fold: Fold,
     sync: Sync,
     queue: Arc<Queue>,
     /// When what the operating system has must be synced; `None` if it all is.
@@ -45,11 +49,22 @@ struct Writer {
     _lock: Lock,
 }
 
+/// The thread that takes full files into the tree.
+struct Fold {
+    jobs: Option<mpsc::SyncSender<(Turn, u64)>>,
+    done: mpsc::Receiver<Result<(), DiskError>>,
+    /// A file is being taken in.
+    is_busy: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
 impl FolderDisk {
     pub(super) fn start(rows: Rows, lock: Lock, path: &Path, sync: Sync) -> Result<Self, DiskError> {
         let queue = Arc::<Queue>::default();
+        let (seed, last) = rows.ahead();
         let mut writer = Writer {
-            rows,
+            ahead: Ahead::open(rows.path(), seed, last)?,
+            fold: Fold::start(rows).map_err(|error| io_error(path, error))?,
             sync,
             queue: Arc::clone(&queue),
             sync_due: None,
@@ -120,7 +135,7 @@ impl Drop for FolderDisk {
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
-            .field("rows", &self.rows)
+            .field("ahead", &self.ahead)
             .finish_non_exhaustive()
     }
 }
@@ -132,24 +147,27 @@ impl Writer {
             match self.queue.take(self.sync_due) {
                 Work::Write(groups) => self.write(&groups)?,
                 Work::Idle => self.sync_now()?,
-                Work::End => return self.rows.persist(PersistMode::SyncAll),
+                Work::End => {
+                    self.ahead.sync()?;
+                    return self.fold.wait();
+                }
             }
         }
     }
 
     fn write(&mut self, groups: &[Group]) -> Result<(), DiskError> {
         let through = groups.last().map_or(0, |(number, _)| *number);
-        let rows = last_of_each(groups);
-        let mut batch = self.rows.batch(rows.len());
-        for row in rows {
-            self.rows.put(&mut batch, row);
-        }
-        self.rows.commit(batch)?;
-        match self.sync {
-            Sync::Always => self.rows.persist(PersistMode::SyncData)?,
-            Sync::Interval | Sync::Never => self.rows.persist(PersistMode::Buffer)?,
+        self.ahead.append(groups)?;
+        if self.sync == Sync::Always {
+            self.ahead.sync()?;
         }
         self.queue.reach(through);
+        if self.ahead.is_full() {
+            // The other file is free once it is in the tree.
+            self.fold.wait()?;
+            let full = self.ahead.turn()?;
+            self.fold.begin(full, self.ahead.last());
+        }
         if self.sync == Sync::Interval {
             let due = *self.sync_due.get_or_insert_with(|| now() + SYNC_INTERVAL);
             if due <= now() {
@@ -161,19 +179,62 @@ impl Writer {
 
     fn sync_now(&mut self) -> Result<(), DiskError> {
         self.sync_due = None;
-        self.rows.persist(PersistMode::SyncData)
+        self.ahead.sync()
     }
 }
 
-/// The rows in ascending order, of each key the last alone: neighbours are found faster in the table in memory, and
-/// what is replaced at once need not be written.
-fn last_of_each(groups: &[Group]) -> Vec<&Row> {
-    let mut rows: Vec<&Row> = groups.iter().flat_map(|(_, rows)| rows).collect();
-    rows.reverse();
-    // Stable: of equal keys the last that was given is now the first.
-    rows.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
-    rows.dedup_by(|later, kept| (later.table, &later.key) == (kept.table, &kept.key));
-    rows
+impl Fold {
+    fn start(rows: Rows) -> io::Result<Self> {
+        let (jobs, taken) = mpsc::sync_channel::<(Turn, u64)>(1);
+        let (told, done) = mpsc::sync_channel(1);
+        let work = move || {
+            let mut room = Vec::new();
+            loop {
+                match taken.recv_timeout(KEEP_ROOM) {
+                    Ok((full, last)) => {
+                        if told.send(rows.fold(full, last, &mut room)).is_err() {
+                            return;
+                        }
+                    }
+                    Err(mpsc::RecvTimeoutError::Timeout) => room = Vec::new(),
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("fold".to_owned()).spawn(work)?;
+        Ok(Self {
+            jobs: Some(jobs),
+            done,
+            is_busy: false,
+            thread: Some(thread),
+        })
+    }
+
+    /// Takes a full file, whose last record has this number, into the tree.
+    fn begin(&mut self, full: Turn, last: u64) {
+        if let Some(jobs) = &self.jobs {
+            // The thread lives as long as this.
+            self.is_busy = jobs.send((full, last)).is_ok();
+        }
+    }
+
+    /// Waits until the last one is in.
+    fn wait(&mut self) -> Result<(), DiskError> {
+        if std::mem::take(&mut self.is_busy) {
+            return self.done.recv().unwrap_or(Ok(()));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Fold {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // It closes the tree. Why it failed was told.
+            let _ = thread.join();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Config {
     pub log_bytes_max: usize,
     /// Bytes of writes that wait for others; beyond it they are dropped and pulled later.
     pub buffer_bytes_max: usize,
+    /// Whether answers wait for the disk.
+    pub disk: DiskRule,
     /// Requests that wait at once; beyond it clients are told that it is busy.
     pub waiting_max: usize,
     /// Writes that a watch may go back to.
@@ -38,6 +40,18 @@ pub struct Config {
     pub ticks: u64,
     /// The last clock there; 0 if there is none.
     pub clock: u64,
+}
+
+/// Whether answers wait for the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskRule {
+    /// An answer leaves once the disk has what it names.
+    #[default]
+    Waits,
+    /// Answers leave at once; the disk gets what changed within a tenth of a second.
+    Behind,
+    /// Answers leave at once: there is no disk, and no row is made for it.
+    Nowhere,
 }
 
 /// A parameter out of its bounds.
@@ -93,6 +107,7 @@ impl Config {
             push_us_max: 1_000_000,
             log_bytes_max: 64 << 20,
             buffer_bytes_max: 64 << 20,
+            disk: DiskRule::Waits,
             waiting_max: 10_000,
             history_max: 10_000,
             ticks: 0,

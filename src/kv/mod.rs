@@ -53,7 +53,7 @@ mod suspicion;
 mod token;
 
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, DiskRule};
 pub use derived::{IDS, derived_id};
 pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};

@@ -1,4 +1,4 @@
-//! The disk where it matters: processes that are killed at any moment, torn journals, limits of the system.
+//! The disk where it matters: processes that are killed at any moment, torn files, limits of the system.
 //!
 //! The children are this very binary, told by the environment what to do.
 
@@ -263,13 +263,9 @@ fn without_sync_groups_are_whole_all_the_same() {
     survives_kills(Sync::Never, 10, true);
 }
 
-/// The newest journal of a folder, and its bytes up to the last that is not zero.
-fn journal(folder: &Path) -> (PathBuf, Vec<u8>) {
-    let files = fs::read_dir(folder.join("rows")).unwrap();
-    let mut journals: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    journals.retain(|path| path.extension().is_some_and(|extension| extension == "jnl"));
-    journals.sort();
-    let path = journals.pop().unwrap();
+/// The file that is written ahead of a folder's tree, and its bytes up to the last that is not zero.
+fn ahead(folder: &Path) -> (PathBuf, Vec<u8>) {
+    let path = folder.join("rows-0.log");
     let mut bytes = fs::read(&path).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
     bytes.truncate(end + 1);
@@ -290,12 +286,12 @@ fn copy_folder(from: &Path, to: &Path, without: &Path) {
 }
 
 #[test]
-fn a_torn_journal_is_read_up_to_its_last_whole_group() {
+fn a_torn_file_is_read_up_to_its_last_whole_group() {
     let place = tempdir().unwrap();
     let folder = place.path().join("data");
     fill(&folder, 1..=12);
-    let (path, bytes) = journal(&folder);
-    // Where groups end: the shortest journal that has them.
+    let (path, bytes) = ahead(&folder);
+    // Where groups end: the shortest file that has them.
     let mut last = None;
     let mut seen = std::collections::BTreeSet::new();
     let places = (0..bytes.len())
@@ -304,11 +300,11 @@ fn a_torn_journal_is_read_up_to_its_last_whole_group() {
     for (turn, cut) in places.enumerate() {
         let torn = place.path().join(format!("torn-{cut}"));
         copy_folder(&folder, &torn, &path);
-        let journal = torn.join("rows").join(path.file_name().unwrap());
-        fs::write(&journal, &bytes[..cut]).unwrap();
+        let torn_file = torn.join(path.file_name().unwrap());
+        fs::write(&torn_file, &bytes[..cut]).unwrap();
         if turn % 2 == 0 {
             // As a file whose length was set before it was written.
-            let file = fs::OpenOptions::new().write(true).open(&journal).unwrap();
+            let file = fs::OpenOptions::new().write(true).open(&torn_file).unwrap();
             file.set_len(bytes.len() as u64 + 5000).unwrap();
         }
         let groups = groups_in(&open(&torn));
@@ -329,29 +325,29 @@ fn a_hole_in_the_last_group_costs_that_group_and_damage_before_it_is_refused() {
     let place = tempdir().unwrap();
     let folder = place.path().join("data");
     fill(&folder, 1..=12);
-    let (path, bytes) = journal(&folder);
+    let (path, bytes) = ahead(&folder);
     let damaged = |name: &str, at: usize, length: usize| {
         let torn = place.path().join(name);
         copy_folder(&folder, &torn, &path);
         let mut changed = bytes.clone();
         changed[at..at + length].fill(0);
-        let journal = torn.join("rows").join(path.file_name().unwrap());
-        fs::write(&journal, &changed).unwrap();
-        (torn, journal, changed)
+        let torn_file = torn.join(path.file_name().unwrap());
+        fs::write(&torn_file, &changed).unwrap();
+        (torn, torn_file, changed)
     };
-    // Inside the last value: the batch still has its end.
+    // Inside the last value: the record still has its end.
     let (torn, ..) = damaged("hole", bytes.len() - 200, 100);
     assert_eq!(groups_in(&open(&torn)), 11);
     fill(&torn, 12..=14);
     assert_eq!(groups_in(&open(&torn)), 14);
     // Inside a group that was synced long ago.
-    let (torn, journal, changed) = damaged("rot", bytes.len() / 2, 8);
+    let (torn, torn_file, changed) = damaged("rot", bytes.len() / 2, 8);
     let error = DataFolder::open(&torn, &owner()).unwrap_err().to_string();
     assert!(
         error.contains("damaged") && error.contains("clocklab kv restore"),
         "{error}"
     );
-    assert!(fs::read(&journal).unwrap() == changed, "the journal was changed");
+    assert!(fs::read(&torn_file).unwrap() == changed, "the file was changed");
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::{
     cli::{Exit, Usage, print, secret::SecretOption},
     dice::{Purpose, Stream},
     kv::{
-        Action, Answer, Change, Condition, Format, Operation, Reply, Request, Token, VALUE_BYTES_MAX, Value,
+        Action, Answer, Change, Condition, Format, Key, Operation, Reply, Request, Token, VALUE_BYTES_MAX,
+        Value,
     },
     mesh::open::Client,
     service::Address,
@@ -32,6 +33,7 @@ Examples:
   clocklab kv bench --at 127.0.0.1:17200 --pipeline 1           one at a time: how long a write takes
   clocklab kv bench --at 127.0.0.1:17200 --reads 90 --connections 8
   clocklab kv bench --at 127.0.0.1:17200 --copies majority
+  clocklab kv bench --at 127.0.0.1:17200 --fill --keys 1000000  each key once, then it ends
 
 It speaks the wire protocol. Keys are bench-0 to bench-<keys - 1>, drawn at random; their values are overwritten. An answer that \
 is no success is counted as refused, and is none of the figures.";
@@ -70,6 +72,9 @@ pub(in crate::cli) struct BenchArguments {
     /// How many replicas have a write before it is answered
     #[arg(long, value_enum, default_value_t = CopiesOption::One)]
     copies: CopiesOption,
+    /// Write each key once, in order, instead of random ones for a time
+    #[arg(long, conflicts_with_all = ["reads", "duration"])]
+    fill: bool,
     /// How long
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     duration: Duration,
@@ -150,14 +155,20 @@ fn ask(arguments: &BenchArguments, number: u16, secret: Option<&Secret>) -> anyh
     };
     let mut flying: VecDeque<(u64, Instant)> = VecDeque::new();
     let until = Instant::now() + arguments.duration;
+    // Connections share the keys that are to be filled.
+    let mut to_fill = (u32::from(number)..arguments.keys).step_by(usize::from(arguments.connections));
     loop {
         let now = Instant::now();
-        if now >= until && flying.is_empty() {
-            return Ok(seen);
+        while flying.len() < usize::from(arguments.pipeline) {
+            let request = match arguments.fill {
+                true => to_fill.next().map(|key| write(arguments, key, &value)),
+                false => (now < until).then(|| request(arguments, &mut dice, &value)),
+            };
+            let Some(request) = request else { break };
+            flying.push_back((client.send(&request)?, now));
         }
-        while now < until && flying.len() < usize::from(arguments.pipeline) {
-            let ticket = client.send(&request(arguments, &mut dice, &value))?;
-            flying.push_back((ticket, now));
+        if flying.is_empty() {
+            return Ok(seen);
         }
         let mut answer = client.receive().context("the replica did not answer")?;
         let now = Instant::now();
@@ -175,24 +186,33 @@ fn ask(arguments: &BenchArguments, number: u16, secret: Option<&Secret>) -> anyh
     }
 }
 
+/// A request for a key that the dice choose.
 fn request(arguments: &BenchArguments, dice: &mut Stream, value: &Value) -> Request {
-    let key = format!("bench-{}", dice.below(u64::from(arguments.keys)))
-        .into_bytes()
-        .into_boxed_slice();
-    let is_read = dice.below(100) < u64::from(arguments.reads);
-    let action = if is_read {
-        Action::Get { key }
+    let number = u32::try_from(dice.below(u64::from(arguments.keys))).unwrap_or(0);
+    if dice.below(100) < u64::from(arguments.reads) {
+        ask_for(Action::Get { key: key(number) })
     } else {
-        Action::Write {
-            operations: vec![Operation {
-                key,
-                change: Change::Put(value.clone()),
-                condition: Condition::Always,
-                lasts_us: None,
-            }],
-            copies: arguments.copies.into(),
-        }
-    };
+        write(arguments, number, value)
+    }
+}
+
+fn write(arguments: &BenchArguments, number: u32, value: &Value) -> Request {
+    ask_for(Action::Write {
+        operations: vec![Operation {
+            key: key(number),
+            change: Change::Put(value.clone()),
+            condition: Condition::Always,
+            lasts_us: None,
+        }],
+        copies: arguments.copies.into(),
+    })
+}
+
+fn key(number: u32) -> Key {
+    format!("bench-{number}").into_bytes().into_boxed_slice()
+}
+
+fn ask_for(action: Action) -> Request {
     Request {
         token: Token::new(),
         wait_us: 0,

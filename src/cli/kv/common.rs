@@ -38,7 +38,8 @@ impl From<CopiesOption> for Copies {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct StoreOptions {
     /// When a write is answered: `always`: once it is on the disk, so nothing answered is ever lost; many writes share one fsync.
-    /// `interval`: once it is with the operating system; a loss of power loses the last tenth of a second. `never`: at once
+    /// `interval`: once it is with the operating system; a loss of power loses the last tenth of a second. `never`: at once;
+    /// killing the process loses that, and a loss of power more
     #[arg(long, value_name = "WHEN", default_value_t = Sync::Always)]
     pub(super) sync: Sync,
     /// File with the secret that replicas and commands prove to know: `clocklab secret` makes one

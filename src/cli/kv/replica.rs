@@ -24,7 +24,7 @@ use crate::{
     clock::ClockKind,
     disk::{self, DataFolder, Owner, RowReader},
     gateway::{self, Access, Options, Server},
-    kv::{self, Replica, derived_id},
+    kv::{self, DiskRule, Replica, derived_id},
     lab::{Life, STORE_CLUSTER_DEFAULT, try_logs},
     mesh::{
         EventLog, LogEnd, LogFile, NoLog,
@@ -149,6 +149,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
+    config.disk = arguments.disk_rule();
     let folder = arguments.open_data(&place)?;
     let incarnation = match &folder {
         Some(folder) => folder.incarnation(),
@@ -245,6 +246,14 @@ struct Log {
 }
 
 impl ReplicaArguments {
+    fn disk_rule(&self) -> DiskRule {
+        match self.store.sync {
+            _ if self.memory => DiskRule::Nowhere,
+            disk::Sync::Never => DiskRule::Behind,
+            disk::Sync::Always | disk::Sync::Interval => DiskRule::Waits,
+        }
+    }
+
     /// Opens the folder of the data, unless all is in memory.
     fn open_data(&self, place: &Whereabouts) -> anyhow::Result<Option<DataFolder>> {
         if self.memory {

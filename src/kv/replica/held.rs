@@ -102,6 +102,11 @@ impl Held {
         }
     }
 
+    /// Whether an answer waits for an append behind this one.
+    pub(super) fn waits_behind(&self, number: u64) -> bool {
+        self.unkept.back().is_some_and(|last| last.number > number)
+    }
+
     /// The next answer whose append is on the disk.
     pub(super) fn next_kept(&mut self, through: u64) -> Option<Unkept> {
         let is_kept = self.unkept.front().is_some_and(|first| first.number <= through);

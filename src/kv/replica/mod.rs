@@ -15,7 +15,7 @@
 //! | `writes` | a client's write: its name, its dependencies; the batch of the round |
 //! | `delivery`, `buffer` | when a peer's write is applied |
 //! | `held` | when an answer may leave |
-//! | `rows` | what the disk gets, and what an earlier life left there |
+//! | `rows`, `gathering` | what the disk gets, and when; what an earlier life left there |
 //! | `links`, `peer` | what is heard of peers; who is suspected |
 //! | `membership`, `ready` | who the members are; when a new one serves |
 //! | `repair`, `log`, `transfer`, `adopt` | how a gap is closed |
@@ -28,6 +28,7 @@ mod answers;
 mod buffer;
 mod copies;
 mod delivery;
+mod gathering;
 mod held;
 mod letting_go;
 mod links;
@@ -63,7 +64,7 @@ use watching::Watching;
 use writes::Round;
 
 use super::{
-    config::Config,
+    config::{Config, DiskRule},
     members::Members,
     message::Message,
     request::{Deny, Reply, Request},
@@ -234,6 +235,9 @@ impl Replica {
         self.store
             .raise_stamp(u64::from(incarnation) << STAMPS_A_LIFE_BITS);
         self.beat = self.now;
+        if self.config.disk == DiskRule::Nowhere {
+            self.keeping.without_rows();
+        }
         self.watching = Watching::new(self.config.history_max, self.start.wall_us);
         self.kept = self.known.clone();
         self.log = Log::new(self.config.log_bytes_max, self.known.clone());
@@ -277,6 +281,7 @@ impl Replica {
         }
         self.serve_woken(effects);
         self.flush(effects);
+        self.keep_at_once(effects);
         self.serve_pulls(effects);
         self.acknowledge(effects);
         self.append(effects);
@@ -432,7 +437,11 @@ impl Service for Replica {
         if !self.start.is_done {
             return None;
         }
-        let others = [self.waiting.deadline(), self.held.deadline()];
+        let others = [
+            self.waiting.deadline(),
+            self.held.deadline(),
+            self.append_deadline(),
+        ];
         let more = self.has_more_to_send().then_some(self.now);
         others.into_iter().chain([more, Some(self.beat)]).flatten().min()
     }

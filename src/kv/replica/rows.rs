@@ -24,13 +24,14 @@ use super::{
 use crate::{
     clock::VersionVector,
     kv::{
+        config::DiskRule,
         members::Record,
         message::{read_members, write_members},
-        operation::Key,
         request::{Answer, Deny},
+        store::TreeKey,
     },
     service::{Effect, Effects, Row},
-    units::MachineId,
+    units::{MachineId, Time},
     wire::{FieldError, Fields, write_varint},
 };
 
@@ -65,11 +66,15 @@ pub(super) struct Keeping {
     /// The last append that was given.
     given: u64,
     /// Keys that changed since the last append; some twice.
-    keys: Vec<Key>,
+    keys: Vec<TreeKey>,
     /// With so many they are looked through for those that are there twice.
     look_at: usize,
     /// Bytes of the writes that changed them.
     gathered_bytes: usize,
+    /// Since when there has been something to append.
+    since: Option<Time>,
+    /// No rows are made: there is no disk.
+    has_no_rows: bool,
     /// Members whose records changed.
     members: Vec<MachineId>,
     /// Whether `known` or another part of the whole changed.
@@ -94,8 +99,11 @@ impl Keeping {
     #[inline]
     pub(super) fn changed(&mut self, key: &[u8]) {
         self.is_whole_new = true;
+        if self.has_no_rows {
+            return;
+        }
         self.gathered_bytes += ROW_OVERHEAD_BYTES + key.len();
-        self.keys.push(key.into());
+        self.keys.push(TreeKey::new(key));
         if self.keys.len() >= self.look_at.max(KEYS_TWICE_MIN) {
             self.sort_keys();
             self.look_at = 2 * self.keys.len();
@@ -104,7 +112,39 @@ impl Keeping {
 
     /// What changes has so many bytes.
     pub(super) fn gathers(&mut self, bytes: usize) {
-        self.gathered_bytes += bytes;
+        if !self.has_no_rows {
+            self.gathered_bytes += bytes;
+        }
+    }
+
+    /// No rows of entries are wanted: there is no disk.
+    pub(super) fn without_rows(&mut self) {
+        self.has_no_rows = true;
+    }
+
+    /// Since when there has been something to append: from now on, if that is new.
+    pub(super) fn gather_since(&mut self, now: Time) -> Time {
+        *self.since.get_or_insert(now)
+    }
+
+    /// Since when something gathers that could be appended.
+    pub(super) fn gathering_since(&self) -> Option<Time> {
+        self.since.filter(|_| self.has_room())
+    }
+
+    /// How many bytes have gathered.
+    pub(super) fn gathered_bytes(&self) -> usize {
+        self.gathered_bytes
+    }
+
+    /// The last append that was given.
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Whether the next append cannot be put off: the last one, or more than data.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.is_last || self.is_joining_new || !self.members.is_empty()
     }
 
     fn sort_keys(&mut self) {
@@ -232,9 +272,10 @@ impl Replica {
 
     /// Gives the disk what has changed since the last append, unless it has enough to do.
     pub(super) fn append(&mut self, effects: &mut Effects<Self>) {
-        if !self.keeping.is_new() || !self.keeping.has_room() {
+        if !self.keeping.is_new() || !self.keeping.has_room() || !self.is_append_due() {
             return;
         }
+        self.keeping.since = None;
         self.keeping.sort_keys();
         let keys = std::mem::take(&mut self.keeping.keys);
         let mut members = std::mem::take(&mut self.keeping.members);
@@ -254,11 +295,12 @@ impl Replica {
         }
         let mut bytes = 0;
         for key in keys {
-            let value = self.store.entry_bytes(&key);
-            bytes += ROW_OVERHEAD_BYTES + key.len() + value.as_ref().map_or(0, |value| value.len());
+            let value = self.store.entry_bytes(key.as_bytes());
+            let key_bytes = key.as_bytes().len();
+            bytes += ROW_OVERHEAD_BYTES + key_bytes + value.as_ref().map_or(0, |value| value.len());
             rows.push(Row {
                 table: TABLE_ENTRIES,
-                key,
+                key: key.as_bytes().into(),
                 value,
             });
         }
@@ -297,7 +339,9 @@ impl Replica {
         {
             if let Some((_, known, bytes)) = self.keeping.under_way.pop_front() {
                 self.keeping.unkept_bytes -= bytes;
-                self.kept = known;
+                if self.config.disk == DiskRule::Waits {
+                    self.kept = known;
+                }
                 is_new = true;
             }
         }
@@ -313,7 +357,7 @@ impl Replica {
     }
 
     /// An answer may leave, as far as the disk is concerned.
-    fn kept_on_disk(&mut self, kept: Unkept, effects: &mut Effects<Self>) {
+    pub(super) fn kept_on_disk(&mut self, kept: Unkept, effects: &mut Effects<Self>) {
         match kept.then {
             Some(wish) => self.held.until_copied(kept.ticket, kept.reply, wish),
             None => self.reply(kept.ticket, kept.reply, effects),

@@ -7,8 +7,11 @@ use std::{borrow::Borrow, cmp::Ordering};
 const IN_PLACE_BYTES_MAX: usize = 22;
 
 /// A key; in the order of its bytes.
+///
+/// Two keys in place are compared as numbers: the zeros behind the shorter one are below every other byte, and where the
+/// bytes are equal, zeros included, the length decides.
 #[derive(Clone, Debug)]
-pub(super) enum TreeKey {
+pub(in crate::kv) enum TreeKey {
     /// `bytes` up to `length`.
     InPlace {
         /// How many there are.
@@ -26,19 +29,22 @@ const _: () = assert!(
 );
 
 impl TreeKey {
-    pub(super) fn new(key: &[u8]) -> Self {
+    #[inline]
+    pub(in crate::kv) fn new(key: &[u8]) -> Self {
+        Self::in_place(key).unwrap_or_else(|| Self::Boxed(key.into()))
+    }
+
+    /// A key that is short enough.
+    #[inline]
+    pub(super) fn in_place(key: &[u8]) -> Option<Self> {
         let mut bytes = [0; IN_PLACE_BYTES_MAX];
-        match (bytes.get_mut(..key.len()), u8::try_from(key.len())) {
-            (Some(start), Ok(length)) => {
-                start.copy_from_slice(key);
-                Self::InPlace { length, bytes }
-            }
-            _ => Self::Boxed(key.into()),
-        }
+        bytes.get_mut(..key.len())?.copy_from_slice(key);
+        let length = u8::try_from(key.len()).ok()?;
+        Some(Self::InPlace { length, bytes })
     }
 
     #[inline]
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(in crate::kv) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::InPlace { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
             Self::Boxed(bytes) => bytes,
@@ -54,14 +60,16 @@ impl Borrow<[u8]> for TreeKey {
 }
 
 impl PartialEq for TreeKey {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
+        self.cmp(other) == Ordering::Equal
     }
 }
 
 impl Eq for TreeKey {}
 
 impl PartialOrd for TreeKey {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -70,6 +78,70 @@ impl PartialOrd for TreeKey {
 impl Ord for TreeKey {
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_bytes().cmp(other.as_bytes())
+        match (self, other) {
+            (
+                Self::InPlace { length, bytes },
+                Self::InPlace {
+                    length: other_length,
+                    bytes: other_bytes,
+                },
+            ) => numbers(bytes, *length).cmp(&numbers(other_bytes, *other_length)),
+            _ => self.as_bytes().cmp(other.as_bytes()),
+        }
+    }
+}
+
+/// Bytes and length as numbers that compare as the keys do.
+#[inline]
+fn numbers(bytes: &[u8; IN_PLACE_BYTES_MAX], length: u8) -> (u128, u64) {
+    let [
+        b0,
+        b1,
+        b2,
+        b3,
+        b4,
+        b5,
+        b6,
+        b7,
+        b8,
+        b9,
+        b10,
+        b11,
+        b12,
+        b13,
+        b14,
+        b15,
+        rest @ ..,
+    ] = *bytes;
+    let [r0, r1, r2, r3, r4, r5] = rest;
+    (
+        u128::from_be_bytes([
+            b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15,
+        ]),
+        u64::from_be_bytes([0, r0, r1, r2, r3, r4, r5, length]),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keys_are_in_the_order_of_their_bytes(
+            one in prop::collection::vec(prop_oneof![Just(0_u8), Just(255), any::<u8>()], 0..26),
+            other in prop::collection::vec(prop_oneof![Just(0_u8), Just(255), any::<u8>()], 0..26),
+            shared in 0_usize..26,
+        ) {
+            let mut other = other;
+            let shared = shared.min(one.len()).min(other.len());
+            other[..shared].copy_from_slice(&one[..shared]);
+            let (first, second) = (TreeKey::new(&one), TreeKey::new(&other));
+            prop_assert_eq!(first.cmp(&second), one.cmp(&other));
+            prop_assert_eq!(first == second, one == other);
+            prop_assert_eq!(first.as_bytes(), &one[..]);
+        }
     }
 }

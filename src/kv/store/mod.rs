@@ -41,7 +41,7 @@ use crate::{
     clock::{Dot, VersionVector},
     wire::FieldError,
 };
-use key::TreeKey;
+pub(super) use key::TreeKey;
 pub use transfer::{Incoming, Scope, Slice};
 pub use write::{Decided, Denied};
 
@@ -85,7 +85,7 @@ impl Store {
         let (dot, stamp) = (write.dot, write.stamp);
         self.raise_stamp(stamp);
         for operation in &mut write.operations {
-            match self.entries.get_mut(&*operation.key) {
+            match get_mut(&mut self.entries, &operation.key) {
                 Some(entry) => {
                     let before = entry.class();
                     entry.apply(dot, stamp, operation);
@@ -104,14 +104,14 @@ impl Store {
     /// What is under a key at a time; `None`: nothing.
     #[must_use]
     pub fn get(&self, key: &[u8], wall_us: u64) -> Option<Item> {
-        self.entries.get(key)?.item(wall_us)
+        self.entry(key)?.item(wall_us)
     }
 
     /// Of each origin the greatest dot of what is under a key, tombstones and other memories included: what a read of
     /// the key depends on, also one that finds nothing.
     #[must_use]
     pub fn dots(&self, key: &[u8]) -> VersionVector {
-        self.entries.get(key).map(Entry::dots).unwrap_or_default()
+        self.entry(key).map(Entry::dots).unwrap_or_default()
     }
 
     /// The writes that left what is under a key, with their stamps, the chosen first; 0 for those of counters and sets,
@@ -165,7 +165,7 @@ impl Store {
     /// The bytes of a key's entry, for a row of the disk; `None`: there is none any more, the row goes.
     #[must_use]
     pub fn entry_bytes(&self, key: &[u8]) -> Option<Box<[u8]>> {
-        let entry = self.entries.get(key)?;
+        let entry = self.entry(key)?;
         let mut bytes = Vec::with_capacity(entry.encoded_bytes());
         entry.encode(&mut bytes);
         Some(bytes.into())
@@ -285,6 +285,15 @@ impl Store {
         digests.fold(0, u64::wrapping_add)
     }
 
+    /// What is under a key.
+    #[inline]
+    fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        match TreeKey::in_place(key) {
+            Some(key) => self.entries.get(&key),
+            None => self.entries.get(key),
+        }
+    }
+
     /// Puts an entry in the place of what is under the key.
     fn put_back(&mut self, key: TreeKey, entry: Option<Entry>) {
         let before = self.entries.get(key.as_bytes()).map(Entry::class);
@@ -310,6 +319,15 @@ impl Store {
         } else if has_memory(before) && !has_memory(after) {
             self.fading.remove(key);
         }
+    }
+}
+
+/// What is under a key, to be changed.
+#[inline]
+fn get_mut<'a>(entries: &'a mut BTreeMap<TreeKey, Entry>, key: &[u8]) -> Option<&'a mut Entry> {
+    match TreeKey::in_place(key) {
+        Some(key) => entries.get_mut(&key),
+        None => entries.get_mut(key),
     }
 }
 

@@ -88,7 +88,7 @@ impl Store {
         };
         let mut bytes = 0;
         for (place, operation) in (0_u32..).zip(operations) {
-            let found = self.entries.get(&*operation.key);
+            let found = self.entry(&operation.key);
             if operation.condition != Condition::Always {
                 // The answer tells what is there: as good as a read.
                 found.inspect(|entry| decided.depends.merge(&entry.dots()));

@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, Disk, put};
 use crate::{
     clock::Origin,
-    kv::{Action, Answer, Copies, Deny, Token},
+    kv::{Action, Answer, Copies, Deny, DiskRule, Token},
     units::MachineId,
 };
 
@@ -26,6 +26,66 @@ fn nothing_is_answered_before_it_is_on_the_disk() {
     cluster.machines.get_mut(&1).unwrap().disk = Disk::Works;
     cluster.run(2);
     assert!(cluster.answer(write).is_some() && cluster.answer(read).is_some());
+}
+
+#[test]
+fn what_nobody_waits_for_gathers_until_somebody_asks() {
+    let mut cluster = Cluster::new(2);
+    cluster.run(1000);
+    cluster.machines.get_mut(&2).unwrap().disk = Disk::Stalls;
+    let appends = |cluster: &Cluster| cluster.machines[&2].appends.len();
+    assert_eq!(appends(&cluster), 0);
+    for _ in 0..2 {
+        cluster.write(1, &Token::new(), put("k", "1"));
+    }
+    assert_eq!(appends(&cluster), 0, "it has been there for a few milliseconds");
+    cluster.run(7);
+    assert_eq!(appends(&cluster), 1, "all of it at once");
+    cluster.write(1, &Token::new(), put("k", "2"));
+    assert_eq!(appends(&cluster), 1);
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let read = cluster.submit(2, &Token::new(), 0, Action::Get { key });
+    cluster.run(1);
+    assert_eq!(appends(&cluster), 2, "a read waits for it");
+    assert_eq!(cluster.answer(read), None);
+    cluster.machines.get_mut(&2).unwrap().disk = Disk::Works;
+    cluster.run(2);
+    assert!(cluster.answer(read).is_some());
+    // So does a peer that wants to know that it is on the disk.
+    let before = cluster.now.0;
+    cluster.write_with(1, &Token::new(), put("k", "3"), Copies::Two);
+    assert!(cluster.now.0 - before < 5000, "{}", cluster.now.0 - before);
+}
+
+#[test]
+fn a_disk_that_is_written_behind_keeps_nobody_waiting() {
+    for rule in [DiskRule::Behind, DiskRule::Nowhere] {
+        let mut cluster = Cluster::empty();
+        for id in 1..=2 {
+            cluster.configure(id, Some(&[1, 2])).disk = rule;
+            cluster.start(id);
+        }
+        cluster.run(3000);
+        for id in 1..=2 {
+            cluster.machines.get_mut(&id).unwrap().disk = Disk::Stalls;
+        }
+        let reply = cluster.write_with(1, &Token::new(), put("k", "1"), Copies::Majority);
+        assert!(
+            matches!(reply.answer, Answer::Written { dot: Some(_), .. }),
+            "{reply:?}"
+        );
+        assert_eq!(cluster.see(2, "k").as_deref(), Some("1"));
+        cluster.run(150);
+        for id in 1..=2 {
+            let appends = &cluster.machines[&id].appends;
+            let entries = appends
+                .iter()
+                .flat_map(|(_, rows)| rows)
+                .filter(|row| row.table == 1);
+            let expected = usize::from(rule == DiskRule::Behind);
+            assert_eq!(entries.count(), expected, "machine {id}, {rule:?}");
+        }
+    }
 }
 
 #[test]

@@ -141,7 +141,7 @@ function showLogs() {
   const element = byId("logs");
   const has = what === "following" && store.run !== null;
   const ids = new Set(store.ids());
-  const others = has && !store.more ? status.members.filter(({ id, standing }) => standing !== "removed" && !ids.has(id)) : [];
+  const others = has && !store.more ? status.members.filter(({ id, standing }) => isMember(standing) && !ids.has(id)) : [];
   const said = JSON.stringify([what, words, has, store.run, others.map(({ id }) => id)]);
   byId("space-time").hidden = what === "none";
   if (element.dataset.said === said) return;

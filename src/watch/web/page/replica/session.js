@@ -1,6 +1,9 @@
 // The session: what its requests have seen, carried as a token from each answer to the next request, here or at another
 // replica; and the list of these requests.
 
+/** Whether one that stands so takes part. */
+const isMember = (standing) => standing !== "removed" && standing !== "left";
+
 /** Where the session's token is kept. */
 const SESSION = "clocklab-session";
 
@@ -91,7 +94,7 @@ function makeSession(element, logElement, changed) {
     if (said === session.shown) return;
     session.shown = said;
     seen.replaceChildren(...(session.token === "" ? [el("li", { class: "note" }, "has seen nothing, so it depends on nothing")] : lines));
-    const links = members.filter(({ standing }) => standing !== "myself" && standing !== "removed").map(({ id, address }) =>
+    const links = members.filter(({ standing }) => standing !== "myself" && isMember(standing)).map(({ id, address }) =>
       el("a", { href: `http://${address}/${session.token ? `#token=${session.token}` : ""}`, target: "_blank", rel: "noopener noreferrer" }, `replica ${id}`));
     onward.replaceChildren(...(links.length > 0 ? ["Go on with this session at ", ...links.flatMap((link, i) => (i > 0 ? [", ", link] : [link]))] : []));
   };

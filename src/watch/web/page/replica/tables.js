@@ -61,7 +61,7 @@ function bytesText(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-const MOODS = { myself: "good", alive: "good", suspected: "bad", draining: "held", removed: "plain" };
+const MOODS = { myself: "good", alive: "good", suspected: "bad", draining: "held", removed: "plain", left: "plain" };
 
 /** A table that is made anew only where its content is another one. */
 function makeTable(element, head, titles) {
@@ -115,7 +115,7 @@ function makeReplicas(element) {
   return (status) => {
     const lags = new Map(status.lags.map((lag) => [lag.peer, lag]));
     show(status.members.map(({ id, address, standing, incarnation }) => {
-      const lag = standing === "removed" ? undefined : lags.get(id);
+      const lag = !isMember(standing) ? undefined : lags.get(id);
       const name = { text: String(id), note: address, href: standing === "myself" ? null : `http://${address}/`, line: id % 8 };
       const life = { text: incarnation === 0 ? "–" : String(incarnation) };
       const phi = lag && (lag.phi > PHI_SHOWN_MAX ? `over ${whole(PHI_SHOWN_MAX)}` : lag.phi.toFixed(1));
@@ -140,7 +140,7 @@ function makeVectors(element) {
   const show = makeTable(element, ["Writes of"], titles);
   element.firstChild.className = "vectors";
   return (status) => {
-    const lags = status.lags.filter(({ peer }) => status.members.some(({ id, standing }) => id === peer && standing !== "removed"));
+    const lags = status.lags.filter(({ peer }) => status.members.some(({ id, standing }) => id === peer && isMember(standing)));
     const origins = new Set([status.known, ...lags.map(({ known }) => known)].flatMap((vector) => Object.keys(vector)));
     const lives = [...origins].map((origin) => [origin, ...origin.split(".").map(Number)]);
     lives.sort((a, b) => b[2] - a[2]);

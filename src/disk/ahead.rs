@@ -1,0 +1,419 @@
+//! What is written ahead of the tree: two files in turn, each written from its front, again and again.
+//!
+//! ```text
+//!   rows-0.log   | 7 | 8 | 9 | 10 |  …older records, zeros…        full: folded into the tree by another thread
+//!   rows-1.log   | 11 | 12 |  …older records, zeros…               meanwhile this one grows
+//!
+//!   record   "CLR" 1, number u64, body length u64, XXH3 of seed, number, length and body u64      big-endian, 28 bytes
+//!   row      table u8, key length varint, value length + 1 varint (0: the key is taken away), key, value
+//! ```
+//!
+//! A record is one or several groups of rows, and is there whole or not at all. Records are numbered without a gap, for
+//! ever, and the tree says up to which number it has them: so what lies behind the last record of a file, left from its
+//! last turn, is told apart by its number. Files are not made anew, since writing where something was written before
+//! needs no change of the file system's own: such an fsync is several times faster.
+//!
+//! Before the next record is written the last one was synced. So a loss of power can tear the last one alone, which was
+//! acknowledged to nobody: it is left out. A wrong record with a whole one behind it was synced once: that is damage, and
+//! nothing is touched. A life that synced now and then, or never, may have left several wrong ones: all from the first of
+//! them on is left out, which is what such a life may lose. Every folder has a random seed, so that no value that a
+//! client writes looks like a record.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    error::{DiskError, MEND_DATA},
+    folder::{io_error, sync_folder},
+    queue::Group,
+    sync::Sync,
+};
+use crate::wire::{FieldError, Fields, write_varint};
+
+/// A file that is longer is full. (In unit tests it soon is.)
+pub(super) const FULL_BYTES: u64 = if cfg!(test) { 16 << 10 } else { 32 << 20 };
+
+/// Files grow by so much at once, with zeros.
+const GROWTH_BYTES: u64 = 1 << 20;
+
+/// What a record begins with.
+const MAGIC: [u8; 4] = *b"CLR\x01";
+
+/// Bytes before a record's body.
+const HEAD_BYTES: usize = 28;
+
+/// Where the length stands in a record.
+const LENGTH_AT: usize = 12;
+
+/// Bytes of a record that are kept as room for the next.
+const BUFFER_BYTES_KEPT: usize = 1 << 20;
+
+const _: () = assert!(MAGIC.len() + 8 == LENGTH_AT && LENGTH_AT + 16 == HEAD_BYTES);
+
+/// Which of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// `rows-0.log`
+    First,
+    /// `rows-1.log`
+    Second,
+}
+
+impl Turn {
+    fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+
+    /// The file's place, where `rows` is that of the tree.
+    pub(super) fn path(self, rows: &Path) -> PathBuf {
+        rows.with_file_name(match self {
+            Self::First => "rows-0.log",
+            Self::Second => "rows-1.log",
+        })
+    }
+}
+
+/// A file, and how far it is written.
+#[derive(Debug)]
+struct Sheet {
+    file: File,
+    path: PathBuf,
+    /// Behind the last record of this turn.
+    end: u64,
+    /// The file's length: what lies before it can be written without a change of the file system's own.
+    length: u64,
+}
+
+/// The two files, as they are written.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    sheets: [Sheet; 2],
+    turn: Turn,
+    seed: u64,
+    /// The last record's number.
+    last: u64,
+    buffer: Vec<u8>,
+}
+
+impl Ahead {
+    /// Begins to write, behind everything up to the number `last`, which is in the tree.
+    pub(super) fn open(rows: &Path, seed: u64, last: u64) -> Result<Self, DiskError> {
+        let sheets = [Sheet::open(rows, Turn::First)?, Sheet::open(rows, Turn::Second)?];
+        let folder = rows.parent().map_or(Ok(()), sync_folder);
+        folder.map_err(|error| io_error(rows, error))?;
+        Ok(Self {
+            sheets,
+            turn: Turn::First,
+            seed,
+            last,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The last record's number.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    fn sheet(&mut self) -> &mut Sheet {
+        let [first, second] = &mut self.sheets;
+        match self.turn {
+            Turn::First => first,
+            Turn::Second => second,
+        }
+    }
+
+    /// Writes groups of rows as one record, as far as the operating system.
+    pub(super) fn append(&mut self, groups: &[Group]) -> Result<(), DiskError> {
+        self.last += 1;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        record(self.seed, self.last, groups, &mut buffer);
+        let sheet = self.sheet();
+        let written = sheet
+            .append(&buffer)
+            .map_err(|error| io_error(&sheet.path, error));
+        buffer.clear();
+        buffer.shrink_to(BUFFER_BYTES_KEPT);
+        self.buffer = buffer;
+        written
+    }
+
+    /// Syncs what was appended.
+    pub(super) fn sync(&mut self) -> Result<(), DiskError> {
+        let sheet = self.sheet();
+        sheet
+            .file
+            .sync_data()
+            .map_err(|error| io_error(&sheet.path, error))
+    }
+
+    /// Whether it is the other file's turn.
+    pub(super) fn is_full(&mut self) -> bool {
+        self.sheet().end >= FULL_BYTES
+    }
+
+    /// The other file's turn, all of whose records are in the tree. Says which one is full now, and synced.
+    pub(super) fn turn(&mut self) -> Result<Turn, DiskError> {
+        self.sync()?;
+        let full = self.turn;
+        self.turn = full.other();
+        let sheet = self.sheet();
+        sheet.end = 0;
+        if sheet.length > FULL_BYTES + GROWTH_BYTES {
+            // One group was large: its room is given back.
+            let cut = sheet.file.set_len(FULL_BYTES);
+            cut.map_err(|error| io_error(&sheet.path, error))?;
+            sheet.length = FULL_BYTES;
+        }
+        Ok(full)
+    }
+}
+
+impl Sheet {
+    fn open(rows: &Path, turn: Turn) -> Result<Self, DiskError> {
+        let path = turn.path(rows);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let opened = options
+            .open(&path)
+            .and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (length, file) = opened.map_err(|error| io_error(&path, error))?;
+        Ok(Self {
+            file,
+            path,
+            end: 0,
+            length,
+        })
+    }
+
+    fn append(&mut self, record: &[u8]) -> io::Result<()> {
+        let end = self.end + record.len() as u64;
+        if end > self.length {
+            let length = end.next_multiple_of(GROWTH_BYTES);
+            let zeros = vec![0; usize::try_from(GROWTH_BYTES).unwrap_or(0)];
+            while self.length < length {
+                let step = (length - self.length).min(GROWTH_BYTES);
+                let zeros = zeros
+                    .get(..usize::try_from(step).unwrap_or(0))
+                    .unwrap_or_default();
+                self.file.write_all_at(zeros, self.length)?;
+                self.length += step;
+            }
+        }
+        self.file.write_all_at(record, self.end)?;
+        self.end = end;
+        Ok(())
+    }
+}
+
+/// Makes a record of groups.
+fn record(seed: u64, number: u64, groups: &[Group], buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.extend_from_slice(&MAGIC);
+    buffer.extend_from_slice(&number.to_be_bytes());
+    buffer.resize(HEAD_BYTES, 0);
+    for row in groups.iter().flat_map(|(_, rows)| rows) {
+        buffer.push(row.table);
+        write_varint(row.key.len() as u64, buffer);
+        write_varint(
+            row.value.as_ref().map_or(0, |value| value.len() as u64 + 1),
+            buffer,
+        );
+        buffer.extend_from_slice(&row.key);
+        buffer.extend_from_slice(row.value.as_deref().unwrap_or_default());
+    }
+    let length = (buffer.len() - HEAD_BYTES) as u64;
+    let sum = sum(seed, number, buffer.get(HEAD_BYTES..).unwrap_or_default());
+    let head = length.to_be_bytes().into_iter().chain(sum.to_be_bytes());
+    for (place, byte) in buffer.iter_mut().skip(LENGTH_AT).zip(head) {
+        *place = byte;
+    }
+}
+
+/// The checksum of a record.
+fn sum(seed: u64, number: u64, body: &[u8]) -> u64 {
+    let mut head = [0; 32];
+    let parts = [seed, number, body.len() as u64, xxh3_64(body)];
+    for (place, byte) in head.iter_mut().zip(parts.into_iter().flat_map(u64::to_be_bytes)) {
+        *place = byte;
+    }
+    xxh3_64(&head)
+}
+
+/// The record at the front of these bytes, if it is whole: its number, its body, and what follows.
+fn whole(seed: u64, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let mut fields = Fields::new(bytes.strip_prefix(&MAGIC)?);
+    let number = fields.u64("number").ok()?;
+    let length = usize::try_from(fields.u64("length").ok()?).ok()?;
+    let said = fields.u64("sum").ok()?;
+    let body = fields.bytes("body", length).ok()?;
+    (said == sum(seed, number, body)).then_some((number, body, fields.rest()))
+}
+
+/// A row as it is in a record; a value of `None` takes the key away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowView<'a> {
+    pub(super) table: u8,
+    pub(super) key: &'a [u8],
+    pub(super) value: Option<&'a [u8]>,
+}
+
+/// The rows of a record.
+pub(super) fn rows_of<'a>(body: &'a [u8], rows: &mut Vec<RowView<'a>>) -> Result<(), FieldError> {
+    let mut fields = Fields::new(body);
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    while !fields.rest().is_empty() {
+        let table = fields.u8("table")?;
+        let key_bytes = size(fields.varint("key")?);
+        let value_bytes = fields.varint("value")?;
+        let key = fields.bytes("key", key_bytes)?;
+        let value = match value_bytes.checked_sub(1) {
+            None => None,
+            Some(bytes) => Some(fields.bytes("value", size(bytes))?),
+        };
+        rows.push(RowView { table, key, value });
+    }
+    Ok(())
+}
+
+/// What a file holds, in memory.
+#[derive(Debug)]
+pub(super) struct Pages {
+    path: PathBuf,
+    seed: u64,
+    bytes: Vec<u8>,
+}
+
+impl Pages {
+    /// Reads a file; one that is not there is empty.
+    pub(super) fn read(rows: &Path, turn: Turn, seed: u64) -> Result<Self, DiskError> {
+        Self::read_into(Vec::new(), rows, turn, seed)
+    }
+
+    /// Reads a file into the room of an earlier one.
+    pub(super) fn read_into(
+        mut bytes: Vec<u8>,
+        rows: &Path,
+        turn: Turn,
+        seed: u64,
+    ) -> Result<Self, DiskError> {
+        let path = turn.path(rows);
+        bytes.clear();
+        match File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path, error)),
+            _ => Ok(Self { path, seed, bytes }),
+        }
+    }
+
+    /// The room, for another one.
+    pub(super) fn into_room(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// The records of its turn, from its front on, each numbered behind the one before.
+    fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let (mut rest, mut last) = (self.bytes.as_slice(), None);
+        std::iter::from_fn(move || {
+            let (number, body, behind) = whole(self.seed, rest)?;
+            if last.is_some_and(|last: u64| last.checked_add(1) != Some(number)) {
+                return None;
+            }
+            (rest, last) = (behind, Some(number));
+            Some((number, body))
+        })
+    }
+
+    /// The rows behind a number, in the order in which they were written.
+    pub(super) fn rows_behind(&self, through: u64) -> Result<Vec<RowView<'_>>, DiskError> {
+        let mut rows = Vec::new();
+        for (_, body) in self.records().filter(|(number, _)| *number > through) {
+            rows_of(body, &mut rows).map_err(|error| self.damaged(format!("a record's {error}")))?;
+        }
+        Ok(rows)
+    }
+
+    /// The greatest number of any whole record, wherever it lies.
+    fn greatest(&self) -> u64 {
+        let places = memchr::memmem::find_iter(&self.bytes, &MAGIC);
+        let found = places.filter_map(|place| whole(self.seed, self.bytes.get(place..).unwrap_or_default()));
+        found.map(|(number, ..)| number).max().unwrap_or(0)
+    }
+
+    /// Whether nothing was ever written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn damaged(&self, what: String) -> DiskError {
+        DiskError::Damaged {
+            path: self.path.clone(),
+            what,
+            mend: MEND_DATA,
+        }
+    }
+}
+
+/// What was written ahead and is not in the tree.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The files, the one that was written first in front.
+    pub(super) files: [Pages; 2],
+    /// Numbers up to this one are used up.
+    pub(super) used: u64,
+}
+
+/// Finds what was written behind the number `through`, which the tree has, by a life that synced like this.
+///
+/// # Errors
+/// [`DiskError::Damaged`] if a record is missing that was synced once.
+pub(super) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) -> Result<Found, DiskError> {
+    let first = Pages::read(rows, Turn::First, seed)?;
+    let second = Pages::read(rows, Turn::Second, seed)?;
+    let begin = |pages: &Pages| pages.records().next().map_or(u64::MAX, |(number, _)| number);
+    let mut files = if begin(&second) < begin(&first) {
+        [second, first]
+    } else {
+        [first, second]
+    };
+    let mut last = through;
+    let used = files.iter().map(Pages::greatest).max().unwrap_or(0).max(last);
+    for pages in &mut files {
+        let behind = pages.records().map(|(number, _)| number);
+        let mut behind = behind.skip_while(|number| *number <= through).peekable();
+        let is_next = behind.peek().is_none_or(|number| *number == last + 1);
+        let end = behind.last();
+        if is_next {
+            last = end.unwrap_or(last);
+        } else {
+            // Something is missing before it.
+            pages.bytes.clear();
+        }
+    }
+    if used > last {
+        let what = format!("record {} is not whole, and record {used} is there", last + 1);
+        match sync {
+            Sync::Always => {
+                let [pages, _] = &files;
+                return Err(pages.damaged(what));
+            }
+            Sync::Interval | Sync::Never => tracing::warn!(
+                "{}: {what}: a loss of power tore what was not synced. What follows is left out: with --sync {sync} what was \
+                 acknowledged last may be lost",
+                rows.display()
+            ),
+        }
+    }
+    Ok(Found { files, used })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Records survive their bytes, and what is torn is told from what is damaged.
+
+use std::fs;
+
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::service::Row;
+
+const SEED: u64 = 7;
+
+fn group(number: u64, value: &str) -> Group {
+    let row = |key: &str, value: Option<&str>| Row {
+        table: 1,
+        key: key.as_bytes().into(),
+        value: value.map(|value| value.as_bytes().into()),
+    };
+    (
+        number,
+        vec![row("a", Some(value)), row("gone", None), row("empty", Some(""))],
+    )
+}
+
+/// A folder in which records with these values were written one by one, beginning behind `last`.
+fn written(values: &[&str], last: u64) -> (TempDir, PathBuf, Ahead) {
+    let folder = tempdir().unwrap();
+    let rows = folder.path().join("rows");
+    let mut ahead = Ahead::open(&rows, SEED, last).unwrap();
+    for (number, value) in (1..).zip(values) {
+        ahead.append(&[group(number, value)]).unwrap();
+    }
+    ahead.sync().unwrap();
+    (folder, rows, ahead)
+}
+
+/// The values of the records that count, in order.
+fn values(rows: &Path, through: u64, sync: Sync) -> Result<Vec<String>, DiskError> {
+    let found = find(rows, SEED, through, sync)?;
+    let mut values = Vec::new();
+    for pages in &found.files {
+        for view in pages.rows_behind(through)? {
+            match view.key {
+                b"a" => values.push(String::from_utf8(view.value.unwrap().to_vec()).unwrap()),
+                b"gone" => assert_eq!(view.value, None),
+                _ => assert_eq!(
+                    (view.key, view.value),
+                    (b"empty".as_slice(), Some(b"".as_slice()))
+                ),
+            }
+        }
+    }
+    Ok(values)
+}
+
+#[test]
+fn records_come_back_behind_what_the_tree_has() {
+    let (_folder, rows, _) = written(&["one", "two", "three"], 4);
+    assert_eq!(values(&rows, 4, Sync::Always).unwrap(), ["one", "two", "three"]);
+    assert_eq!(values(&rows, 6, Sync::Always).unwrap(), ["three"]);
+    assert!(values(&rows, 7, Sync::Always).unwrap().is_empty());
+    // The tree has less than what was written behind: something is missing.
+    assert!(matches!(
+        values(&rows, 3, Sync::Always),
+        Err(DiskError::Damaged { .. })
+    ));
+    // Another folder's records are none.
+    assert_eq!(find(&rows, SEED + 1, 9, Sync::Always).unwrap().used, 9);
+}
+
+#[test]
+fn a_file_is_written_anew_over_its_older_records() {
+    let (_folder, rows, mut ahead) = written(&["one", "two", "three"], 0);
+    assert_eq!(ahead.turn().unwrap(), Turn::First);
+    ahead.append(&[group(4, "four")]).unwrap();
+    assert_eq!(
+        values(&rows, 0, Sync::Always).unwrap(),
+        ["one", "two", "three", "four"]
+    );
+    assert_eq!(ahead.turn().unwrap(), Turn::Second);
+    ahead.append(&[group(5, "FIVE")]).unwrap();
+    assert_eq!(ahead.last(), 5);
+    // Records 1 to 3 are in the tree, and 2 and 3 still lie behind 5.
+    assert_eq!(values(&rows, 3, Sync::Always).unwrap(), ["four", "FIVE"]);
+    assert_eq!(values(&rows, 4, Sync::Always).unwrap(), ["FIVE"]);
+}
+
+#[test]
+fn every_truncation_leaves_whole_records() {
+    let (_folder, rows, _) = written(&["one", "two", "three"], 0);
+    let path = Turn::First.path(&rows);
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 2;
+    let mut last = 0;
+    for cut in 0..=end {
+        fs::write(&path, &bytes[..cut]).unwrap();
+        let found = values(&rows, 0, Sync::Always).unwrap();
+        assert!(found.len() >= last && found.len() <= 3);
+        last = found.len();
+    }
+    assert_eq!(last, 3);
+}
+
+#[test]
+fn a_wrong_byte_is_a_torn_end_or_damage() {
+    let (_folder, rows, _) = written(&["one", "two", "three"], 0);
+    let path = Turn::First.path(&rows);
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    let third = bytes.windows(4).rposition(|window| window == MAGIC).unwrap();
+    for place in 0..=end {
+        let mut changed = bytes.clone();
+        changed[place] ^= 0x20;
+        fs::write(&path, &changed).unwrap();
+        let strict = values(&rows, 0, Sync::Always);
+        let found = values(&rows, 0, Sync::Never).unwrap();
+        if place < third {
+            assert!(matches!(strict, Err(DiskError::Damaged { .. })), "{place}");
+            assert!(found.len() < 2);
+        } else {
+            assert_eq!(strict.unwrap(), ["one", "two"]);
+            assert_eq!(found, ["one", "two"]);
+        }
+    }
+    // What was torn is not taken for a record by the life that follows.
+    let mut changed = bytes;
+    changed[third - 1] ^= 0x20;
+    fs::write(&path, &changed).unwrap();
+    assert_eq!(find(&rows, SEED, 0, Sync::Interval).unwrap().used, 3);
+}
+
+#[test]
+fn a_value_that_looks_like_a_record_is_none() {
+    let mut forged = Vec::new();
+    record(SEED + 1, 900, &[group(1, "forged")], &mut forged);
+    let folder = tempdir().unwrap();
+    let rows = folder.path().join("rows");
+    let mut ahead = Ahead::open(&rows, SEED, 0).unwrap();
+    let row = Row {
+        table: 1,
+        key: b"a".as_slice().into(),
+        value: Some(forged.into()),
+    };
+    ahead.append(&[(1, vec![row])]).unwrap();
+    assert_eq!(find(&rows, SEED, 0, Sync::Always).unwrap().used, 1);
+}
+
+#[test]
+fn a_large_group_gives_its_room_back() {
+    let (_folder, rows, mut ahead) = written(&["one"], 0);
+    ahead.append(&[group(2, &"x".repeat(3 << 20))]).unwrap();
+    let length = || fs::metadata(Turn::First.path(&rows)).unwrap().len();
+    assert!(ahead.is_full() && length() > 3 << 20);
+    ahead.turn().unwrap();
+    ahead.turn().unwrap();
+    assert_eq!(length(), FULL_BYTES);
+    ahead.append(&[group(3, "three")]).unwrap();
+    assert_eq!(values(&rows, 2, Sync::Always).unwrap(), ["three"]);
+}
