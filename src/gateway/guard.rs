@@ -44,14 +44,15 @@ impl Guard {
             let detail = "this server is called by its address, localhost, or the name it is advertised with";
             return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "host", detail));
         }
+        let text_of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let is_cross_site = headers
             .get("sec-fetch-site")
             .is_some_and(|site| site != "same-origin" && site != "none");
         if *method == Method::GET || *method == Method::HEAD {
             let goes_on = matches!(resource, Resource::Events | Resource::Watch);
-            let is_link = headers
-                .get("sec-fetch-mode")
-                .is_some_and(|mode| mode == "navigate");
+            let is_part = |dest| matches!(dest, "iframe" | "frame" | "embed" | "object" | "fencedframe");
+            let is_link = text_of("sec-fetch-mode") == Some("navigate")
+                && !text_of("sec-fetch-dest").is_some_and(is_part);
             if is_cross_site && (goes_on || !is_link) {
                 let detail = "a page of another site may lead here by a link, and nothing else";
                 return Err(Problem::new(StatusCode::FORBIDDEN, "cross-site", detail));
@@ -149,6 +150,17 @@ mod tests {
                 };
                 let link = path.ends_with("events") || path.ends_with("watch");
                 assert_eq!(from("navigate"), link.then_some(StatusCode::FORBIDDEN), "{path}");
+                let frame = [
+                    host,
+                    ("sec-fetch-site", site),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "iframe"),
+                ];
+                assert_eq!(
+                    judge_at(path, &Method::GET, &frame),
+                    Some(StatusCode::FORBIDDEN),
+                    "{path}"
+                );
                 assert_eq!(from("no-cors"), Some(StatusCode::FORBIDDEN), "{path}");
                 assert_eq!(from("cors"), Some(StatusCode::FORBIDDEN), "{path}");
             }

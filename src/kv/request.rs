@@ -215,7 +215,8 @@ pub enum Done {
 pub struct Watched {
     /// The position in the order in which this life of this replica applied writes: to go on from later.
     pub position: u64,
-    /// The write, of several that are told together the last; of a key that went with a state that was taken over, and left nothing, one that came with it.
+    /// The write, of several that are told together the last; of a key that went with a state that was taken over, and left
+    /// nothing, one that came with it.
     pub dot: Dot,
     /// The keys that it changed, of those watched, and what is under them now.
     pub changes: Vec<(Key, Option<Item>)>,
@@ -245,8 +246,18 @@ pub enum Standing {
     Suspected,
     /// It hands over and leaves.
     Draining,
-    /// It was removed.
+    /// It was removed by decision; what only it has may come back with it.
     Removed,
+    /// It handed over what it had, and left.
+    Left,
+}
+
+impl Standing {
+    /// Whether it takes part.
+    #[must_use]
+    pub fn is_member(self) -> bool {
+        !matches!(self, Self::Removed | Self::Left)
+    }
 }
 
 /// Why a request was not done.

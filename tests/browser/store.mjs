@@ -245,6 +245,48 @@ async function diagram({ page, until }) {
   await page.click("#follow");
 }
 
+/** A write's name, pressed, shows its event and those that took it. */
+async function spread(one) {
+  await one.page.click("#fresh");
+  const put = await write(one, "put", "spread", { value: "x" });
+  const [, number] = /write (\d+) of replica 0/.exec(put.text);
+  const dot = await one.page.textContent("#came button");
+  assert.match(dot, new RegExp(`^0\\.\\d+\\.${number}$`));
+  await one.until((text) => {
+    document.querySelector("#came button").click();
+    return document.querySelector(".cl-details").textContent.includes(`wrote ${text}`);
+  }, dot);
+  const { selected, counts } = await one.page.evaluate(() => clocklab.state);
+  const event = readRun(folder).get(selected);
+  assert.ok(event.keys.wrote.startsWith(dot), selected);
+  assert.equal(counts.past, past(event).size);
+  for (const { name } of event.effects) {
+    const { x } = await one.page.evaluate((other) => clocklab.screenOf(other), name);
+    const box = await one.page.locator("#space-time .cl-over").boundingBox();
+    assert.ok(event.machine === name.split(":")[0] || (x > box.x && x < box.x + box.width), `${name} is in sight`);
+  }
+  await one.page.click("#follow");
+}
+
+/** A key that is written to all the time can be pressed all the same. */
+async function pressed(one, base) {
+  await one.page.fill("#prefix", "spread");
+  let isOn = true;
+  const writing = (async () => {
+    for (let i = 0; isOn; i++) await fetch(`http://127.0.0.1:${base + (i % 2)}/v1/keys/spread?w=1`, { method: "PUT", body: String(i) }).catch(() => {});
+  })();
+  const count = () => one.page.evaluate(() => document.querySelectorAll("#log li").length);
+  const before = await count();
+  for (let i = 1; i <= 8; i++) {
+    await one.page.locator('#key-list button[data-key="spread"]').click({ delay: 200 });
+    await one.until((most) => document.querySelectorAll("#log li").length === most, before + i);
+  }
+  isOn = false;
+  await writing;
+  await one.page.fill("#prefix", "");
+  await one.until(() => window.clocklabReplica.state.keys.length === 12);
+}
+
 /** Who is silent is suspected, and says nothing of itself. */
 async function killed(first, third, base) {
   clocklab("fault", "kill", "2", "--run", folder);
@@ -348,6 +390,20 @@ async function tokens(browser) {
   assert.match(await rowText(one, "app/a"), /1/);
   await one.until(() => window.clocklabReplica.names.length > 0);
 
+  // Killed and started again, it goes on where it was: the page needs no reload.
+  const had = await one.page.evaluate(() => clocklabReplica.names);
+  replica.process.kill("SIGKILL");
+  await one.until(() => document.getElementById("state").textContent === "does not answer");
+  const again = start(...words);
+  await ready(port);
+  await one.until(() => document.getElementById("state").textContent !== "does not answer");
+  assert.equal((await write(one, "put", "app/b", { value: "2", copies: "1" })).status, 200);
+  await one.until((count) => window.clocklabReplica.names.length > count, had.length);
+  const names = await one.page.evaluate(() => clocklabReplica.names);
+  assert.deepEqual(names.slice(0, had.length), had);
+  assert.equal(new Set(names).size, names.length);
+  assert.match(await rowText(one, "app/a"), /1/);
+
   // A second replica with a greater id: the live page's fault boxes name those that there are.
   const other = start("kv", "replica", "--id", "7", "--listen", `127.0.0.1:${port + 1}`, "--view", view, "--memory", "--logs", join(WORK, "logs"), "--run", "alone", "--quiet");
   await ready(port + 1);
@@ -364,7 +420,7 @@ async function tokens(browser) {
   await watch.stop();
   assert.deepEqual(one.complaints, []);
   await one.close();
-  await replica.stop();
+  await again.stop();
   await other.stop();
 }
 
@@ -401,6 +457,8 @@ try {
   await oddKeys(first, base);
   await session(browser, first);
   await diagram(first);
+  await spread(first);
+  await pressed(first, base);
   await hidden(first, base);
   await otherSites(browser, base);
 

@@ -50,7 +50,7 @@ is read again, on every replica, and the event logs are checked.
 
 The seed decides faults and requests; how real processes interleave it does not. The run folder has the plan (plan.txt), a \
 history a chapter (history-N.jsonl, for `clocklab kv check`), the event logs, and the disks (data) if something is wrong. With the \
-default rate it grows by about 10 MiB a minute; --no-check leaves the event logs unread at the end.
+default rate it grows by about 3 MiB a minute; --no-check leaves the event logs unread at the end.
 
 Ctrl-C heals, judges what was, and ends. Exit codes: 0 all held, 1 something did not, 2 usage, 3 it could not go on.";
 

@@ -95,9 +95,7 @@ async fn add(call: &Call<'_>, address: Address) -> Result<Response, Problem> {
 
 /// The member at an address, among those that were not removed: an address may have had others before.
 fn present<'a>(members: &'a [Member], address: &Address) -> Option<&'a Member> {
-    let mut present = members
-        .iter()
-        .filter(|member| member.standing != Standing::Removed);
+    let mut present = members.iter().filter(|member| member.standing.is_member());
     present.find(|member| member.address == *address)
 }
 
@@ -108,7 +106,7 @@ fn id_for(members: &[Member], address: &Address) -> Result<MachineId, Problem> {
         return Ok(member.id);
     }
     let holder = |id: MachineId| {
-        let is_there = |member: &&Member| member.standing != Standing::Removed && member.id == id;
+        let is_there = |member: &&Member| member.standing.is_member() && member.id == id;
         members.iter().find(is_there)
     };
     let before = members.iter().filter(|member| member.address == *address);
@@ -151,7 +149,7 @@ async fn changed(call: &Call<'_>, change: MemberChange) -> Result<bool, Problem>
 fn is_shown(member: &Member) -> bool {
     match member.standing {
         Standing::Myself | Standing::Alive | Standing::Draining => true,
-        Standing::Suspected | Standing::Removed => false,
+        Standing::Suspected | Standing::Removed | Standing::Left => false,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct MemberBody {
     id: u16,
     /// Where it is reached.
     address: String,
-    /// myself, alive, suspected, draining or removed.
+    /// myself, alive, suspected, draining, removed, or left (after draining).
     standing: &'static str,
     /// The life that was heard of last; 0 if none was.
     incarnation: u32,
@@ -79,6 +79,7 @@ fn word(standing: Standing) -> &'static str {
         Standing::Suspected => "suspected",
         Standing::Draining => "draining",
         Standing::Removed => "removed",
+        Standing::Left => "left",
     }
 }
 

@@ -38,7 +38,8 @@ impl Replica {
 
     fn standing(&self, id: MachineId, status: Decided) -> Standing {
         match status {
-            Decided::Removed | Decided::Left => Standing::Removed,
+            Decided::Removed => Standing::Removed,
+            Decided::Left => Standing::Left,
             Decided::Draining => Standing::Draining,
             Decided::Present if id == self.me() => Standing::Myself,
             Decided::Present => match self.peers.get(&id) {

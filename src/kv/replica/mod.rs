@@ -295,6 +295,9 @@ impl Replica {
         }
         self.serve_late(effects);
         self.answer_late(effects);
+        if self.append_deadline().is_some_and(|due| due <= self.now) {
+            self.append(effects);
+        }
         if self.now >= self.beat {
             // Beats that a late wake-up has left out are not made up for.
             self.beat = Time(self.now.0 + self.config.heartbeat_us);

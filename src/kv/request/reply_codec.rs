@@ -231,6 +231,7 @@ fn write_member(member: &Member, body: &mut Vec<u8>) {
         Standing::Suspected => 2,
         Standing::Draining => 3,
         Standing::Removed => 4,
+        Standing::Left => 5,
     });
     write_varint(u64::from(member.incarnation), body);
 }
@@ -246,6 +247,7 @@ fn read_members(fields: &mut Fields<'_>) -> Result<Vec<Member>, FieldError> {
                 2 => Standing::Suspected,
                 3 => Standing::Draining,
                 4 => Standing::Removed,
+                5 => Standing::Left,
                 other => return unknown("standing", other),
             },
             incarnation: read_number(fields, "incarnation", u64::from(u32::MAX))?,

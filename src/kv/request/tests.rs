@@ -124,6 +124,7 @@ fn members() -> impl Strategy<Value = Member> {
         Standing::Suspected,
         Standing::Draining,
         Standing::Removed,
+        Standing::Left,
     ]);
     (machines(), addresses(), standing, any::<u32>()).prop_map(|(id, address, standing, incarnation)| {
         Member {

@@ -123,6 +123,8 @@ pub(super) struct Book {
     pub(super) ended: BTreeSet<MachineId>,
     pub(super) finals: BTreeMap<MachineId, Final>,
     pub(super) watchers: Vec<Watcher>,
+    /// What watches were told and should not have been, unless something was let go.
+    pub(super) told_wrongly: Vec<String>,
     pub(super) operator: Operator,
     pub(super) recorded: Recorded,
     pub(super) logs: Option<Logs>,
@@ -158,6 +160,7 @@ impl Book {
             watchers: (0..terms.watches)
                 .map(|number| Watcher::new(number, terms.seed))
                 .collect(),
+            told_wrongly: Vec::new(),
             operator: Operator::default(),
             recorded: Recorded::default(),
             logs,
@@ -367,6 +370,12 @@ impl Book {
             }
             Heard::Reply { reply, .. } => {
                 self.on_released(place, &reply.released);
+                if let Ask::Mine { place, number } = ask
+                    && !reply.released.is_empty()
+                {
+                    // It does not depend on what was let go, and what else its session had seen is not told apart.
+                    self.floors_at.insert((*place, *number), Floors::new());
+                }
                 match &reply.answer {
                     Answer::Denied(deny) => self.denied(place, ask, deny, begun),
                     answer => {

@@ -250,7 +250,7 @@ impl Book {
             let Some(status) = &last.status else {
                 continue;
             };
-            let stands = |member: &&kv::Member| member.standing != kv::Standing::Removed;
+            let stands = |member: &&kv::Member| member.standing.is_member();
             let seen: BTreeSet<MachineId> = status
                 .members
                 .iter()

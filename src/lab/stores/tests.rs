@@ -129,6 +129,7 @@ fn wrong_stores_are_found_out() {
         Wrong::ServesWhileJoining,
         Wrong::DeniedAndDone,
         Wrong::LossyTransfer,
+        Wrong::WatchSkips,
     ] {
         println!("{}", found(wrong));
     }

@@ -163,14 +163,19 @@ impl Book {
         }
         let machine = watcher.at.map_or(MachineId(0), |(machine, _)| machine);
         let broken = watcher.watching.take(&watched, &self.floors_at);
-        for what in broken {
-            self.breaks(format!("a watch at machine {machine}: {what}"));
-        }
+        let broken = broken
+            .into_iter()
+            .map(|what| format!("a watch at machine {machine}: {what}"));
+        self.told_wrongly.extend(broken);
     }
 
     /// When all has settled, watches have been told all that is there.
     pub(super) fn judge_watches(&mut self) {
-        let mut broken = Vec::new();
+        // A write does not depend on what was let go, which a watch may be told before its session is.
+        let mut broken = match self.counts.released {
+            0 => std::mem::take(&mut self.told_wrongly),
+            _ => Vec::new(),
+        };
         for watcher in self.watchers.iter().filter(|watcher| watcher.is_based) {
             let Some((machine, _)) = watcher.at else {
                 continue;

@@ -155,6 +155,11 @@ impl Source for Followed {
         Ok(())
     }
 
+    /// Who may read keys need not know this computer's folders.
+    fn place(&self) -> Option<PathBuf> {
+        None
+    }
+
     fn why_no_control(&self) -> Option<String> {
         None
     }

@@ -379,6 +379,11 @@ impl Source for Shared {
         Ok(())
     }
 
+    /// Who has the key is whoever started it.
+    fn place(&self) -> Option<PathBuf> {
+        Some(self.folder())
+    }
+
     /// By the logs, or because no machine answers.
     fn why_no_control(&self) -> Option<String> {
         self.why_no_run().map(str::to_owned).or_else(|| {

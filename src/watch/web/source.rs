@@ -1,6 +1,6 @@
 //! Where the batches of a stream come from.
 
-use std::{io, sync::MutexGuard};
+use std::{io, path::PathBuf, sync::MutexGuard};
 
 use super::known::Known;
 
@@ -20,6 +20,9 @@ pub(super) trait Source: Send + Sync {
     /// # Errors
     /// What the system says.
     fn look(&self) -> io::Result<()>;
+
+    /// Where the logs are, if browsers may know.
+    fn place(&self) -> Option<PathBuf>;
 
     /// Why no command can be given to the machines; `None` if one can.
     fn why_no_control(&self) -> Option<String>;

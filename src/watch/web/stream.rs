@@ -113,6 +113,7 @@ impl Cursor {
             batch.more = follower.look(&mut self.news)?;
         }
         batch.add(&self.news);
+        let place = source.place();
         if let Some(beginning) = self.beginning.take() {
             batch.fresh = true;
             batch.left_out = Some(beginning.left_out);
@@ -128,7 +129,7 @@ impl Cursor {
             batch.messages = known.messages;
             batch.ended = known.has_ended();
             if self.follower.is_none() || known.run.is_none() {
-                batch.folder = Some(known.folder().display().to_string());
+                batch.folder = place.map(|place| place.display().to_string());
             } else {
                 for state in known
                     .states()

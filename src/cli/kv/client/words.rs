@@ -93,6 +93,7 @@ pub(super) fn standing(standing: Standing) -> &'static str {
         Standing::Suspected => "suspected",
         Standing::Draining => "draining",
         Standing::Removed => "removed",
+        Standing::Left => "left",
     }
 }
 

@@ -12,7 +12,7 @@ fn view(cluster: &mut Cluster, id: u16) -> Vec<u16> {
     let Answer::Members(members) = cluster.ask(id, &Token::new(), 0, Action::Members).answer else {
         panic!()
     };
-    let is_there = |standing| !matches!(standing, Standing::Suspected | Standing::Removed);
+    let is_there = |standing: Standing| standing.is_member() && standing != Standing::Suspected;
     let there = members.into_iter().filter(|member| is_there(member.standing));
     there.map(|member| member.id.0).collect()
 }

@@ -227,3 +227,96 @@ fn wrong(turn: &Turn, said: &Said, calm: Calm, took_us: u64) -> Option<String> {
     let seconds = Duration::from_micros(took_us).as_secs_f64();
     is_late.then(|| format!("it serves, and answers after {seconds:.1} s"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::VersionVector, kv::Reply, service::Last};
+
+    fn turn(copies: Copies) -> Turn {
+        Turn {
+            at: MachineId(0),
+            ask: Ask::Put {
+                key: "r0".to_owned(),
+                value: "1".to_owned(),
+            },
+            manner: Manner {
+                prefix: "c1/".to_owned(),
+                token: Token::new(),
+                copies,
+                wait_us: 1_000_000,
+            },
+            channel: Channel::Wire,
+        }
+    }
+
+    fn said(answer: Answer) -> Said {
+        let reply = Reply {
+            token: Token::new(),
+            released: Vec::new(),
+            answer,
+        };
+        Said {
+            heard: Heard::Reply {
+                reply,
+                last: Last::Yes,
+            },
+            strange: None,
+            why: String::new(),
+        }
+    }
+
+    fn is_wrong(copies: Copies, answer: Answer, calm: Calm, took_us: u64) -> bool {
+        wrong(&turn(copies), &said(answer), calm, took_us).is_some()
+    }
+
+    #[test]
+    fn what_clients_may_be_told_depends_on_how_the_replica_was() {
+        let mark = VersionVector::new();
+        let disk = || {
+            Answer::Denied(Deny::Disk {
+                why: "full".to_owned(),
+            })
+        };
+        let late = AT_ONCE_US + 1_000_001;
+        for (answer, calm, took_us, expected) in [
+            (
+                Answer::Denied(Deny::Unmet { missing: Vec::new() }),
+                Calm::Undisturbed,
+                0,
+                false,
+            ),
+            (
+                Answer::Denied(Deny::Condition { operation: 0, mark }),
+                Calm::Undisturbed,
+                0,
+                false,
+            ),
+            (Answer::Denied(Deny::Joining), Calm::Undisturbed, 0, true),
+            (Answer::Denied(Deny::Leaving), Calm::No, 0, false),
+            (Answer::Denied(Deny::Busy), Calm::No, 0, true),
+            (disk(), Calm::CutOff, 0, true),
+            (disk(), Calm::No, 0, false),
+            (Answer::NotFound, Calm::CutOff, late, true),
+            (Answer::NotFound, Calm::CutOff, late - 1, false),
+            (Answer::NotFound, Calm::No, late, false),
+        ] {
+            let said = format!("{answer:?}, {calm:?}, {took_us}");
+            assert_eq!(is_wrong(Copies::One, answer, calm, took_us), expected, "{said}");
+        }
+        // Who waits for others may be late, and have too few.
+        assert!(!is_wrong(
+            Copies::Majority,
+            Answer::NotFound,
+            Calm::Undisturbed,
+            late
+        ));
+        let refused = Said {
+            heard: Heard::Refused,
+            strange: None,
+            why: "nobody listens".to_owned(),
+        };
+        assert!(wrong(&turn(Copies::One), &refused, Calm::Undisturbed, 0).is_some());
+        assert!(wrong(&turn(Copies::One), &refused, Calm::No, 0).is_none());
+    }
+}

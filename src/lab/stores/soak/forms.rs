@@ -143,8 +143,8 @@ pub(super) fn kvs(ask: &Ask, manner: &Manner) -> Option<Asked<'static>> {
 
 /// What is under a key, as the gateway writes it.
 #[derive(Deserialize)]
-struct Entry<'a> {
-    key: String,
+pub(super) struct Entry<'a> {
+    pub(super) key: String,
     #[serde(rename = "type")]
     kind: Option<String>,
     #[serde(borrow)]
@@ -191,7 +191,8 @@ fn mark_of(tag: Option<&str>) -> VersionVector {
     inside.and_then(|mark| mark.parse().ok()).unwrap_or_default()
 }
 
-fn dot_of(text: Option<&str>) -> Option<Dot> {
+/// A write's name.
+pub(super) fn dot_of(text: Option<&str>) -> Option<Dot> {
     let vector: VersionVector = text?.parse().ok()?;
     let (origin, number) = vector.iter().next()?;
     Some(Dot::new(origin, number))
@@ -221,7 +222,8 @@ fn content(kind: &str, raw: &RawValue, siblings: Option<Vec<&RawValue>>) -> Resu
     }
 }
 
-fn item(entry: Entry<'_>) -> Result<Option<Item>, Strange> {
+/// What is under the key.
+pub(super) fn item(entry: Entry<'_>) -> Result<Option<Item>, Strange> {
     let Some(raw) = entry.value else {
         return Ok(None);
     };

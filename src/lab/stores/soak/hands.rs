@@ -19,7 +19,7 @@ use super::{
 use crate::{
     control::Command,
     faults::{Fault, LinkEffect, Links},
-    kv::{Action, Answer, MemberChange, Request, Standing, Token},
+    kv::{Action, Answer, MemberChange, Request, Token},
     lab::{
         controller::{Controller, Target},
         process::{Process, failure},
@@ -333,7 +333,7 @@ impl<'a> Hands<'a> {
             .iter()
             .find(|member| member.id == id)
             .map(|member| member.standing);
-        let is_removed = standing.is_none_or(|standing| standing == Standing::Removed);
+        let is_removed = standing.is_none_or(|standing| !standing.is_member());
         if !is_removed {
             return Ok(());
         }

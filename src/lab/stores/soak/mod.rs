@@ -14,6 +14,7 @@
 
 mod client;
 mod end;
+mod events;
 mod forms;
 mod hands;
 mod http;
@@ -68,6 +69,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Time between two lines of progress.
 const TELL_EVERY_US: u64 = 5_000_000;
+
+/// From the last request to the last reads, at least: longer than a value lasts that ends by itself.
+const ENDED: Duration = Duration::from_secs(1);
 
 /// Watches that go on beside the sessions.
 const WATCHES: u16 = 2;
@@ -220,6 +224,8 @@ impl Soaking<'_> {
             }
             if done.is_ok() {
                 end::converge(shared, hands.members(), shared.now());
+                // The last values that end by themselves have ended, too.
+                thread::sleep(ENDED);
             }
             chapter.settle();
             done

@@ -2,9 +2,10 @@
 //! are judged.
 #![allow(clippy::disallowed_methods, reason = "waits for replicas in real time")]
 
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, thread, time::Duration};
 
 use super::{
+    events::{Event, Events},
     shared::{Chapter, Shared},
     voice::{connect, prefixed, strip},
     world::{Calm, State},
@@ -22,6 +23,9 @@ use crate::{
 
 /// How long to wait for something to be told before looking whether the soak goes on.
 const LISTEN: Duration = Duration::from_millis(100);
+
+/// How long a replica may take to begin a watch.
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long what is there may take to be told, when all has settled.
 const TOLD_AFTER_US: u64 = 5_000_000;
@@ -43,7 +47,11 @@ pub(super) fn watch(shared: &Shared, chapter: &Chapter, mut dice: Stream) {
             thread::sleep(LISTEN);
             continue;
         };
-        match watch_one(shared, chapter, machine) {
+        let end = match dice.below(2) {
+            0 => watch_wire(shared, chapter, machine),
+            _ => watch_events(shared, chapter, machine),
+        };
+        match end {
             Ok(End::Over) => return,
             Ok(End::Gone) | Err(_) => thread::sleep(LISTEN),
         }
@@ -58,27 +66,30 @@ fn request(action: Action, prefix: &str) -> Request {
     }
 }
 
-fn scan(client: &mut Client<Request, Reply>, prefix: &str) -> Result<u64, ClientError> {
+fn scan(client: &mut Client<Request, Reply>, prefix: &str) -> io::Result<u64> {
     let action = Action::Scan {
         prefix: b"p".as_slice().into(),
         after: None,
         limit: 10_000,
     };
-    client.send(&request(action, prefix))
+    client.send(&request(action, prefix)).map_err(io::Error::other)
 }
 
-fn watch_one(shared: &Shared, chapter: &Chapter, machine: MachineId) -> Result<End, ClientError> {
+/// Watches by the wire.
+fn watch_wire(shared: &Shared, chapter: &Chapter, machine: MachineId) -> io::Result<End> {
     let Some(address) = shared.addresses.get(machine.index()) else {
         return Ok(End::Gone);
     };
     let begun = shared.now();
-    let mut client = connect(*address)?;
+    let mut client = connect(*address).map_err(io::Error::other)?;
     client.set_patience(LISTEN);
     let action = Action::Watch {
         prefix: b"p".as_slice().into(),
         after: None,
     };
-    let watch = client.send(&request(action, &chapter.prefix))?;
+    let watch = client
+        .send(&request(action, &chapter.prefix))
+        .map_err(io::Error::other)?;
     // What is there already: asked behind the watch, so that nothing lies between.
     let mut first = Some(scan(&mut client, &chapter.prefix)?);
     shared.tally(|tally| tally.watches.0 += 1);
@@ -90,21 +101,10 @@ fn watch_one(shared: &Shared, chapter: &Chapter, machine: MachineId) -> Result<E
         if chapter.has_settled() && last.is_none() {
             last = Some((scan(&mut client, &chapter.prefix)?, shared.now()));
         }
-        if let (Some(wanted), Some((_, since))) = (&wanted, last) {
-            let missing = watching.missing(wanted);
-            if missing.is_none() {
-                return Ok(End::Over);
-            }
-            if shared.now().0 > since.0 + TOLD_AFTER_US {
-                if let Some(missing) = missing
-                    && shared.world.calm(machine, begun) != Calm::No
-                {
-                    shared.breaks(&format!(
-                        "a watch at replica {machine} is never told of {missing}"
-                    ));
-                }
-                return Ok(End::Over);
-            }
+        if let (Some(wanted), Some((_, since))) = (&wanted, last)
+            && is_over(shared, (machine, begun), &watching, wanted, since)
+        {
+            return Ok(End::Over);
         }
         let mut answer = match client.receive() {
             Ok(answer) => answer,
@@ -115,7 +115,7 @@ fn watch_one(shared: &Shared, chapter: &Chapter, machine: MachineId) -> Result<E
             {
                 continue;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(io::Error::other(error)),
         };
         let strange = strip(&mut answer.reply.answer, &chapter.prefix);
         if let Some(strange) = strange {
@@ -140,6 +140,72 @@ fn watch_one(shared: &Shared, chapter: &Chapter, machine: MachineId) -> Result<E
             }
         }
     }
+}
+
+/// Watches by server-sent events.
+fn watch_events(shared: &Shared, chapter: &Chapter, machine: MachineId) -> io::Result<End> {
+    let Some(address) = shared.addresses.get(machine.index()).copied() else {
+        return Ok(End::Gone);
+    };
+    let (begun, prefix) = (shared.now(), &chapter.prefix);
+    let mut events = Events::connect(address, &format!("{prefix}p"), CONNECT)?;
+    shared.tally(|tally| tally.watches.0 += 1);
+    // The watch is behind the head in the replica's queue by now, and the scan behind both.
+    thread::sleep(LISTEN);
+    let mut watching = Watching::default();
+    watching.begin(&there(address, prefix)?);
+    let mut last: Option<(BTreeMap<Own, u64>, Time)> = None;
+    loop {
+        if chapter.has_settled() && last.is_none() {
+            last = Some((there(address, prefix)?, shared.now()));
+        }
+        if let Some((wanted, since)) = &last
+            && is_over(shared, (machine, begun), &watching, wanted, *since)
+        {
+            return Ok(End::Over);
+        }
+        match events.next(prefix, LISTEN)? {
+            None => {}
+            Some(Ok(Event::Change(watched))) => tell(shared, chapter, machine, &mut watching, &watched),
+            Some(Ok(Event::Problem(_))) => return Ok(End::Gone),
+            Some(Err(strange)) => {
+                shared.breaks(&format!("a watch at replica {machine}, by /v1: {strange}"));
+                return Ok(End::Gone);
+            }
+        }
+    }
+}
+
+/// What is there now.
+fn there(address: SocketAddr, prefix: &str) -> io::Result<BTreeMap<Own, u64>> {
+    let mut client = connect(address).map_err(io::Error::other)?;
+    scan(&mut client, prefix)?;
+    let mut answer = client.receive().map_err(io::Error::other)?.reply.answer;
+    let strange = strip(&mut answer, prefix);
+    match (answer, strange) {
+        (Answer::Scanned { items, .. }, None) => Ok(numbers(&items)),
+        (other, _) => Err(io::Error::other(format!("{other:?}"))),
+    }
+}
+
+/// Whether a watch has been told all that is there, or has had its time.
+fn is_over(
+    shared: &Shared,
+    (machine, begun): (MachineId, Time),
+    watching: &Watching,
+    wanted: &BTreeMap<Own, u64>,
+    since: Time,
+) -> bool {
+    let Some(missing) = watching.missing(wanted) else {
+        return true;
+    };
+    let has_ended = shared.now().0 > since.0 + TOLD_AFTER_US;
+    if has_ended && shared.world.calm(machine, begun) != Calm::No {
+        shared.breaks(&format!(
+            "a watch at replica {machine} is never told of {missing}"
+        ));
+    }
+    has_ended
 }
 
 fn tell(shared: &Shared, chapter: &Chapter, machine: MachineId, watching: &mut Watching, watched: &Watched) {

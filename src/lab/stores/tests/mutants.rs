@@ -33,6 +33,8 @@ pub(super) enum Wrong {
     DeniedAndDone,
     /// Of the state that is transferred, the first part is lost.
     LossyTransfer,
+    /// Of what a watch is to be told, every fifth is left out.
+    WatchSkips,
 }
 
 /// A replica that is tampered with.
@@ -47,6 +49,8 @@ pub(super) struct Tampered {
     reads: BTreeMap<Ticket, VersionVector>,
     /// Tickets that nobody asked with.
     invented: u64,
+    /// What watches were to be told.
+    told: u64,
 }
 
 /// Tickets from here on nobody has asked with.
@@ -62,6 +66,7 @@ impl Tampered {
             writes: BTreeMap::new(),
             reads: BTreeMap::new(),
             invented: INVENTED,
+            told: 0,
         }
     }
 
@@ -98,6 +103,12 @@ impl Tampered {
             _ => {}
         }
         self.give(now, Input::Request { ticket, request });
+    }
+
+    /// Whether a watch is not told this.
+    fn skips(&mut self) -> bool {
+        self.told += 1;
+        self.told.is_multiple_of(5)
     }
 
     /// Changes an answer, as the mutant would give it.
@@ -174,6 +185,13 @@ impl Tampered {
             Effect::Reset { peer } => Effect::Reset { peer },
             Effect::Peers(peers) => Effect::Peers(peers),
             Effect::Reply { ticket, .. } if ticket.0 >= INVENTED => return None,
+            Effect::Reply { reply, .. }
+                if self.wrong == Wrong::WatchSkips
+                    && matches!(reply.answer, Answer::Changed(_))
+                    && self.skips() =>
+            {
+                return None;
+            }
             Effect::Reply {
                 ticket,
                 mut reply,

@@ -148,6 +148,22 @@ function makeDiagram(element, store, nowUs) {
     look(leftOf(until), until);
   };
 
+  /** Stands still, with one event pinned, on the stretch given. Whether the event is still kept. */
+  keeper.point = (name, from, until) => {
+    setFollow(false);
+    const { handle } = keeper;
+    if (!handle) return false;
+    for (const pinned of handle.state.pinned) handle.pin(pinned);
+    try {
+      handle.pin(name);
+    } catch {
+      return false;
+    }
+    if (handle.state.axis === "time") handle.look(from - store.start, until - store.start);
+    element.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
+    return true;
+  };
+
   /** The run has ended, or begun anew. */
   keeper.ended = () => {
     if (keeper.follows) setFollow(false);

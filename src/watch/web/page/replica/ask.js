@@ -6,12 +6,29 @@ const BEARER = "clocklab-bearer";
 /** How long an answer may take beyond what the question waits for, in milliseconds. */
 const ANSWER_MS = 10_000;
 
-let bearer = sessionStorage.getItem(BEARER) ?? "";
+/** What this tab keeps over a reload; a browser that lets nothing be kept keeps nothing. */
+function keep(name, text) {
+  try {
+    if (text) sessionStorage.setItem(name, text);
+    else sessionStorage.removeItem(name);
+  } catch {
+    // The page works without.
+  }
+}
+
+function kept(name) {
+  try {
+    return sessionStorage.getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+let bearer = kept(BEARER);
 
 function setBearer(text) {
   bearer = text;
-  if (text) sessionStorage.setItem(BEARER, text);
-  else sessionStorage.removeItem(BEARER);
+  keep(BEARER, text);
 }
 
 /** The headers that let a request in. */
@@ -29,8 +46,8 @@ function exact(text) {
  * Asks; `read` reads the JSON. Gives `status` (0: there was no answer), `headers`, `text`, and `body`, the JSON of it. What went wrong says
  * `error` in words.
  */
-async function ask(method, path, { headers = {}, body, waitMs = 0, read = JSON.parse } = {}) {
-  const signal = AbortSignal.timeout(ANSWER_MS + waitMs);
+async function ask(method, path, { headers = {}, body, waitMs = 0, withinMs = ANSWER_MS, read = JSON.parse } = {}) {
+  const signal = AbortSignal.timeout(withinMs + waitMs);
   try {
     const answer = await fetch(path, { method, headers: { ...letIn(), ...headers }, body, signal, cache: "no-store" });
     const text = await answer.text();

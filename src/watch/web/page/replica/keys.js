@@ -25,8 +25,8 @@ function elementText(line) {
   }
 }
 
-/** The browser of keys. `announce` says something to screen readers. */
-function makeKeys(element, session, announce) {
+/** The browser of keys. `announce` says something to screen readers, `point` shows a write in the diagram, if it can. */
+function makeKeys(element, session, announce, point) {
   const state = { prefix: "", after: [], items: [], next: null, opened: null, access: null };
   let [readAt, known, isReading] = [0, "", false];
 
@@ -122,10 +122,21 @@ function makeKeys(element, session, announce) {
     show();
   }
 
+  /** Rows by key: one that somebody is about to press stays. */
+  const rows = new Map();
+
+  function makeRow(name) {
+    const [line, badges] = [el("span"), el("span", { class: "badges" })];
+    const shown = el("button", { type: "button", "data-key": keyText(name), onclick: () => open(name) }, el("b", null, keyText(name)), line, badges);
+    return { element: el("li", null, shown), button: shown, text: line, badges };
+  }
+
   function show() {
-    const focused = document.activeElement?.closest("#key-list") ? document.activeElement.dataset.key : null;
-    const rows = state.items.map((item) => {
+    const names = state.items.map(({ key: name }) => keyText(name));
+    for (const item of state.items) {
       const name = keyText(item.key);
+      if (!rows.has(name)) rows.set(name, makeRow(item.key));
+      const row = rows.get(name);
       const isOpen = state.opened && keyText(state.opened.key) === name;
       const newer = isOpen && state.opened.wasRead && state.opened.etag !== item.etag;
       const badges = [];
@@ -133,10 +144,21 @@ function makeKeys(element, session, announce) {
       if (item.type !== "bytes" && item.type !== "json") badges.push(el("span", { class: "badge" }, item.type));
       if (item.ends_us) badges.push(el("small", null, endsText(item.ends_us)));
       if (newer) badges.push(el("small", { class: "off" }, "changed since you read it"));
-      return el("li", null, el("button", { type: "button", "data-key": name, "aria-current": isOpen ? "true" : null, onclick: () => open(item.key) }, el("b", null, name), el("span", null, shortText(item)), ...badges));
-    });
-    list.replaceChildren(...rows);
-    if (focused !== null) [...list.querySelectorAll("button")].find((one) => one.dataset.key === focused)?.focus();
+      if (isOpen) row.button.setAttribute("aria-current", "true");
+      else row.button.removeAttribute("aria-current");
+      setText(row.text, shortText(item));
+      const said = badges.map((badge) => badge.textContent).join("|");
+      if (row.said !== said) row.badges.replaceChildren(...badges);
+      row.said = said;
+    }
+    for (const name of rows.keys()) if (!names.includes(name)) rows.delete(name);
+    const elements = names.map((name) => rows.get(name).element);
+    const isSame = elements.length === list.children.length && elements.every((row, i) => list.children[i] === row);
+    if (!isSame) {
+      const focused = document.activeElement?.closest("#key-list") ? document.activeElement : null;
+      list.replaceChildren(...elements);
+      if (focused?.isConnected) focused.focus();
+    }
     const isEmpty = state.items.length === 0;
     const page = state.after.length > 0 ? `page ${state.after.length + 1}` : "";
     setText(words, isEmpty ? (state.prefix ? "no key begins so" : "no keys yet: write one below") : page);
@@ -156,8 +178,8 @@ function makeKeys(element, session, announce) {
       item = said.body.items.find((one) => one.key === name);
       if (!item) Object.assign(said, { status: 404, error: "there is nothing under the key" });
     }
-    const words_ = session.note(`get ${text}`, said, said.error ? "" : shortText(item));
-    announce(`${text}: ${words_}`);
+    const outcome = session.note(`get ${text}`, said, said.error ? "" : shortText(item));
+    announce(`${text}: ${outcome}`);
     state.opened = { key: name, etag: said.error ? null : item.etag, wasRead: !said.error || said.status === 404 };
     if (!said.error && item.type === "counter") type.value = "counter";
     else if (!said.error && item.type === "set") type.value = "set";
@@ -165,12 +187,20 @@ function makeKeys(element, session, announce) {
     const again = el("button", { type: "button", id: "again", onclick: () => open(name) }, "Read again");
     const head = el("p", { class: "row" }, el("b", null, text), said.error ? null : el("span", { class: "badge" }, item.type === "bytes" ? "text" : item.type), again);
     const missing = (said.body?.missing ?? []).map((one) => el("li", null, missingWords(one)));
-    const parts = said.error ? [el("p", { class: said.status === 404 ? "note" : "off" }, `${said.status || "–"}: ${said.error}`), missing.length > 0 ? el("ul", { class: "dots" }, ...missing) : ""] : readParts(item, why?.body?.present);
+    const parts = said.error ? [el("p", { class: said.status === 404 ? "note" : "off" }, `${said.status || "–"}: ${said.error}`), missing.length > 0 ? el("ul", { class: "dots" }, ...missing) : ""] : readParts(item, why?.body?.present, showDot);
     opened.replaceChildren(head, ...parts);
     opened.hidden = false;
     key.value = text;
     showType();
     show();
+  }
+
+  /** A write's name: pressed, it shows the write in the diagram. */
+  function showDot(dot) {
+    const shown = el("button", { type: "button", class: "dot", title: "show it in the diagram, with its past and its future", onclick: () => {
+      if (!point(dot)) announce(shown.title = "its event is in no log that this page follows, or was too long ago");
+    } }, dot);
+    return shown;
   }
 
   function putText() {
@@ -201,7 +231,7 @@ function makeKeys(element, session, announce) {
     });
     const dot = said.body?.write;
     const text = session.note(`${name} ${key.value}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
-    setText(came, said.error ? `${said.status || "–"}: ${text}` : text);
+    came.replaceChildren(said.error ? `${said.status || "–"}: ${text}` : `${text} `, dot ? showDot(dot) : "");
     came.className = said.error ? "off" : "note";
     // What was read is not what is there now.
     if (!said.error) unchanged.checked = false;

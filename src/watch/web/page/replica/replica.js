@@ -4,6 +4,13 @@
 /** How often the replica is asked, in milliseconds. */
 const POLL_MS = 500;
 
+/** A replica that takes longer to say how it is does not answer, in milliseconds. */
+const POLL_WITHIN_MS = 3000;
+
+/** How long a write is looked for at others, and what is shown around it at least, in microseconds. */
+const SPREAD_US = 60e6;
+const MARGIN_US = 1000;
+
 /** Words for what a replica cannot do now. */
 const NOT_READY = "not ready: it is no member, or does not have the data yet";
 
@@ -19,7 +26,7 @@ const facts = makeFacts(byId("facts"));
 const replicas = makeReplicas(byId("replicas"));
 const vectors = makeVectors(byId("vectors"));
 const session = makeSession(byId("session"), byId("log"), () => void poll());
-const keys = makeKeys(byId("keys"), session, announce);
+const keys = makeKeys(byId("keys"), session, announce, pointAt);
 
 const follow = makeFollower((batch) => {
   const age = Date.now() * 1000 - batch.now;
@@ -40,7 +47,7 @@ async function poll() {
   polling = 1;
   const headers = session?.token ? { "clocklab-token": session.token } : {};
   const asked = bearer;
-  const [said, waits] = await Promise.all([ask("GET", "/v1/status"), ask("GET", "/v1/why", { headers })]);
+  const [said, waits] = await Promise.all([ask("GET", "/v1/status", { withinMs: POLL_WITHIN_MS }), ask("GET", "/v1/why", { headers, withinMs: POLL_WITHIN_MS })]);
   const isAgain = polling === 2;
   polling = 0;
   if (asked === bearer) {
@@ -118,6 +125,8 @@ function show() {
   setText(byId("trouble"), trouble);
   document.body.classList.toggle("stale", failed !== "");
   replicas(status);
+  const shown = status.members.filter(({ standing }) => standing !== "removed" && standing !== "suspected");
+  setText(byId("view"), `The view, as GET /view tells it: ${shown.map(({ address }) => address).join(", ") || "empty"}.`);
   vectors(status);
   showBuffered(byId("buffered"), status, why);
   showCounts(byId("counts"), status);
@@ -132,7 +141,7 @@ function showLogs() {
   const element = byId("logs");
   const has = what === "following" && store.run !== null;
   const ids = new Set(store.ids());
-  const others = has && !store.more ? status.members.filter(({ id, standing }) => standing !== "removed" && !ids.has(id)) : [];
+  const others = has && !store.more ? status.members.filter(({ id, standing }) => isMember(standing) && !ids.has(id)) : [];
   const said = JSON.stringify([what, words, has, store.run, others.map(({ id }) => id)]);
   byId("space-time").hidden = what === "none";
   if (element.dataset.said === said) return;
@@ -146,6 +155,26 @@ function showLogs() {
     const many = others.length > 1;
     element.replaceChildren(text, ...(others.length > 0 ? [el("b", null, ` The log${many ? "s" : ""} of ${many ? "these are" : "this one is"} not on this computer, and ${many ? "their events are" : "its events are"} not drawn: `), ...links, "."] : []));
   }
+}
+
+/** Shows the event of a write in the diagram, and how far it spread; whether the page has it. */
+function pointAt(dot) {
+  const [machine, life, number] = dot.split(".").map(Number);
+  const lane = store.lanes.get(machine);
+  const place = lane?.text.findLastIndex((text) => {
+    const [, , of, first, last] = /wrote (\d+)\.(\d+)\.(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+    return Number(of) === life && Number(first) <= number && number <= Number(last ?? first);
+  }) ?? -1;
+  if (place < 0) return false;
+  const [clock, at] = [lane.clock[place], lane.at[place]];
+  let until = at;
+  for (const other of store.lanes.values()) {
+    for (let i = placeOf(other.at, at); i < other.at.length && other.at[i] < at + SPREAD_US; i++) {
+      if (other.from[i] === machine && other.sent[i] === clock) until = Math.max(until, other.at[i]);
+    }
+  }
+  const margin = Math.max((until - at) * 0.6, MARGIN_US);
+  return diagram.point(`${machine}:${clock}`, at - margin, until + margin);
 }
 
 function frame(now) {

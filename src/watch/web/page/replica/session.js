@@ -1,6 +1,9 @@
 // The session: what its requests have seen, carried as a token from each answer to the next request, here or at another
 // replica; and the list of these requests.
 
+/** Whether one that stands so takes part. */
+const isMember = (standing) => standing !== "removed" && standing !== "left";
+
 /** Where the session's token is kept. */
 const SESSION = "clocklab-session";
 
@@ -18,9 +21,9 @@ function makeSession(element, logElement, changed) {
   // Another replica's page leads here with its session.
   const [, carried] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
   if (carried) history.replaceState(null, "", location.pathname);
-  const session = { token: carried ?? sessionStorage.getItem(SESSION) ?? "", count: 0, log: [] };
+  const session = { token: carried ?? kept(SESSION), count: 0, log: [] };
   const text = el("code", { id: "token" });
-  const copy = el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(session.token) }, "Copy");
+  const copy = el("button", { type: "button", title: "the token, as Clocklab-Token takes it", onclick: copyToken }, "Copy");
   const fresh = el("button", { type: "button", id: "fresh", title: "forget what was seen: the next request depends on nothing", onclick: () => set("") }, "Start anew");
   const wait = el("select", { id: "wait" }, ...WAITS.map((seconds) => el("option", { value: seconds }, seconds === 0 ? "not at all: 503" : `up to ${seconds} s`)));
   const seen = el("ul", { id: "seen", class: "dots" });
@@ -35,10 +38,16 @@ function makeSession(element, logElement, changed) {
 
   function set(token) {
     session.token = token;
-    if (token) sessionStorage.setItem(SESSION, token);
-    else sessionStorage.removeItem(SESSION);
+    keep(SESSION, token);
     showToken();
     changed();
+  }
+
+  function copyToken() {
+    // Only pages of this computer, or of HTTPS, may write to the clipboard.
+    if (navigator.clipboard) return void navigator.clipboard.writeText(session.token);
+    setText(text, session.token);
+    getSelection().selectAllChildren(text);
   }
 
   function showToken() {
@@ -85,12 +94,12 @@ function makeSession(element, logElement, changed) {
     if (said === session.shown) return;
     session.shown = said;
     seen.replaceChildren(...(session.token === "" ? [el("li", { class: "note" }, "has seen nothing, so it depends on nothing")] : lines));
-    const links = members.filter(({ standing }) => standing !== "myself" && standing !== "removed").map(({ id, address }) =>
+    const links = members.filter(({ standing }) => standing !== "myself" && isMember(standing)).map(({ id, address }) =>
       el("a", { href: `http://${address}/${session.token ? `#token=${session.token}` : ""}`, target: "_blank", rel: "noopener noreferrer" }, `replica ${id}`));
     onward.replaceChildren(...(links.length > 0 ? ["Go on with this session at ", ...links.flatMap((link, i) => (i > 0 ? [", ", link] : [link]))] : []));
   };
 
-  if (carried) sessionStorage.setItem(SESSION, carried);
+  if (carried) keep(SESSION, carried);
   showToken();
   return session;
 }

@@ -61,30 +61,43 @@ function bytesText(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-const MOODS = { myself: "good", alive: "good", suspected: "bad", draining: "held", removed: "plain" };
+const MOODS = { myself: "good", alive: "good", suspected: "bad", draining: "held", removed: "plain", left: "plain" };
 
-/** A table that is only made anew where its content is another one. */
+/** A table that is made anew only where its content is another one. */
 function makeTable(element, head, titles) {
   const body = el("tbody");
   const row = el("tr");
   element.replaceChildren(el("table", null, el("thead", null, row), body));
-  let [said, saidHead] = ["", ""];
+  let saidHead = "";
+  /** Rows by id, and what each of their cells says: nothing is made anew that somebody may be about to press. */
+  const rows = new Map();
   const showHead = (names) => {
     if (saidHead === names.join("|")) return;
     saidHead = names.join("|");
     row.replaceChildren(...names.map((name) => el("th", { scope: "col", title: titles[name] }, name)));
   };
   showHead(head);
-  return (rows, names = head) => {
+  const makeCell = ({ text, note, href, mood, line, off }, i) => {
+    const content = href ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, text) : text;
+    const key = line === undefined ? null : el("span", { class: `key line-${line}`, "aria-hidden": "true" });
+    return el(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, "data-mood": mood, class: off ? "behind" : null }, key, content, note ? el("small", null, note) : null);
+  };
+  return (wanted, names = head) => {
     showHead(names);
-    const now = JSON.stringify(rows);
-    if (now === said) return;
-    said = now;
-    body.replaceChildren(...rows.map(({ id, cells }) => el("tr", { "data-id": id }, ...cells.map(({ text, note, href, mood, line, off }, i) => {
-      const content = href ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, text) : text;
-      const key = line === undefined ? null : el("span", { class: `key line-${line}`, "aria-hidden": "true" });
-      return el(i === 0 ? "th" : "td", { scope: i === 0 ? "row" : null, "data-mood": mood, class: off ? "behind" : null }, key, content, note ? el("small", null, note) : null);
-    }))));
+    for (const { id, cells } of wanted) {
+      const known = rows.get(id);
+      const says = cells.map((cell) => JSON.stringify(cell));
+      if (known?.says.length !== says.length) {
+        rows.set(id, { element: el("tr", { "data-id": id }, ...cells.map(makeCell)), says });
+        continue;
+      }
+      for (const [i, text] of says.entries()) if (known.says[i] !== text) known.element.children[i].replaceWith(makeCell(cells[i], i));
+      known.says = says;
+    }
+    const elements = wanted.map(({ id }) => rows.get(id).element);
+    const isSame = elements.length === body.children.length && elements.every((element, i) => body.children[i] === element);
+    if (!isSame) body.replaceChildren(...elements);
+    for (const id of rows.keys()) if (!wanted.some((one) => one.id === id)) rows.delete(id);
   };
 }
 
@@ -102,7 +115,7 @@ function makeReplicas(element) {
   return (status) => {
     const lags = new Map(status.lags.map((lag) => [lag.peer, lag]));
     show(status.members.map(({ id, address, standing, incarnation }) => {
-      const lag = standing === "removed" ? undefined : lags.get(id);
+      const lag = !isMember(standing) ? undefined : lags.get(id);
       const name = { text: String(id), note: address, href: standing === "myself" ? null : `http://${address}/`, line: id % 8 };
       const life = { text: incarnation === 0 ? "–" : String(incarnation) };
       const phi = lag && (lag.phi > PHI_SHOWN_MAX ? `over ${whole(PHI_SHOWN_MAX)}` : lag.phi.toFixed(1));
@@ -127,7 +140,7 @@ function makeVectors(element) {
   const show = makeTable(element, ["Writes of"], titles);
   element.firstChild.className = "vectors";
   return (status) => {
-    const lags = status.lags.filter(({ peer }) => status.members.some(({ id, standing }) => id === peer && standing !== "removed"));
+    const lags = status.lags.filter(({ peer }) => status.members.some(({ id, standing }) => id === peer && isMember(standing)));
     const origins = new Set([status.known, ...lags.map(({ known }) => known)].flatMap((vector) => Object.keys(vector)));
     const lives = [...origins].map((origin) => [origin, ...origin.split(".").map(Number)]);
     lives.sort((a, b) => b[2] - a[2]);

@@ -49,10 +49,10 @@ function fullValue(text) {
   return el("pre", { class: "value" }, more > 0 ? `${text.slice(0, FULL)}…\n(${whole(more)} more characters)` : text);
 }
 
-/** What was read: the value by its type, its writes and their stamps. */
-function readParts({ type, value, siblings, etag, ends_us: ends }, present) {
+/** What was read: the value by its type, its writes and their stamps. `showDot` shows a write's name. */
+function readParts({ type, value, siblings, etag, ends_us: ends }, present, showDot) {
   const dots = present && isOf(present, etag) ? present : null;
-  const name = (dot, stamp) => el("p", { class: "note" }, `${writeWords(dot)}, stamp ${whole(stamp)}, dot `, el("code", null, dot));
+  const name = (dot, stamp) => el("p", { class: "note" }, `${writeWords(dot)}, stamp ${whole(stamp)}, dot `, showDot(dot));
   const parts = [];
   if (siblings) {
     parts.push(el("p", null, el("b", null, `${siblings.length} siblings`), ": written concurrently, neither knew of the other. Those who do not ask for siblings are given the first, whose (stamp, origin) is the greatest."));
@@ -67,7 +67,7 @@ function readParts({ type, value, siblings, etag, ends_us: ends }, present) {
     else if (dots) parts.push(name(dots[0].write, dots[0].stamp));
   }
   const isMerged = type === "counter" || type === "set";
-  if (isMerged || !dots) parts.push(el("p", { class: "note" }, "dots ", el("code", null, dotsOf(etag).join(" "))));
+  if (isMerged || !dots) parts.push(el("p", { class: "note" }, "dots ", ...dotsOf(etag).flatMap((dot) => [showDot(dot), " "])));
   if (ends) parts.push(el("p", { class: "note" }, endsText(ends)));
   return parts;
 }
