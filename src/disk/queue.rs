@@ -2,7 +2,7 @@
 
 use std::{
     fmt, mem,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,11 @@ const ROW_OVERHEAD_BYTES: usize = 64;
 /// A group of rows, as it was given.
 pub(super) type Group = (u64, Vec<Row>);
 
-/// The shared state and those who wait for it.
+/// Rings when there is progress.
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// The shared state and those who wait for it. Nobody is woken who does not wait, and nobody under the lock that he would
+/// wait for next: each would cost a call of the system, thousands of times a second.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -39,12 +43,16 @@ pub(super) struct Queue {
 struct State {
     waiting: Vec<Group>,
     waiting_bytes: usize,
+    /// The thread waits for `filled`.
+    is_idle: bool,
+    /// How many wait for `emptied`.
+    held_up: usize,
     is_closing: bool,
     has_ended: bool,
     progress: Progress,
     /// Since when the thread works at a batch.
     busy_since: Option<Instant>,
-    wake: Option<Box<dyn Fn() + Send + Sync>>,
+    wake: Option<Wake>,
 }
 
 /// What the thread is to do next.
@@ -75,7 +83,7 @@ impl Queue {
 
     /// What to call whenever there is progress.
     pub(super) fn set_wake(&self, wake: Box<dyn Fn() + Send + Sync>) {
-        self.lock().wake = Some(wake);
+        self.lock().wake = Some(wake.into());
     }
 
     /// Puts a group behind the others, and waits for room if there is none; after a failure it is dropped.
@@ -83,8 +91,10 @@ impl Queue {
         let bytes = weight(&group.1);
         let mut state = self.lock();
         while state.is_full() && !state.has_failed() {
+            state.held_up += 1;
             let waited = self.emptied.wait_timeout(state, Duration::from_secs(1));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.held_up -= 1;
             state.fail_if_stalled();
         }
         if state.has_failed() {
@@ -92,8 +102,11 @@ impl Queue {
         }
         state.waiting_bytes += bytes;
         state.waiting.push(group);
+        let is_idle = state.is_idle;
         drop(state);
-        self.filled.notify_one();
+        if is_idle {
+            self.filled.notify_one();
+        }
     }
 
     /// How far it has come.
@@ -120,22 +133,29 @@ impl Queue {
             if state.is_closing {
                 return Work::End;
             }
-            state = match until {
+            let rest = until.map(|until| until.checked_duration_since(now()));
+            state.is_idle = true;
+            state = match rest {
                 None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => match until.checked_duration_since(now()) {
-                    None => return Work::Idle,
-                    Some(rest) => {
-                        let waited = self.filled.wait_timeout(state, rest);
-                        waited.unwrap_or_else(PoisonError::into_inner).0
-                    }
-                },
+                Some(None) => {
+                    state.is_idle = false;
+                    return Work::Idle;
+                }
+                Some(Some(rest)) => {
+                    let waited = self.filled.wait_timeout(state, rest);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
             };
+            state.is_idle = false;
         }
         state.busy_since = Some(now());
         state.waiting_bytes = 0;
         let groups = mem::take(&mut state.waiting);
+        let held_up = state.held_up;
         drop(state);
-        self.emptied.notify_all();
+        if held_up > 0 {
+            self.emptied.notify_all();
+        }
         Work::Write(groups)
     }
 
@@ -147,7 +167,9 @@ impl Queue {
             return;
         }
         state.progress.through = through;
-        state.call();
+        let wake = state.wake.clone();
+        drop(state);
+        call(wake);
     }
 
     /// Nothing is kept any more.
@@ -158,9 +180,10 @@ impl Queue {
         }
         state.waiting.clear();
         state.waiting_bytes = 0;
-        state.call();
+        let wake = state.wake.clone();
         drop(state);
         self.emptied.notify_all();
+        call(wake);
     }
 
     /// The thread has ended.
@@ -205,11 +228,11 @@ impl State {
             self.progress.failed = Some(stalled());
         }
     }
+}
 
-    fn call(&self) {
-        if let Some(wake) = &self.wake {
-            wake();
-        }
+fn call(wake: Option<Wake>) {
+    if let Some(wake) = wake {
+        wake();
     }
 }
 

@@ -26,6 +26,9 @@ const ORIGINS_MAX: usize = 32;
 /// Bytes of the lengths in front of a batch in a message, and in front of its vector.
 const LENGTHS_BYTES_MAX: usize = 16;
 
+/// Writes that memory is reserved for before they have been read.
+const RESERVED_MAX: usize = 1024;
+
 const _: () = assert!(
     WRITE_BYTES_MAX + DEPENDENCIES_MAX * ENTRY_BYTES_MAX + LENGTHS_BYTES_MAX < BATCHES_BYTES_MAX
         && BATCH_BYTES_MAX + ORIGINS_MAX * ENTRY_BYTES_MAX + LENGTHS_BYTES_MAX < BATCHES_BYTES_MAX,
@@ -122,7 +125,8 @@ impl Batch {
     /// [`FieldError`] for bytes that are no writes.
     pub fn writes(&self) -> Result<Vec<Write>, FieldError> {
         let mut reader = BatchReader::new(self.bytes.get(self.body..).unwrap_or_default())?;
-        let mut writes = Vec::new();
+        let count = usize::try_from(self.count()).unwrap_or(usize::MAX);
+        let mut writes = Vec::with_capacity(count.min(RESERVED_MAX));
         while let Some(write) = reader.next_write()? {
             writes.push(write);
         }

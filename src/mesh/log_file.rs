@@ -63,6 +63,8 @@ struct Progress {
 #[derive(Debug, Default)]
 struct Done {
     bytes: u64,
+    /// The loop waits to hear of it: else to wake it would be a call of the system for each batch.
+    is_awaited: bool,
     /// The first failure; there is nothing to be done about it.
     error: Option<io::Error>,
 }
@@ -126,12 +128,14 @@ impl LogFile {
     /// Waits until the worker has written what it was handed.
     fn wait_for_worker(&self) -> Result<(), LogError> {
         let waiting = |done: &mut Done| done.error.is_none() && done.bytes < self.handed_bytes;
-        let done = self.progress.lock();
+        let mut done = self.progress.lock();
+        done.is_awaited = true;
         let waited = self
             .progress
             .changed
             .wait_timeout_while(done, CLOSE_WAIT, waiting);
         let (mut done, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        done.is_awaited = false;
         if timeout.timed_out() {
             done.error = Some(io::ErrorKind::TimedOut.into());
         }
@@ -356,7 +360,9 @@ impl<F: Cut> Write for Sink<F> {
         let mut done = self.progress.lock();
         done.bytes += batch.len() as u64;
         done.error = done.error.take().or(failure);
-        self.progress.changed.notify_all();
+        if done.is_awaited {
+            self.progress.changed.notify_all();
+        }
         Ok(batch.len())
     }
 

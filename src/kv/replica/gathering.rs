@@ -13,8 +13,9 @@ use crate::{
     units::Time,
 };
 
-/// How long changes gather that nobody waits for.
-const GATHER_US: u64 = 5_000;
+/// How long changes gather that nobody waits for: long enough that the fsyncs of many replicas on one disk do not delay
+/// those that somebody waits for.
+const GATHER_US: u64 = 20_000;
 
 /// How long changes gather where the disk is written behind: what killing the process may lose.
 const BEHIND_US: u64 = 100_000;

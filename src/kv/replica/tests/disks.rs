@@ -39,7 +39,7 @@ fn what_nobody_waits_for_gathers_until_somebody_asks() {
         cluster.write(1, &Token::new(), put("k", "1"));
     }
     assert_eq!(appends(&cluster), 0, "it has been there for a few milliseconds");
-    cluster.run(7);
+    cluster.run(22);
     assert_eq!(appends(&cluster), 1, "all of it at once");
     cluster.write(1, &Token::new(), put("k", "2"));
     assert_eq!(appends(&cluster), 1);

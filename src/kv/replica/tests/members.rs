@@ -248,7 +248,7 @@ fn who_was_killed_while_it_joined_joins_again() {
     // It gets what is new before what it lacks: the one that it asks is hung.
     cluster.pause(2);
     cluster.write(4, &Token::new(), put("new", "1"));
-    cluster.run(20);
+    cluster.run(40);
     let known = cluster.known(3);
     assert!(!known.is_empty() && !known.covers(&token), "{known} {token}");
     let reply = cluster.get(3, &Token::new(), "old");
