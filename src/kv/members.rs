@@ -228,6 +228,10 @@ impl Members {
                 }
                 (known.version.saturating_add(1), known.status)
             }
+            // To leave was decided of the machine, whatever life it is in.
+            Some(known) if known.status == Status::Draining => {
+                (known.version.saturating_add(1), Status::Draining)
+            }
             // It was added or removed before it was ever heard of, or is in a further life now.
             Some(known) => (known.version.saturating_add(1), Status::Present),
         };
@@ -384,6 +388,16 @@ mod tests {
         assert_eq!(members.change(&add), Ok(true));
         assert_eq!(members.change(&add), Ok(false));
         assert_eq!(present(&members), [0, 1, 2, 9]);
+    }
+
+    #[test]
+    fn who_is_started_again_while_it_drains_goes_on_draining() {
+        let mut members = three();
+        members.greet(id(1), &address(1), 5);
+        members.change(&MemberChange::Drain { id: id(1) }).unwrap();
+        assert!(members.greet(id(1), &address(1), 6));
+        let record = members.get(id(1)).unwrap();
+        assert_eq!((record.status, record.incarnation), (Status::Draining, 6));
     }
 
     #[test]

@@ -14,12 +14,20 @@
 //! - all other members are there and none of them is ready: a cold start, nobody has anything;
 //! - nobody who is there is ready, and [`JOIN_US_MAX`] has passed: whoever may have something cannot be reached, and a
 //!   replica serves those that can reach it.
+//!
+//! In the last case others may have deleted, and forgotten, what it has never heard of, and may not have counted it as one
+//! who had to know. So its stamps leap ahead ([`ALONE_STAMPS`]): what it accepts alone ranks above all that was written
+//! before they meet, whether or not a replica still remembers that.
 
 use super::Replica;
 use crate::{service::Effects, units::Time};
 
 /// How long a new replica waits for a member that is ready, if not all members can be reached.
 pub const JOIN_US_MAX: u64 = 1_500_000;
+
+/// How far the stamps of one that serves without having met anybody who is ready leap ahead: as if it had been started
+/// 2 to this, less 20, seconds (12 days) later.
+const ALONE_STAMPS: u64 = 1 << 40;
 
 /// Whether clients are served, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +100,10 @@ impl Replica {
             false => are_all_there || self.now >= until,
         };
         if is_ready {
+            if !is_one_ready && !are_all_there {
+                let stamp = self.store.stamp().saturating_add(ALONE_STAMPS);
+                self.store.raise_stamp(stamp);
+            }
             self.phase = Phase::Ready;
             self.keeping.joined(true);
             self.waiting.ready();

@@ -386,3 +386,27 @@ fn one_that_handed_over_holds_nothing_back() {
     cluster.run(5000);
     assert_eq!(cluster.status(1).tombstones, 0);
 }
+
+#[test]
+fn what_a_newcomer_accepts_alone_ranks_above_what_it_could_not_know() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(2, &Token::new(), put("k", "old"));
+    cluster.configure(4, Some(&[1, 2, 3, 4]));
+    cluster.start(4);
+    cluster.isolate(4);
+    cluster.run(3000);
+    cluster.write(4, &Token::new(), put("k", "alone"));
+    // A life that began later has greater stamps than the newcomer's own.
+    cluster.kill(1);
+    cluster.start(1);
+    cluster.run(1000);
+    cluster.write(1, &Token::new(), put("k", "new"));
+    cluster.write(1, &Token::new(), delete("k"));
+    cluster.run(100);
+    cluster.mend_all();
+    cluster.run(10_000);
+    for id in 1..=4 {
+        assert_eq!(cluster.see(id, "k").as_deref(), Some("alone"));
+    }
+    cluster.assert_converged();
+}

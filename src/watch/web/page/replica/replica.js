@@ -144,7 +144,7 @@ function showLogs() {
   const ids = new Set(store.ids());
   const others = has && !store.more ? status.members.filter(({ id, standing }) => isMember(standing) && !ids.has(id)) : [];
   const said = JSON.stringify([what, words, has, store.run, others.map(({ id }) => id)]);
-  byId("space-time").hidden = what === "none";
+  byId("space-time").hidden = byId("follow").parentElement.hidden = what === "none";
   if (element.dataset.said === said) return;
   element.dataset.said = said;
   if (what === "none") element.replaceChildren(`No diagram: ${words}.`);
