@@ -54,6 +54,9 @@ const LENGTH_AT: usize = 12;
 /// Bytes of a record that are kept as room for the next.
 const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
+/// Hardly a row is shorter.
+const ROW_BYTES_MIN: usize = 64;
+
 const _: () = assert!(MAGIC.len() + 8 == LENGTH_AT && LENGTH_AT + 16 == HEAD_BYTES);
 
 /// Which of the two files.
@@ -334,7 +337,8 @@ impl Pages {
 
     /// The rows behind a number, in the order in which they were written.
     pub(super) fn rows_behind(&self, through: u64) -> Result<Vec<RowView<'_>>, DiskError> {
-        let mut rows = Vec::new();
+        // More than there are: memory that is not touched costs nothing, and a list that grows is copied again and again.
+        let mut rows = Vec::with_capacity(self.bytes.len() / ROW_BYTES_MIN);
         for (_, body) in self.records().filter(|(number, _)| *number > through) {
             rows_of(body, &mut rows).map_err(|error| self.damaged(format!("a record's {error}")))?;
         }
