@@ -15,7 +15,7 @@
 //!
 //! Requests go from hyper to a handler without a router or layers in between: which resource a path names is a prefix or
 //! a word, and keys have to be taken from the raw path, since every key is a key. A router of pages can be given, and gets
-//! what is none of ours.
+//! what is none of ours; another one answers `/v1/events`, since whoever reads event logs is not known here.
 //!
 //! Not here: HTTP/2, TLS and compression (a proxy in front does those), and the meaning of any request: that is [`kv`]'s.
 //!

@@ -273,6 +273,13 @@ fn a_replica_that_cannot_serve_gives_way_to_the_next() {
         why.contains("there is write 1 of machine 1") && why.contains("has seen what is not here"),
         "{why}"
     );
+    let all = cluster.done(1, &["why", "--session", "forged"]);
+    assert!(
+        all.contains("all keys at machine 1")
+            && all.contains("no write waits")
+            && all.contains("is not here"),
+        "{all}"
+    );
     fs::write(cluster.folder.path().join("forged"), "clocklab-session 1\nAQ\n").unwrap();
     assert_eq!(cluster.says(1, &words).0, 2);
 }

@@ -1,6 +1,6 @@
 //! A replica's HTTP with its page.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use crate::{
     gateway::Options,
@@ -8,11 +8,12 @@ use crate::{
     watch::web::{replica_events, replica_page},
 };
 
-/// How a replica is served: with its page, and the events of the run in `run_folder`, if it writes a log. `only_loopback` is
-/// where it is reached, if that is this computer alone.
-pub(super) fn options(only_loopback: Option<Address>, run_folder: Option<&Path>) -> Options {
+/// How a replica that listens at `listen` and is reached at `address` is served: with its page, and the events of the run in
+/// `run_folder`, if it writes a log.
+pub(super) fn options(address: &Address, listen: SocketAddr, run_folder: Option<&Path>) -> Options {
+    tracing::info!("its page: http://{address}/");
     Options {
-        only_loopback,
+        only_loopback: listen.ip().is_loopback().then(|| address.clone()),
         pages: Some(replica_page()),
         events: run_folder.map(replica_events),
         ..Options::default()

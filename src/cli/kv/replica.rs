@@ -179,9 +179,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         None => Box::new(NoDisk::default()),
     };
     let run_folder = arguments.logs.as_ref().map(|logs| logs.join(log.run.as_str()));
-    let only_loopback = (!is_exposed).then(|| place.address.clone());
-    tracing::info!("its page: http://{}/", place.address);
-    let options = page::options(only_loopback, run_folder.as_deref());
+    let options = page::options(&place.address, place.listen, run_folder.as_deref());
     match log.file {
         Some(file) => serve(
             arguments,

@@ -38,6 +38,9 @@ Examples:
   clocklab kv run --memory               nothing kept on disk
   clocklab kv run --duration 30s         ends by itself
 
+Open http://127.0.0.1:17200/ in a browser: each replica has a page that shows how it is, what it holds, and how its \
+writes spread.
+
 Ctrl-C ends them in order. Started again with the same --data, they have everything. Their event logs are a run: \
 `clocklab watch` shows it live, `clocklab check`, `order` and `draw` read it afterwards.
 

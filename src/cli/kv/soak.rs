@@ -42,7 +42,7 @@ standing still; replicas that join with nothing under load, members that are dra
 leave for good. Meanwhile sessions put, read, delete, swap, add, insert, remove, scan and write batches with tokens that go \
 from replica to replica, by the wire, by /v1 and by /kvs, and others watch.
 
-Chapters of a minute: ten seconds before the end of each all heals, and has to converge. Judged is all that `clocklab kv \
+Chapters of a minute: five seconds before the end of each all heals, and has to converge. Judged is all that `clocklab kv \
 simulate` judges (every read as it comes, nothing acknowledged lost, nothing denied seen, counters and sets exact, all replicas \
 equal, the history consistent), and that clients are told nothing they may not be: no 500, and a replica that serves answers at \
 once, or with 503 for what it lacks. Watches are told each write once and in causal order. At the end what every chapter left \

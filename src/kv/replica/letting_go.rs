@@ -233,7 +233,7 @@ impl Replica {
 }
 
 /// What both have.
-fn least(one: &VersionVector, other: &VersionVector) -> VersionVector {
+pub(super) fn least(one: &VersionVector, other: &VersionVector) -> VersionVector {
     let both = one
         .iter()
         .map(|(origin, number)| (origin, number.min(other.get(origin))));

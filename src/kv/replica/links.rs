@@ -7,7 +7,9 @@
 
 use super::{
     Replica,
+    letting_go::least,
     peer::{Link, OWED_BYTES_MAX, Peer},
+    ready::Phase,
 };
 use crate::{
     kv::message::{Introduce, Message, Readiness, Report, Wants},
@@ -89,6 +91,11 @@ impl Replica {
             known.retain(|origin, _| origin != self.origin);
             known.raise(self.origin, own);
         }
+        let kept = match self.phase {
+            // It is about to go: what it has not promised to hand over is no copy that counts.
+            Phase::Draining => least(&self.kept, &self.letting_go.handing_over),
+            Phase::Alone | Phase::Joining { .. } | Phase::Ready => self.kept.clone(),
+        };
         Report {
             heard,
             gap_us: self.repair.gap_us(self.now),
@@ -98,7 +105,7 @@ impl Replica {
                 Readiness::Joining
             },
             known,
-            kept: self.kept.clone(),
+            kept,
             members_digest: self.letting_go.members_digest,
             lives_digest: self.letting_go.lives_digest,
         }

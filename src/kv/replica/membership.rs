@@ -217,7 +217,7 @@ impl Replica {
         }
     }
 
-    /// A replica that is to leave goes when others have everything that it had when it began to.
+    /// A replica that is to leave goes when those who stay have everything that it had when it began to.
     pub(super) fn hand_over(&mut self, effects: &mut Effects<Self>) {
         if self.phase != Phase::Draining {
             return;
@@ -225,7 +225,7 @@ impl Replica {
         let me = self.me();
         let there = |record: &&Record| {
             let peer = self.peers.get(&record.id);
-            record.id != me && peer.is_none_or(|peer| !peer.is_suspected)
+            record.status == Status::Present && peer.is_none_or(|peer| !peer.is_suspected)
         };
         let mut others = self.members.present().filter(there).peekable();
         let nothing = VersionVector::new();

@@ -186,11 +186,11 @@ impl Book {
         }
     }
 
-    /// Whether the disk that it was on first is lost.
+    /// Whether the disk that it was on first is lost; or was handed over to others, of whom one was lost.
     fn is_first_lost(&self, write: &Acknowledged) -> bool {
         let origin = write.dot.origin.machine;
-        let is_it = |(machine, at): &(MachineId, Time)| *machine == origin && *at >= write.begun;
-        self.losses.iter().any(is_it)
+        let mut since = self.losses.iter().filter(|(_, at)| *at >= write.begun);
+        since.any(|(machine, _)| *machine == origin || self.operator.sends_away(origin))
     }
 
     /// From now on it may be seen.
@@ -400,7 +400,9 @@ impl Book {
         for dot in released {
             self.counts.released += 1;
             let origin = dot.origin.machine;
-            let is_origin_lost = self.losses.iter().any(|(machine, _)| *machine == origin);
+            let mut losses = self.losses.iter();
+            let is_origin_lost =
+                losses.any(|(machine, _)| *machine == origin || self.operator.sends_away(origin));
             let was_acknowledged = self.dots.contains(dot);
             if !is_origin_lost && (was_acknowledged || self.losses.is_empty()) {
                 self.breaks(format!(

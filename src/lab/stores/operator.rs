@@ -158,6 +158,14 @@ impl fmt::Display for Change {
 }
 
 impl Operator {
+    /// Whether a machine leaves at some time.
+    pub(super) fn sends_away(&self, id: MachineId) -> bool {
+        self.planned.iter().any(|change| match change.what {
+            What::Add(_) => false,
+            What::Drain(machine) | What::Remove(machine) | What::Replace(machine, _) => machine == id,
+        })
+    }
+
     /// When the next change is due.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.changes.last().map(|change| change.at)

@@ -30,6 +30,7 @@ pub(super) const WHY_EXAMPLES: &str = concat!(
     "\
 Examples:
   clocklab kv why color --at 127.0.0.1:17202              is something of this key waiting there, and for what
+  clocklab kv why                                         is anything waiting on port 17200, and for what
   clocklab kv why color --session me.session              what of this session is not there yet, and who has it",
     exit_codes!()
 );
@@ -42,8 +43,8 @@ pub(in crate::cli) struct StatusArguments {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct WhyArguments {
-    /// The key
-    key: OsString,
+    /// The key [default: all of them, the first that waits of each origin]
+    key: Option<OsString>,
     #[command(flatten)]
     options: AskOptions,
 }
@@ -221,9 +222,11 @@ fn status_text(status: &Status) -> String {
 }
 
 pub(super) fn why(arguments: &WhyArguments) -> anyhow::Result<Exit> {
-    let key = value::key(&arguments.key)?;
+    let key = arguments.key.as_ref().map(|key| value::key(key)).transpose()?;
     let mut asker = arguments.options.asker()?;
-    let said = asker.ask(Action::Why { key: key.clone() })?;
+    let said = asker.ask(Action::Why {
+        key: key.clone().unwrap_or_default(),
+    })?;
     let Answer::Why(why) = &said.reply.answer else {
         return Err(said.unexpected());
     };
@@ -244,13 +247,14 @@ pub(super) fn why(arguments: &WhyArguments) -> anyhow::Result<Exit> {
             unmet: missing(&why.unmet),
         })?)?;
     } else {
-        print(&why_text(&words::shown(&key), why, &said))?;
+        print(&why_text(key.as_deref(), why, &said))?;
     }
     Ok(Exit::Valid)
 }
 
-fn why_text(key: &str, why: &Why, said: &Said) -> String {
-    let mut text = format!("{key} at machine {} ({}):\n", said.machine, said.address);
+fn why_text(key: Option<&[u8]>, why: &Why, said: &Said) -> String {
+    let what = key.map_or_else(|| "all keys".into(), words::shown);
+    let mut text = format!("{what} at machine {} ({}):\n", said.machine, said.address);
     for (place, (dot, stamp)) in why.present.iter().enumerate() {
         let role = match place {
             0 => "there is write",
@@ -258,7 +262,7 @@ fn why_text(key: &str, why: &Why, said: &Said) -> String {
         };
         let _ = writeln!(text, "  {role} {} (logical time {stamp})", words::dot(*dot));
     }
-    if why.present.is_empty() {
+    if why.present.is_empty() && key.is_some() {
         text.push_str("  there is nothing\n");
     }
     for (dot, lacks) in &why.buffered {
@@ -272,7 +276,10 @@ fn why_text(key: &str, why: &Why, said: &Said) -> String {
         }
     }
     if why.buffered.is_empty() {
-        text.push_str("  no write of it waits for others\n");
+        text.push_str(match key {
+            Some(_) => "  no write of it waits for others\n",
+            None => "  no write waits for others\n",
+        });
     }
     if !why.unmet.is_empty() {
         text.push_str("  this session has seen what is not here yet:\n");

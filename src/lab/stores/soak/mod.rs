@@ -61,8 +61,9 @@ pub const SPARES: u16 = 2;
 /// How many sessions a soak may have: each has a thread.
 pub const SESSIONS: RangeInclusive<usize> = 1..=256;
 
-/// How many sixths of a chapter have troubles: the rest is for settling.
-const ACTIVE_SIXTHS: u32 = 5;
+/// How long a whole chapter has troubles: the rest is for settling, which takes that long about. Of a shorter one it is five
+/// sixths.
+const ACTIVE: Duration = Duration::from_secs(55);
 
 /// How often the hands look what is due.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -132,7 +133,10 @@ impl Soak {
         let chapters = u32::try_from(self.duration.as_secs() / CHAPTER.as_secs())
             .unwrap_or(u32::MAX)
             .max(1);
-        let active = self.duration.min(CHAPTER) * ACTIVE_SIXTHS / 6;
+        let active = match self.duration >= CHAPTER {
+            true => ACTIVE,
+            false => self.duration * 5 / 6,
+        };
         let plan = Plan::draw(self.seed, self.replicas, SPARES, chapters, active);
         fs::write(folder.join("plan.txt"), plan.to_string()).map_err(failed("cannot write the plan"))?;
         let file = folder.join("plan.txt");

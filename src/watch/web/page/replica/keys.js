@@ -72,7 +72,7 @@ function makeKeys(element, session, announce, point) {
     el("p", { class: "row" }, el("label", { class: "field" }, "Begin with", prefix), el("span", { class: "joined" }, back, forth), words),
     list, opened, form, may, came,
   );
-  opened.hidden = true;
+  opened.hidden = back.disabled = forth.disabled = true;
   type.addEventListener("change", showType);
   key.addEventListener("input", showType);
   form.addEventListener("keydown", (event) => {

@@ -16,7 +16,7 @@ const NOT_READY = "not ready: it is no member, or does not have the data yet";
 
 const announce = (text) => setText(byId("announce"), text);
 const store = makeStore();
-let [status, why, access, skew, logsAre, polls, polling, failed] = [null, null, null, null, ["connecting", ""], 0, 0, ""];
+let [status, why, access, skew, logsAre, polls, polling, failed, isSilent] = [null, null, null, null, ["connecting", ""], 0, 0, "", false];
 
 /** The logs' time: that of the computer they are read on, in microseconds since 1970. */
 const nowUs = () => Date.now() * 1000 - (skew ?? 0);
@@ -53,6 +53,7 @@ async function poll() {
   if (asked === bearer) {
     polls++;
     failed = said.error ?? "";
+    isSilent = said.status === 0;
     const isLocked = said.status === 401 || said.status === 403;
     if (!said.error) status = said.body;
     if (!waits.error) why = waits.body;
@@ -104,7 +105,7 @@ byId("bearer").addEventListener("submit", (event) => {
 });
 
 function stateWords() {
-  if (failed && status) return ["does not answer", "bad"];
+  if (failed && status) return [isSilent ? "does not answer" : "answers with an error", "bad"];
   if (!status) return ["connecting", "plain"];
   if (status.disk_trouble) return ["reads only", "bad"];
   return status.is_ready ? ["ready", "good"] : ["not ready", "held"];
@@ -120,7 +121,7 @@ function show() {
   setText(byId("title"), title);
   document.title = `${title}, clocklab`;
   setText(byId("who"), `${status.address}, life ${life}`);
-  const trouble = failed ? `The replica does not answer (${failed}); this is what it said last.` : status.disk_trouble ? `Its disk takes nothing any more: ${status.disk_trouble}` : status.is_ready ? "" : `It is ${NOT_READY}.`;
+  const trouble = failed ? `${isSilent ? "The replica does not answer" : "The replica answers with an error"} (${failed}); this is what it said last.` : status.disk_trouble ? `Its disk takes nothing any more: ${status.disk_trouble}` : status.is_ready ? "" : `It is ${NOT_READY}.`;
   byId("trouble").hidden = trouble === "";
   setText(byId("trouble"), trouble);
   document.body.classList.toggle("stale", failed !== "");
@@ -143,7 +144,7 @@ function showLogs() {
   const ids = new Set(store.ids());
   const others = has && !store.more ? status.members.filter(({ id, standing }) => isMember(standing) && !ids.has(id)) : [];
   const said = JSON.stringify([what, words, has, store.run, others.map(({ id }) => id)]);
-  byId("space-time").hidden = what === "none";
+  byId("space-time").hidden = byId("follow").parentElement.hidden = what === "none";
   if (element.dataset.said === said) return;
   element.dataset.said = said;
   if (what === "none") element.replaceChildren(`No diagram: ${words}.`);
