@@ -13,6 +13,9 @@ use crate::disk::{
     sync::Sync,
 };
 
+/// Hardly a row is shorter.
+const ROW_BYTES_MIN: usize = 64;
+
 /// What a file holds, in memory.
 #[derive(Debug)]
 pub(in crate::disk) struct Pages {
@@ -78,9 +81,15 @@ impl Pages {
         })
     }
 
+    /// Room for its rows. For more than there are: memory that is not touched costs nothing, and a list that grows is
+    /// copied again and again.
+    fn room(&self) -> Vec<RowView<'_>> {
+        Vec::with_capacity(self.bytes.len() / ROW_BYTES_MIN)
+    }
+
     /// The rows behind a number, in the order in which they were written.
     pub(in crate::disk) fn rows_behind(&self, through: u64) -> Result<Vec<RowView<'_>>, DiskError> {
-        let mut rows = Vec::new();
+        let mut rows = self.room();
         for (_, body) in self.records().filter(|(number, _)| *number > through) {
             rows_of(body, &mut rows).map_err(|error| self.damaged(format!("a record's {error}")))?;
         }
@@ -92,7 +101,7 @@ impl Pages {
     /// # Errors
     /// [`DiskError::Damaged`] if one of its records is not there.
     pub(in crate::disk) fn rows_of_turn(&self, full: Full) -> Result<Vec<RowView<'_>>, DiskError> {
-        let (mut rows, mut next) = (Vec::new(), full.first);
+        let (mut rows, mut next) = (self.room(), full.first);
         let of_turn = self.records().take_while(|(number, _)| *number <= full.last);
         for (number, body) in of_turn {
             if number != next {
