@@ -4,7 +4,7 @@
 //!   rows-0.log   | 7 | 8 | 9 | 10 |  …older records, zeros…        full: folded into the tree by another thread
 //!   rows-1.log   | 11 | 12 |  …older records, zeros…               meanwhile this one grows
 //!
-//!   record   "CLR" 1, number u64, body length u64, XXH3 of seed, number, length and body u64      big-endian, 28 bytes
+//!   record   XXH3 of the seed u64, number u64, body length u64, XXH3 of seed, number, length and body u64      32 bytes
 //!   row      table u8, key length varint, value length + 1 varint (0: the key is taken away), key, value
 //! ```
 //!
@@ -17,7 +17,10 @@
 //! acknowledged to nobody: it is left out. A wrong record with a whole one behind it was synced once: that is damage, and
 //! nothing is touched. A life that synced now and then, or never, may have left several wrong ones: all from the first of
 //! them on is left out, which is what such a life may lose. Every folder has a random seed, so that no value that a
-//! client writes looks like a record.
+//! client writes looks like a record, or like the beginning of one. Numbers are big-endian.
+//!
+//! A file is written over only when all of it is in the tree: from the first number of its turn to the last, or it is
+//! damaged. Both files are made with the tree and are there ever since; one that is gone is damage, too.
 
 use std::{
     fs::{File, OpenOptions},
@@ -42,19 +45,22 @@ pub(super) const FULL_BYTES: u64 = if cfg!(test) { 16 << 10 } else { 32 << 20 };
 /// Files grow by so much at once, with zeros.
 const GROWTH_BYTES: u64 = 1 << 20;
 
-/// What a record begins with.
-const MAGIC: [u8; 4] = *b"CLR\x01";
+/// A long record is written in parts of so many bytes, and each is a sign of life.
+const PART_BYTES: usize = 1 << 20;
+
+/// Of a long record so many bytes are synced at once: a sync of all of it could take a minute, without a sign of life.
+const UNSYNCED_BYTES_MAX: u64 = 64 << 20;
 
 /// Bytes before a record's body.
-const HEAD_BYTES: usize = 28;
+const HEAD_BYTES: usize = 32;
 
 /// Where the length stands in a record.
-const LENGTH_AT: usize = 12;
+const LENGTH_AT: usize = 16;
 
 /// Bytes of a record that are kept as room for the next.
 const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
-const _: () = assert!(MAGIC.len() + 8 == LENGTH_AT && LENGTH_AT + 16 == HEAD_BYTES);
+const _: () = assert!(LENGTH_AT + 16 == HEAD_BYTES && GROWTH_BYTES >= PART_BYTES as u64);
 
 /// Which of the two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,16 @@ impl Turn {
     }
 }
 
+/// A file that is full: the records of its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full {
+    pub(super) turn: Turn,
+    /// The number of the record at its front.
+    pub(super) first: u64,
+    /// The number of its last record.
+    pub(super) last: u64,
+}
+
 /// A file, and how far it is written.
 #[derive(Debug)]
 struct Sheet {
@@ -99,29 +115,28 @@ pub(super) struct Ahead {
     sheets: [Sheet; 2],
     turn: Turn,
     seed: u64,
+    /// The number of the first record of this turn.
+    first: u64,
     /// The last record's number.
     last: u64,
+    /// What was appended is synced.
+    is_synced: bool,
     buffer: Vec<u8>,
 }
 
 impl Ahead {
-    /// Begins to write, behind everything up to the number `last`, which is in the tree.
+    /// Begins to write, behind everything up to the number `last`, which is in the tree. The files are there.
     pub(super) fn open(rows: &Path, seed: u64, last: u64) -> Result<Self, DiskError> {
         let sheets = [Sheet::open(rows, Turn::First)?, Sheet::open(rows, Turn::Second)?];
-        let folder = rows.parent().map_or(Ok(()), sync_folder);
-        folder.map_err(|error| io_error(rows, error))?;
         Ok(Self {
             sheets,
             turn: Turn::First,
             seed,
+            first: last + 1,
             last,
+            is_synced: true,
             buffer: Vec::new(),
         })
-    }
-
-    /// The last record's number.
-    pub(super) fn last(&self) -> u64 {
-        self.last
     }
 
     fn sheet(&mut self) -> &mut Sheet {
@@ -132,14 +147,15 @@ impl Ahead {
         }
     }
 
-    /// Writes groups of rows as one record, as far as the operating system.
-    pub(super) fn append(&mut self, groups: &[Group]) -> Result<(), DiskError> {
+    /// Writes groups of rows as one record, as far as the operating system. `move_on` is called now and then.
+    pub(super) fn append(&mut self, groups: &[Group], move_on: impl Fn()) -> Result<(), DiskError> {
         self.last += 1;
+        self.is_synced = false;
         let mut buffer = std::mem::take(&mut self.buffer);
         record(self.seed, self.last, groups, &mut buffer);
         let sheet = self.sheet();
         let written = sheet
-            .append(&buffer)
+            .append(&buffer, move_on)
             .map_err(|error| io_error(&sheet.path, error));
         buffer.clear();
         buffer.shrink_to(BUFFER_BYTES_KEPT);
@@ -147,13 +163,21 @@ impl Ahead {
         written
     }
 
-    /// Syncs what was appended.
+    /// Syncs what was appended and is not synced yet.
     pub(super) fn sync(&mut self) -> Result<(), DiskError> {
+        if self.is_synced {
+            return Ok(());
+        }
         let sheet = self.sheet();
-        sheet
-            .file
-            .sync_data()
-            .map_err(|error| io_error(&sheet.path, error))
+        let synced = sheet.file.sync_data();
+        synced.map_err(|error| io_error(&sheet.path, error))?;
+        self.is_synced = true;
+        Ok(())
+    }
+
+    /// Whether all that was appended is synced.
+    pub(super) fn is_synced(&self) -> bool {
+        self.is_synced
     }
 
     /// Whether it is the other file's turn.
@@ -162,10 +186,15 @@ impl Ahead {
     }
 
     /// The other file's turn, all of whose records are in the tree. Says which one is full now, and synced.
-    pub(super) fn turn(&mut self) -> Result<Turn, DiskError> {
+    pub(super) fn turn(&mut self) -> Result<Full, DiskError> {
         self.sync()?;
-        let full = self.turn;
-        self.turn = full.other();
+        let full = Full {
+            turn: self.turn,
+            first: self.first,
+            last: self.last,
+        };
+        self.turn = self.turn.other();
+        self.first = self.last + 1;
         let sheet = self.sheet();
         sheet.end = 0;
         if sheet.length > FULL_BYTES + GROWTH_BYTES {
@@ -180,10 +209,13 @@ impl Ahead {
 
 impl Sheet {
     fn open(rows: &Path, turn: Turn) -> Result<Self, DiskError> {
+        Self::open_with(rows, turn, OpenOptions::new().write(true))
+    }
+
+    fn open_with(rows: &Path, turn: Turn, options: &mut OpenOptions) -> Result<Self, DiskError> {
         let path = turn.path(rows);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
         let opened = options
+            .mode(0o600)
             .open(&path)
             .and_then(|file| Ok((file.metadata()?.len(), file)));
         let (length, file) = opened.map_err(|error| io_error(&path, error))?;
@@ -195,30 +227,51 @@ impl Sheet {
         })
     }
 
-    fn append(&mut self, record: &[u8]) -> io::Result<()> {
-        let end = self.end + record.len() as u64;
-        if end > self.length {
-            let length = end.next_multiple_of(GROWTH_BYTES);
-            let zeros = vec![0; usize::try_from(GROWTH_BYTES).unwrap_or(0)];
-            while self.length < length {
-                let step = (length - self.length).min(GROWTH_BYTES);
-                let zeros = zeros
-                    .get(..usize::try_from(step).unwrap_or(0))
-                    .unwrap_or_default();
-                self.file.write_all_at(zeros, self.length)?;
-                self.length += step;
+    fn append(&mut self, record: &[u8], move_on: impl Fn()) -> io::Result<()> {
+        let mut synced = self.end;
+        for (place, part) in record.chunks(PART_BYTES).enumerate() {
+            if place > 0 {
+                move_on();
+            }
+            self.file.write_all_at(part, self.end)?;
+            self.end += part.len() as u64;
+            if self.end - synced >= UNSYNCED_BYTES_MAX {
+                self.file.sync_data()?;
+                synced = self.end;
             }
         }
-        self.file.write_all_at(record, self.end)?;
-        self.end = end;
+        if self.end > self.length {
+            self.length = self.end.next_multiple_of(GROWTH_BYTES);
+            let zeros = usize::try_from(self.length - self.end).unwrap_or(0);
+            self.file.write_all_at(&vec![0; zeros], self.end)?;
+        }
         Ok(())
     }
+}
+
+/// Makes the two files, where they are not there yet. Says whether they are empty.
+pub(super) fn make(rows: &Path) -> Result<bool, DiskError> {
+    let mut is_empty = true;
+    for turn in [Turn::First, Turn::Second] {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let sheet = Sheet::open_with(rows, turn, &mut options)?;
+        is_empty &= sheet.length == 0;
+    }
+    let synced = rows.parent().map_or(Ok(()), sync_folder);
+    synced.map_err(|error| io_error(rows, error))?;
+    Ok(is_empty)
+}
+
+/// What each record of a folder begins with: no value that a client writes has it, since nobody is told the seed.
+fn magic(seed: u64) -> [u8; 8] {
+    xxh3_64(&seed.to_be_bytes()).to_be_bytes()
 }
 
 /// Makes a record of groups.
 fn record(seed: u64, number: u64, groups: &[Group], buffer: &mut Vec<u8>) {
     buffer.clear();
-    buffer.extend_from_slice(&MAGIC);
+    buffer.extend_from_slice(&magic(seed));
     buffer.extend_from_slice(&number.to_be_bytes());
     buffer.resize(HEAD_BYTES, 0);
     for row in groups.iter().flat_map(|(_, rows)| rows) {
@@ -251,7 +304,7 @@ fn sum(seed: u64, number: u64, body: &[u8]) -> u64 {
 
 /// The record at the front of these bytes, if it is whole: its number, its body, and what follows.
 fn whole(seed: u64, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
-    let mut fields = Fields::new(bytes.strip_prefix(&MAGIC)?);
+    let mut fields = Fields::new(bytes.strip_prefix(&magic(seed))?);
     let number = fields.u64("number").ok()?;
     let length = usize::try_from(fields.u64("length").ok()?).ok()?;
     let said = fields.u64("sum").ok()?;
@@ -294,23 +347,41 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Reads a file; one that is not there is empty.
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`DiskError::Damaged`] if it is not there.
     pub(super) fn read(rows: &Path, turn: Turn, seed: u64) -> Result<Self, DiskError> {
-        Self::read_into(Vec::new(), rows, turn, seed)
+        Self::read_into(Vec::new(), rows, turn, seed, || {})
     }
 
-    /// Reads a file into the room of an earlier one.
+    /// Reads a file into the room of an earlier one. `move_on` is called now and then.
     pub(super) fn read_into(
         mut bytes: Vec<u8>,
         rows: &Path,
         turn: Turn,
         seed: u64,
+        move_on: impl Fn(),
     ) -> Result<Self, DiskError> {
         let path = turn.path(rows);
         bytes.clear();
-        match File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(&path, error)),
-            _ => Ok(Self { path, seed, bytes }),
+        let read = File::open(&path).and_then(|mut file| {
+            while Read::by_ref(&mut file)
+                .take(PART_BYTES as u64)
+                .read_to_end(&mut bytes)?
+                > 0
+            {
+                move_on();
+            }
+            Ok(())
+        });
+        let pages = Self { path, seed, bytes };
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(pages.damaged("it is missing, and was made with the rows".to_owned()))
+            }
+            Err(error) => Err(io_error(&pages.path, error)),
+            Ok(()) => Ok(pages),
         }
     }
 
@@ -341,16 +412,35 @@ impl Pages {
         Ok(rows)
     }
 
-    /// The greatest number of any whole record, wherever it lies.
-    fn greatest(&self) -> u64 {
-        let places = memchr::memmem::find_iter(&self.bytes, &MAGIC);
-        let found = places.filter_map(|place| whole(self.seed, self.bytes.get(place..).unwrap_or_default()));
-        found.map(|(number, ..)| number).max().unwrap_or(0)
+    /// The rows of a file that is full, in the order in which they were written.
+    ///
+    /// # Errors
+    /// [`DiskError::Damaged`] if one of its records is not there.
+    pub(super) fn rows_of_turn(&self, full: Full) -> Result<Vec<RowView<'_>>, DiskError> {
+        let (mut rows, mut next) = (Vec::new(), full.first);
+        let of_turn = self.records().take_while(|(number, _)| *number <= full.last);
+        for (number, body) in of_turn {
+            if number != next {
+                break;
+            }
+            rows_of(body, &mut rows).map_err(|error| self.damaged(format!("a record's {error}")))?;
+            next += 1;
+        }
+        if next <= full.last {
+            let last = full.last;
+            return Err(self.damaged(format!(
+                "record {next} is not whole, and record {last} was written"
+            )));
+        }
+        Ok(rows)
     }
 
-    /// Whether nothing was ever written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+    /// The greatest number of any whole record, wherever it lies.
+    fn greatest(&self) -> u64 {
+        let magic = magic(self.seed);
+        let places = memchr::memmem::find_iter(&self.bytes, &magic);
+        let found = places.filter_map(|place| whole(self.seed, self.bytes.get(place..).unwrap_or_default()));
+        found.map(|(number, ..)| number).max().unwrap_or(0)
     }
 
     fn damaged(&self, what: String) -> DiskError {
@@ -374,7 +464,7 @@ pub(super) struct Found {
 /// Finds what was written behind the number `through`, which the tree has, by a life that synced like this.
 ///
 /// # Errors
-/// [`DiskError::Damaged`] if a record is missing that was synced once.
+/// [`DiskError::Damaged`] if a record is missing that was synced once, or a file.
 pub(super) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) -> Result<Found, DiskError> {
     let first = Pages::read(rows, Turn::First, seed)?;
     let second = Pages::read(rows, Turn::Second, seed)?;

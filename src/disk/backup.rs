@@ -26,7 +26,10 @@ use sha2::{Digest, Sha256};
 use super::{
     ahead::RowView,
     error::DiskError,
-    folder::{FORMAT, Life, Lock, Owner, io_error, make_folder, read_life, rows_of, sync_folder, write_life},
+    folder::{
+        FORMAT, Life, Lock, Owner, io_error, make_folder, parent_of, read_life, refuse_occupied, rows_of,
+        sync_folder, write_life,
+    },
     rows::{ROW_KEY_BYTES_MAX, Rows},
     sync::Sync,
 };
@@ -121,8 +124,7 @@ fn write_backup(rows: &Rows, life: &Life, file: File, into: &Path) -> Result<Cop
     })?;
     output.put(&[&[END], &count.to_be_bytes()]).map_err(failed)?;
     let bytes = output.finish().map_err(failed)?;
-    let folder = into.parent().filter(|folder| !folder.as_os_str().is_empty());
-    sync_folder(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    sync_folder(parent_of(into)).map_err(failed)?;
     Ok(copied(life, count, bytes))
 }
 
@@ -134,13 +136,10 @@ fn write_backup(rows: &Rows, life: &Life, file: File, into: &Path) -> Result<Cop
 pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
     read_backup(from, |_| Ok(()))?;
     make_folder(data)?;
-    let mut entries = fs::read_dir(data).map_err(|error| io_error(data, error))?;
-    if entries.next().is_some() {
-        return Err(DiskError::Occupied {
-            path: data.to_owned(),
-        });
-    }
-    let _lock = Lock::acquire(data)?;
+    refuse_occupied(data, None)?;
+    let lock = Lock::acquire(data)?;
+    // Somebody may have been faster.
+    refuse_occupied(data, Some(&lock))?;
     let rows = Rows::open(&rows_of(data), Sync::Always)?;
     let (life, count, bytes) = rows.take_sorted(0, |take| {
         read_backup(from, |row| {

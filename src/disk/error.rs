@@ -55,6 +55,20 @@ pub enum DiskError {
         /// The newest that is known here.
         known: u64,
     },
+    /// A version of clocklab wrote it that kept its data in another way.
+    #[error(
+        "{} has format {found}, which this clocklab no longer reads (it knows {known}): make a backup with the clocklab that wrote \
+         it, `clocklab kv backup`, and restore that with this one into a new folder, `clocklab kv restore`",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The one that is known here.
+        known: u64,
+    },
     /// It is a folder of something else.
     #[error("the folder {} holds something, but no data of a replica ({found}): name an empty or a new folder with --data", path.display())]
     Foreign {

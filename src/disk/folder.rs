@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   DIR/lock        held by the process that uses the folder, as long as it lives
-//!   DIR/life.json   {"format":2,"cluster":"store","machine":3,"incarnation":1795216562,"sync":"always"}
+//!   DIR/life.json   {"format":3,"cluster":"store","machine":3,"incarnation":1795216562,"sync":"always"}
 //!   DIR/rows-0.log  the latest rows, and rows-1.log
 //!   DIR/rows/       the rows
 //! ```
@@ -30,8 +30,9 @@ use super::{
 };
 use crate::{service::Row, units::MachineId};
 
-/// The newest format of a folder that is known here. (One of format 1 has no files that are written ahead.)
-pub const FORMAT: u64 = 2;
+/// The format of a folder that is known here. (In format 1 nothing was written ahead of the tree, in 2 records looked
+/// otherwise. A backup is the same of all.)
+pub const FORMAT: u64 = 3;
 
 /// Longest `life.json`, in bytes: whatever is longer is another file.
 const LIFE_BYTES_MAX: u64 = 4096;
@@ -104,8 +105,8 @@ impl DataFolder {
     /// What an earlier life did not finish writing, because it was killed, is taken away.
     ///
     /// # Errors
-    /// [`DiskError`]: the folder is in use, another's, of a newer format or damaged, or the system refuses something.
-    /// Nothing was changed then.
+    /// [`DiskError`]: the folder is in use, another's, of another format or damaged, or the system refuses something.
+    /// What was in it is unchanged then.
     pub fn open(path: &Path, owner: &Owner) -> Result<Self, DiskError> {
         make_folder(path)?;
         let lock = Lock::acquire(path)?;
@@ -117,18 +118,25 @@ impl DataFolder {
                 None
             }
         };
-        // Written first: rows without a life would be somebody's, but not known whose.
         let incarnation = choose(last, now());
         let life = Life {
             format: FORMAT,
             cluster: owner.cluster.clone(),
             machine: owner.machine.0,
             incarnation,
-            sync: before.and_then(|before| before.sync),
+            sync: last.and(before.and_then(|before| before.sync)),
         };
-        write_life(path, &life)?;
+        if last.is_none() {
+            // Before there are rows: without a life they would be somebody's, but not known whose.
+            write_life(path, &life)?;
+        }
+        let rows = Rows::open(&path.join(ROWS), life.sync())?;
+        if last.is_some() {
+            // After it is known that they can be read.
+            write_life(path, &life)?;
+        }
         Ok(Self {
-            rows: Rows::open(&path.join(ROWS), life.sync())?,
+            rows,
             path: path.to_owned(),
             life,
             lock,
@@ -232,9 +240,36 @@ pub(super) fn rows_of(folder: &Path) -> PathBuf {
     folder.join(ROWS)
 }
 
+/// Makes a folder, and those that it lies in, where they are not there. After a loss of power they are there, too.
 pub(super) fn make_folder(path: &Path) -> Result<(), DiskError> {
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| io_error(path, error))
+    made.map_err(|error| io_error(path, error))?;
+    for folder in new {
+        let parent = parent_of(folder);
+        sync_folder(parent).map_err(|error| io_error(parent, error))?;
+    }
+    Ok(())
+}
+
+/// The folder that a path lies in.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Restoring begins with an empty folder; the lock of who restores may be in it.
+pub(super) fn refuse_occupied(folder: &Path, lock: Option<&Lock>) -> Result<(), DiskError> {
+    for entry in fs::read_dir(folder).map_err(|error| io_error(folder, error))? {
+        let entry = entry.map_err(|error| io_error(folder, error))?;
+        if lock.is_none() || entry.file_name() != LOCK {
+            return Err(DiskError::Occupied {
+                path: folder.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn io_error(path: &Path, error: io::Error) -> DiskError {
@@ -267,13 +302,12 @@ pub(super) fn read_life(folder: &Path) -> Result<Option<Life>, DiskError> {
     };
     // The format first: the other fields are those of a format that is known.
     let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
-    if format > FORMAT {
-        let known = FORMAT;
-        return Err(DiskError::Newer {
-            found: format,
-            known,
-            path,
-        });
+    let (found, known) = (format, FORMAT);
+    if found > known {
+        return Err(DiskError::Newer { path, found, known });
+    }
+    if found < known {
+        return Err(DiskError::Older { path, found, known });
     }
     serde_json::from_str(&text).map(Some).map_err(damaged)
 }

@@ -14,7 +14,7 @@ pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 /// Groups that may wait for the thread; beyond it an append waits.
 pub const QUEUE_GROUPS_MAX: usize = 4096;
 
-/// A disk that has been busy with one batch for so long, in seconds, is taken to have failed.
+/// A disk that has been busy with one batch for so long, in seconds, without getting on is taken to have failed.
 pub const STALL_SECONDS_MAX: u64 = 60;
 
 const STALL_MAX: Duration = Duration::from_secs(STALL_SECONDS_MAX);
@@ -131,6 +131,7 @@ impl Queue {
                 break;
             }
             if state.is_closing {
+                state.busy_since = Some(now());
                 return Work::End;
             }
             let rest = until.map(|until| until.checked_duration_since(now()));
@@ -139,6 +140,7 @@ impl Queue {
                 None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(None) => {
                     state.is_idle = false;
+                    state.busy_since = Some(now());
                     return Work::Idle;
                 }
                 Some(Some(rest)) => {
@@ -157,6 +159,14 @@ impl Queue {
             self.emptied.notify_all();
         }
         Work::Write(groups)
+    }
+
+    /// The thread, which works at one batch for long, has got on with it.
+    pub(super) fn move_on(&self) {
+        let mut state = self.lock();
+        if let Some(since) = &mut state.busy_since {
+            *since = now();
+        }
     }
 
     /// The groups up to `through` are kept.
@@ -195,19 +205,25 @@ impl Queue {
         self.emptied.notify_all();
     }
 
-    /// Lets the thread finish what waits, and waits for its end; says whether it came within [`STALL_SECONDS_MAX`].
+    /// Lets the thread finish what waits, and waits for its end, as long as it gets on: says whether it has come, or
+    /// [`STALL_SECONDS_MAX`] passed without progress.
     pub(super) fn close(&self) -> bool {
         let mut state = self.lock();
         state.is_closing = true;
         self.filled.notify_all();
-        let waited = self
-            .emptied
-            .wait_timeout_while(state, STALL_MAX, |state| !state.has_ended);
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if !state.has_ended && !state.has_failed() {
-            state.progress.failed = Some(stalled());
+        let begun = now();
+        while !state.has_ended {
+            let since = state.busy_since.map_or(begun, |since| since.max(begun));
+            if now().saturating_duration_since(since) > STALL_MAX {
+                if !state.has_failed() {
+                    state.progress.failed = Some(stalled());
+                }
+                return false;
+            }
+            let waited = self.emptied.wait_timeout(state, Duration::from_secs(1));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.has_ended
+        true
     }
 }
 
@@ -358,6 +374,23 @@ mod tests {
         // What it does after all counts no more.
         queue.reach(1);
         assert_eq!(queue.progress().through, 0);
+    }
+
+    #[test]
+    fn a_disk_that_gets_on_with_a_large_batch_is_not_given_up() {
+        let queue = Queue::default();
+        let long_ago = || now().checked_sub(STALL_MAX + Duration::from_secs(1));
+        queue.move_on();
+        assert_eq!(queue.lock().busy_since, None, "it does nothing");
+        queue.put((1, Vec::new()));
+        assert_eq!(taken(&queue), [1]);
+        queue.lock().busy_since = long_ago();
+        queue.move_on();
+        assert_eq!(queue.progress().failed, None);
+        // A sync between two batches can hang, too.
+        assert!(matches!(queue.take(Some(now())), Work::Idle));
+        queue.lock().busy_since = long_ago();
+        assert!(queue.progress().failed.is_some());
     }
 
     #[test]

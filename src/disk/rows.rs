@@ -17,7 +17,7 @@ use fjall::{
 use rand::{TryRng, rngs::SysRng};
 
 use super::{
-    ahead::{self, Pages, RowView, Turn},
+    ahead::{self, Full, Pages, RowView},
     error::{DiskError, MEND_DATA, of_rows},
     folder::{io_error, sync_folder},
     sync::Sync,
@@ -94,19 +94,18 @@ impl Rows {
                     let [first, second] = &found.files;
                     let mut views = first.rows_behind(through)?;
                     views.append(&mut second.rows_behind(through)?);
-                    rows.take_in(&views, found.used)?;
+                    rows.take_in(&views, found.used, || {})?;
                 }
             }
             None => {
-                for turn in [Turn::First, Turn::Second] {
-                    if !Pages::read(path, turn, 0)?.is_empty() {
-                        return Err(rows.damaged("it is empty, but something was written ahead of it"));
-                    }
+                // From the mark on they are there.
+                if !ahead::make(path)? {
+                    return Err(rows.damaged("it is empty, but something was written ahead of it"));
                 }
                 rows.seed = SysRng
                     .try_next_u64()
                     .map_err(|error| io_error(path, io::Error::other(error)))?;
-                rows.take_in(&[], 0)?;
+                rows.take_in(&[], 0, || {})?;
             }
         }
         Ok(rows)
@@ -143,16 +142,20 @@ impl Rows {
     }
 
     /// Takes a full file of what was written ahead into the tree: afterwards it may be written anew.
-    /// `room` is reused: memory that is taken from the system again and again costs more than all else here.
-    pub(super) fn fold(&self, full: Turn, last: u64, room: &mut Vec<u8>) -> Result<(), DiskError> {
-        let pages = Pages::read_into(std::mem::take(room), &self.path, full, self.seed)?;
-        self.take_in(&pages.rows_behind(0)?, last)?;
+    /// `room` is reused: memory that is taken from the system again and again costs more than all else here. `move_on` is
+    /// called now and then.
+    ///
+    /// # Errors
+    /// [`DiskError::Damaged`] if a record of it is missing. Then the tree is as it was.
+    pub(super) fn fold(&self, full: Full, room: &mut Vec<u8>, move_on: impl Fn()) -> Result<(), DiskError> {
+        let pages = Pages::read_into(std::mem::take(room), &self.path, full.turn, self.seed, &move_on)?;
+        self.take_in(&pages.rows_of_turn(full)?, full.last, move_on)?;
         *room = pages.into_room();
         Ok(())
     }
 
     /// Takes rows in, of each key the last alone, and with them the mark that says so.
-    fn take_in(&self, rows: &[RowView<'_>], through: u64) -> Result<(), DiskError> {
+    fn take_in(&self, rows: &[RowView<'_>], through: u64, move_on: impl Fn()) -> Result<(), DiskError> {
         let mut order: Vec<(u128, usize, RowView<'_>)> = rows
             .iter()
             .enumerate()
@@ -165,15 +168,18 @@ impl Rows {
         });
         order.dedup_by(|later, kept| later.0 == kept.0 && later.2.key == kept.2.key);
         self.take_sorted(through, |take| {
-            order.into_iter().try_for_each(|(.., row)| take(row))
+            order.into_iter().try_for_each(|(.., row)| {
+                move_on();
+                take(row)
+            })
         })
     }
 
     /// Takes the rows in that `give` gives, in ascending order and each key once: all or none, and synced. Afterwards the
     /// tree has what was written ahead up to the number `through`.
     ///
-    /// # Panics
-    /// If a key is empty or too long: a service's broken promise.
+    /// # Errors
+    /// [`DiskError`] if a key is empty or too long, or something cannot be written.
     pub(super) fn take_sorted<T>(
         &self,
         through: u64,
@@ -182,11 +188,7 @@ impl Rows {
         let failed = |error| self.write_error(error);
         let mut ingestion = guarded(&self.path, || self.tree.start_ingestion())?.map_err(failed)?;
         let mut take = |row: RowView<'_>| {
-            let bytes = row.key.len();
-            assert!(
-                (1..=ROW_KEY_BYTES_MAX).contains(&bytes),
-                "a row's key of {bytes} bytes, where 1 to {ROW_KEY_BYTES_MAX} are allowed"
-            );
+            judge_key(row.key).map_err(|what| self.damaged(&what))?;
             let key = fjall::Slice::from_iter(std::iter::once(row.table).chain(row.key.iter().copied()));
             let written = guarded(&self.path, || match row.value {
                 Some(value) => ingestion.write(key, value),
@@ -247,6 +249,16 @@ impl Rows {
             },
             other => of_rows(self.path.clone(), other),
         }
+    }
+}
+
+/// Whether a row may have this key.
+pub(super) fn judge_key(key: &[u8]) -> Result<(), String> {
+    match key.len() {
+        1..=ROW_KEY_BYTES_MAX => Ok(()),
+        bytes => Err(format!(
+            "a row's key has {bytes} bytes, and 1 to {ROW_KEY_BYTES_MAX} are allowed"
+        )),
     }
 }
 

@@ -235,6 +235,30 @@ fn what_was_written_ahead_needs_its_tree() {
 }
 
 #[test]
+fn a_file_written_ahead_that_is_gone_is_damage() {
+    for gone in [
+        &["rows-0.log"][..],
+        &["rows-1.log"],
+        &["rows-0.log", "rows-1.log"],
+    ] {
+        let folder = filled(vec![vec![row(1, "a", "1")]]);
+        let data = folder.path().join("data");
+        let life = fs::read(data.join("life.json")).unwrap();
+        for name in gone {
+            fs::remove_file(data.join(name)).unwrap();
+        }
+        let error = DataFolder::open(&data, &owner()).unwrap_err();
+        assert!(matches!(error, DiskError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(gone[0]), "{error}");
+        assert_eq!(
+            fs::read(data.join("life.json")).unwrap(),
+            life,
+            "nothing was changed"
+        );
+    }
+}
+
+#[test]
 fn each_life_is_numbered_above_the_last() {
     let folder = tempdir().unwrap();
     let lives: Vec<u32> = (0..3).map(|_| open(folder.path()).incarnation()).collect();
@@ -299,9 +323,17 @@ fn what_is_no_data_is_said_to_be_none() {
         fs::write(&life, text).unwrap();
         DataFolder::open(folder.path(), &owner()).unwrap_err()
     };
-    let newer = refused("{\"format\":3,\"cluster\":7}");
-    assert!(matches!(newer, DiskError::Newer { found: 3, .. }), "{newer}");
-    for text in ["", "{", "{\"format\":1}", "[]", "\u{0}\u{0}", &"x".repeat(10_000)] {
+    let newer = refused("{\"format\":4,\"cluster\":7}");
+    assert!(matches!(newer, DiskError::Newer { found: 4, .. }), "{newer}");
+    for found in [1, 2] {
+        let text = format!("{{\"format\":{found},\"cluster\":\"store\",\"machine\":3,\"incarnation\":7}}");
+        let older = refused(&text);
+        assert!(matches!(older, DiskError::Older { .. }), "{older}");
+        assert!(older.to_string().contains("clocklab kv backup"), "{older}");
+        // Nothing was raised: the version that wrote it still reads it.
+        assert_eq!(fs::read_to_string(&life).unwrap(), text);
+    }
+    for text in ["", "{", "{\"format\":3}", "[]", "\u{0}\u{0}", &"x".repeat(10_000)] {
         let error = refused(text);
         assert!(matches!(error, DiskError::Damaged { .. }), "{error}");
         assert!(error.to_string().contains("clocklab kv restore"), "{error}");
@@ -412,6 +444,20 @@ mod backups {
         assert!(matches!(restore(&copy, &again), Err(DiskError::Occupied { .. })));
         assert!(matches!(back_up(&data, &copy), Err(DiskError::Io { .. })));
         assert_eq!(fs::metadata(&copy).unwrap().len(), made.bytes);
+    }
+
+    #[test]
+    fn who_restores_looks_again_behind_the_lock() {
+        let folder = tempdir().unwrap();
+        let data = folder.path().join("far/away/data");
+        folder::make_folder(&data).unwrap();
+        assert!(folder::refuse_occupied(&data, None).is_ok());
+        let lock = folder::Lock::acquire(&data).unwrap();
+        assert!(folder::refuse_occupied(&data, None).is_err());
+        assert!(folder::refuse_occupied(&data, Some(&lock)).is_ok());
+        fs::write(data.join("life.json"), "{}").unwrap();
+        let error = folder::refuse_occupied(&data, Some(&lock)).unwrap_err();
+        assert!(matches!(error, DiskError::Occupied { .. }), "{error}");
     }
 
     #[test]

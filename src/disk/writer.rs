@@ -2,28 +2,38 @@
 //!
 //! A record is written all or not at all, so groups that share one are as atomic as alone. At any moment at most one
 //! is written and not synced: what a loss of power may tear is the last one. A file that is full another thread takes into
-//! the tree meanwhile; if that is not done when the other file is full, too, writing waits for it.
+//! the tree meanwhile; if that is not done when the other file is full, too, writing waits for it, as long as it gets on.
+//! A file that cannot be taken in ends everything at once: it is not written over.
 
 use std::{
+    any::Any,
     fmt, io,
-    path::Path,
-    sync::{Arc, mpsc},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use super::{
-    ahead::{Ahead, Turn},
+    ahead::{Ahead, Full},
     error::DiskError,
     folder::{Lock, io_error},
     queue::{Group, Queue, Work, now},
-    rows::Rows,
+    rows::{Rows, judge_key},
     sync::{SYNC_INTERVAL, Sync},
 };
 use crate::service::{Disk, Progress, Row};
 
 /// The room for a file that is taken into the tree is given back when none has come for so long.
 const KEEP_ROOM: Duration = Duration::from_secs(10);
+
+/// Who waits for a file to be taken into the tree looks so often whether that gets on.
+const LOOK_EVERY: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1000 });
 
 /// A data folder that is written to.
 #[derive(Debug)]
@@ -51,10 +61,14 @@ struct Writer {
 
 /// The thread that takes full files into the tree.
 struct Fold {
-    jobs: Option<mpsc::SyncSender<(Turn, u64)>>,
+    jobs: Option<mpsc::SyncSender<Full>>,
     done: mpsc::Receiver<Result<(), DiskError>>,
     /// A file is being taken in.
     is_busy: bool,
+    /// Counts up as long as the thread gets on.
+    steps: Arc<AtomicU64>,
+    /// The tree.
+    path: PathBuf,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,7 +78,7 @@ impl FolderDisk {
         let (seed, last) = rows.ahead();
         let mut writer = Writer {
             ahead: Ahead::open(rows.path(), seed, last)?,
-            fold: Fold::start(rows).map_err(|error| io_error(path, error))?,
+            fold: Fold::start(rows, Arc::clone(&queue)).map_err(|error| io_error(path, error))?,
             sync,
             queue: Arc::clone(&queue),
             sync_due: None,
@@ -74,8 +88,10 @@ impl FolderDisk {
             .name("disk".to_owned())
             .spawn(move || {
                 let queue = Arc::clone(&writer.queue);
-                if let Err(error) = writer.run() {
-                    queue.fail(format!("the disk takes no more writes: {error}"));
+                match catch_unwind(AssertUnwindSafe(|| writer.run())) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => queue.fail(takes_no_more(&error)),
+                    Err(panic) => queue.fail(takes_no_more(&words(&*panic))),
                 }
                 // Files are closed and the folder unlocked before the end is told.
                 drop(writer);
@@ -94,6 +110,10 @@ impl FolderDisk {
 
 impl Disk for FolderDisk {
     fn append(&mut self, number: u64, rows: Vec<Row>) {
+        if let Err(what) = rows.iter().try_for_each(|row| judge_key(&row.key)) {
+            // The tree would not take it later, when it had been acknowledged.
+            return self.queue.fail(takes_no_more(&what));
+        }
         self.given = number;
         self.queue.put((number, rows));
     }
@@ -132,6 +152,17 @@ impl Drop for FolderDisk {
     }
 }
 
+fn takes_no_more(why: &impl fmt::Display) -> String {
+    format!("the disk takes no more writes: {why}")
+}
+
+/// What a thread said when it panicked.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("its thread has ended: {}", text.unwrap_or("nobody knows why"))
+}
+
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
@@ -149,7 +180,7 @@ impl Writer {
                 Work::Idle => self.sync_now()?,
                 Work::End => {
                     self.ahead.sync()?;
-                    return self.fold.wait();
+                    return self.wait_for_fold();
                 }
             }
         }
@@ -157,18 +188,16 @@ impl Writer {
 
     fn write(&mut self, groups: &[Group]) -> Result<(), DiskError> {
         let through = groups.last().map_or(0, |(number, _)| *number);
-        self.ahead.append(groups)?;
+        self.fold.look()?;
+        self.ahead.append(groups, || self.queue.move_on())?;
         if self.sync == Sync::Always {
             self.ahead.sync()?;
         }
         self.queue.reach(through);
         if self.ahead.is_full() {
-            // The other file is free once it is in the tree.
-            self.fold.wait()?;
-            let full = self.ahead.turn()?;
-            self.fold.begin(full, self.ahead.last());
+            self.turn()?;
         }
-        if self.sync == Sync::Interval {
+        if self.sync == Sync::Interval && !self.ahead.is_synced() {
             let due = *self.sync_due.get_or_insert_with(|| now() + SYNC_INTERVAL);
             if due <= now() {
                 self.sync_now()?;
@@ -177,22 +206,50 @@ impl Writer {
         Ok(())
     }
 
+    /// The file is full: the other one is free once it is in the tree. That may take longer than what was told may be
+    /// unsynced.
+    fn turn(&mut self) -> Result<(), DiskError> {
+        self.sync_now()?;
+        self.wait_for_fold()?;
+        let full = self.ahead.turn()?;
+        self.fold.begin(full)
+    }
+
     fn sync_now(&mut self) -> Result<(), DiskError> {
         self.sync_due = None;
         self.ahead.sync()
     }
+
+    fn wait_for_fold(&mut self) -> Result<(), DiskError> {
+        self.fold.wait(|| self.queue.move_on())
+    }
 }
 
 impl Fold {
-    fn start(rows: Rows) -> io::Result<Self> {
-        let (jobs, taken) = mpsc::sync_channel::<(Turn, u64)>(1);
+    /// The thread ends with the first file that it could not take in, and tells the queue so at once.
+    fn start(rows: Rows, queue: Arc<Queue>) -> io::Result<Self> {
+        let (jobs, taken) = mpsc::sync_channel(1);
         let (told, done) = mpsc::sync_channel(1);
+        let steps = Arc::<AtomicU64>::default();
+        let (path, counted) = (rows.path().to_owned(), Arc::clone(&steps));
         let work = move || {
             let mut room = Vec::new();
+            let step = || {
+                counted.fetch_add(1, Ordering::Relaxed);
+            };
+            let fold = |full, room: &mut Vec<u8>| {
+                let folded = catch_unwind(AssertUnwindSafe(|| rows.fold(full, room, step)));
+                folded.unwrap_or_else(|panic| Err(io_error(rows.path(), io::Error::other(words(&*panic)))))
+            };
             loop {
                 match taken.recv_timeout(KEEP_ROOM) {
-                    Ok((full, last)) => {
-                        if told.send(rows.fold(full, last, &mut room)).is_err() {
+                    Ok(full) => {
+                        let folded = fold(full, &mut room);
+                        if let Err(error) = &folded {
+                            queue.fail(takes_no_more(error));
+                        }
+                        let has_failed = folded.is_err();
+                        if told.send(folded).is_err() || has_failed {
                             return;
                         }
                     }
@@ -206,24 +263,63 @@ impl Fold {
             jobs: Some(jobs),
             done,
             is_busy: false,
+            steps,
+            path,
             thread: Some(thread),
         })
     }
 
-    /// Takes a full file, whose last record has this number, into the tree.
-    fn begin(&mut self, full: Turn, last: u64) {
-        if let Some(jobs) = &self.jobs {
-            // The thread lives as long as this.
-            self.is_busy = jobs.send((full, last)).is_ok();
+    /// Takes a full file into the tree.
+    fn begin(&mut self, full: Full) -> Result<(), DiskError> {
+        let begun = self.jobs.as_ref().map(|jobs| jobs.send(full));
+        match begun {
+            Some(Ok(())) => {
+                self.is_busy = true;
+                Ok(())
+            }
+            Some(Err(_)) | None => Err(self.is_gone()),
         }
     }
 
-    /// Waits until the last one is in.
-    fn wait(&mut self) -> Result<(), DiskError> {
-        if std::mem::take(&mut self.is_busy) {
-            return self.done.recv().unwrap_or(Ok(()));
+    /// Whether the last one could be taken in, as far as that is known.
+    fn look(&mut self) -> Result<(), DiskError> {
+        if !self.is_busy {
+            return Ok(());
+        }
+        match self.done.try_recv() {
+            Ok(folded) => {
+                self.is_busy = false;
+                folded
+            }
+            Err(mpsc::TryRecvError::Empty) => Ok(()),
+            Err(mpsc::TryRecvError::Disconnected) => Err(self.is_gone()),
+        }
+    }
+
+    /// Waits until the last one is in. `move_on` is called now and then as long as the thread gets on.
+    fn wait(&mut self, move_on: impl Fn()) -> Result<(), DiskError> {
+        let mut seen = self.steps.load(Ordering::Relaxed);
+        while self.is_busy {
+            match self.done.recv_timeout(LOOK_EVERY) {
+                Ok(folded) => {
+                    self.is_busy = false;
+                    return folded;
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(self.is_gone()),
+            }
+            let steps = self.steps.load(Ordering::Relaxed);
+            if steps != seen {
+                move_on();
+            }
+            seen = steps;
         }
         Ok(())
+    }
+
+    fn is_gone(&self) -> DiskError {
+        let what = "the thread that takes what was written into the tree has ended";
+        io_error(&self.path, io::Error::other(what))
     }
 }
 
@@ -239,8 +335,154 @@ impl Drop for Fold {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use tempfile::{TempDir, tempdir};
+
     use super::*;
-    use crate::disk::QUEUE_GROUPS_MAX;
+    use crate::disk::{QUEUE_GROUPS_MAX, ROW_KEY_BYTES_MAX};
+
+    fn row(key: &[u8], value_bytes: usize) -> Row {
+        Row {
+            table: 1,
+            key: key.into(),
+            value: Some(vec![b'v'; value_bytes].into()),
+        }
+    }
+
+    /// A fold whose thread the test is, and what that thread has in its hands.
+    fn fold_by_hand() -> (
+        Fold,
+        mpsc::Receiver<Full>,
+        mpsc::SyncSender<Result<(), DiskError>>,
+    ) {
+        let (jobs, taken) = mpsc::sync_channel(1);
+        let (told, done) = mpsc::sync_channel(1);
+        let fold = Fold {
+            jobs: Some(jobs),
+            done,
+            is_busy: true,
+            steps: Arc::default(),
+            path: PathBuf::from("rows"),
+            thread: None,
+        };
+        (fold, taken, told)
+    }
+
+    /// A writer in a new folder.
+    fn writer(sync: Sync, fold: Fold) -> (TempDir, Writer) {
+        let folder = tempdir().unwrap();
+        let rows = Rows::open(&folder.path().join("rows"), sync).unwrap();
+        let (seed, last) = rows.ahead();
+        let writer = Writer {
+            ahead: Ahead::open(rows.path(), seed, last).unwrap(),
+            fold,
+            sync,
+            queue: Arc::default(),
+            sync_due: None,
+            _lock: Lock::acquire(folder.path()).unwrap(),
+        };
+        (folder, writer)
+    }
+
+    #[test]
+    fn a_fold_whose_thread_is_gone_has_failed() {
+        let (mut fold, taken, told) = fold_by_hand();
+        assert!(fold.look().is_ok(), "it is at work");
+        drop((taken, told));
+        assert!(fold.look().is_err());
+        assert!(fold.wait(|| {}).is_err());
+        let full = Full {
+            turn: crate::disk::ahead::Turn::First,
+            first: 1,
+            last: 1,
+        };
+        let error = fold.begin(full).unwrap_err();
+        assert!(error.to_string().contains("has ended"), "{error}");
+    }
+
+    #[test]
+    fn a_fold_that_gets_on_is_no_stall() {
+        let (mut fold, _taken, told) = fold_by_hand();
+        let (steps, signs) = (Arc::clone(&fold.steps), std::cell::Cell::new(0));
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                // Many more steps than looks, and then it is done.
+                for _ in 0..40 {
+                    steps.fetch_add(1, Ordering::Relaxed);
+                    let (_never, pause) = mpsc::channel::<()>();
+                    let _ = pause.recv_timeout(Duration::from_millis(2));
+                }
+                told.send(Ok(())).unwrap();
+            });
+            fold.wait(|| signs.set(signs.get() + 1)).unwrap();
+        });
+        assert!(signs.get() > 0 && !fold.is_busy);
+    }
+
+    #[test]
+    fn what_is_full_is_synced_before_the_last_fold_is_waited_for() {
+        let (fold, taken, told) = fold_by_hand();
+        let (_folder, mut writer) = writer(Sync::Interval, fold);
+        writer.write(&[(1, vec![row(b"k", 100)])]).unwrap();
+        assert!(writer.sync_due.is_some() && !writer.ahead.is_synced());
+        // The wait for the fold ends with an error; what was told was synced before.
+        drop((taken, told));
+        assert!(writer.turn().is_err());
+        assert!(writer.ahead.is_synced() && writer.sync_due.is_none());
+    }
+
+    #[test]
+    fn a_file_that_was_changed_is_not_written_over() {
+        let folder = tempdir().unwrap();
+        let lock = Lock::acquire(folder.path()).unwrap();
+        let rows = Rows::open(&folder.path().join("rows"), Sync::Always).unwrap();
+        let path = crate::disk::ahead::Turn::First.path(rows.path());
+        let mut disk = FolderDisk::start(rows, lock, folder.path(), Sync::Always).unwrap();
+        let (bell, rung) = mpsc::channel();
+        let bell = std::sync::Mutex::new(bell);
+        disk.on_progress(Box::new(move || {
+            let _ = bell.lock().unwrap().send(());
+        }));
+        let mut number = 0;
+        let mut append = |disk: &mut FolderDisk| {
+            number += 1;
+            disk.append(number, vec![row(&number.to_be_bytes(), 4000)]);
+            while disk.progress().through < number && disk.progress().failed.is_none() {
+                rung.recv_timeout(Duration::from_secs(20)).unwrap();
+            }
+        };
+        append(&mut disk);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[1000] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        for _ in 0..8 {
+            append(&mut disk);
+        }
+        disk.close();
+        let failed = disk.progress().failed.unwrap();
+        assert!(failed.contains("record 1 is not whole"), "{failed}");
+        assert_eq!(fs::read(&path).unwrap()[1000], bytes[1000]);
+    }
+
+    #[test]
+    fn a_key_that_no_row_may_have_is_never_acknowledged() {
+        for bytes in [0, ROW_KEY_BYTES_MAX + 1] {
+            let mut disk = FolderDisk {
+                queue: Arc::default(),
+                sync: Sync::Never,
+                given: 0,
+                told: 0,
+                thread: None,
+            };
+            disk.append(1, vec![row(&vec![b'k'; ROW_KEY_BYTES_MAX], 1)]);
+            assert_eq!(disk.progress().through, 1);
+            disk.append(2, vec![row(b"k", 1), row(&vec![b'k'; bytes], 1)]);
+            let progress = disk.progress();
+            assert_eq!(progress.through, 0);
+            assert!(progress.failed.unwrap().contains(&format!("{bytes} bytes")));
+        }
+    }
 
     #[test]
     fn what_is_never_synced_counts_as_kept_while_there_is_room() {

@@ -48,7 +48,7 @@ pub enum DiskRule {
     /// An answer leaves once the disk has what it names.
     #[default]
     Waits,
-    /// Answers leave at once; the disk gets what changed within a tenth of a second.
+    /// Answers leave at once; the disk gets what changed within a tenth of a second, or later if it is slower.
     Behind,
     /// Answers leave at once: there is no disk, and no row is made for it.
     Nowhere,

@@ -109,6 +109,14 @@ pub enum MeshError {
     /// The event log cannot be written.
     #[error(transparent)]
     Log(LogError),
+    /// The disk failed, while the machine ran or when it was closed.
+    #[error("machine {me} has ended, and its disk does not have everything that was written: {why}")]
+    Disk {
+        /// Who.
+        me: MachineId,
+        /// The disk's words.
+        why: String,
+    },
     /// The operating system refuses a part of the loop itself.
     #[error("the event loop failed: {0}")]
     Loop(#[from] io::Error),

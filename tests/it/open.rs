@@ -142,8 +142,13 @@ impl Running {
     }
 
     pub(crate) fn stop(self) -> (Outcome, Tally) {
+        self.end().unwrap()
+    }
+
+    /// Stops it, in order or not.
+    pub(crate) fn end(self) -> Result<(Outcome, Tally), MeshError> {
         self.handle.stop(Reason::Interrupted);
-        self.thread.join().unwrap().unwrap()
+        self.thread.join().unwrap()
     }
 }
 

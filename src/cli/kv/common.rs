@@ -39,7 +39,8 @@ impl From<CopiesOption> for Copies {
 pub(in crate::cli) struct StoreOptions {
     /// When a write is answered: `always`: once it is on the disk, so nothing answered is ever lost; many writes share one fsync.
     /// `interval`: once it is with the operating system; a loss of power loses the last tenth of a second. `never`: at once;
-    /// killing the process loses that, and a loss of power more
+    /// killing the process loses the last tenth of a second, and what a disk that cannot keep up has not taken by then, some 100
+    /// MB at most; a loss of power loses more
     #[arg(long, value_name = "WHEN", default_value_t = Sync::Always)]
     pub(super) sync: Sync,
     /// File with the secret that replicas and commands prove to know: `clocklab secret` makes one
@@ -95,6 +96,7 @@ pub(super) fn folder_error(error: DiskError) -> anyhow::Error {
         DiskError::Io { .. }
         | DiskError::Locked { .. }
         | DiskError::Newer { .. }
+        | DiskError::Older { .. }
         | DiskError::Damaged { .. } => error.into(),
     }
 }

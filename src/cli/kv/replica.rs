@@ -224,11 +224,12 @@ fn serve<L: EventLog>(
     }
     mesh.catch_signals()?;
     disk::wait_for_incarnation(incarnation);
-    let (outcome, _) = mesh.run()?;
-    tracing::info!("the replica ended: {}", outcome.reason);
+    let ended = mesh.run();
     if let Some(server) = Arc::into_inner(server) {
         server.stop();
     }
+    let (outcome, _) = ended?;
+    tracing::info!("the replica ended: {}", outcome.reason);
     Ok(if outcome.reason == Reason::Limit {
         Exit::Failed
     } else {

@@ -25,9 +25,10 @@ fn group(number: u64, value: &str) -> Group {
 fn written(values: &[&str], last: u64) -> (TempDir, PathBuf, Ahead) {
     let folder = tempdir().unwrap();
     let rows = folder.path().join("rows");
+    assert!(make(&rows).unwrap());
     let mut ahead = Ahead::open(&rows, SEED, last).unwrap();
     for (number, value) in (1..).zip(values) {
-        ahead.append(&[group(number, value)]).unwrap();
+        ahead.append(&[group(number, value)], || {}).unwrap();
     }
     ahead.sync().unwrap();
     (folder, rows, ahead)
@@ -70,15 +71,17 @@ fn records_come_back_behind_what_the_tree_has() {
 #[test]
 fn a_file_is_written_anew_over_its_older_records() {
     let (_folder, rows, mut ahead) = written(&["one", "two", "three"], 0);
-    assert_eq!(ahead.turn().unwrap(), Turn::First);
-    ahead.append(&[group(4, "four")]).unwrap();
+    let full = ahead.turn().unwrap();
+    assert_eq!((full.turn, full.first, full.last), (Turn::First, 1, 3));
+    ahead.append(&[group(4, "four")], || {}).unwrap();
     assert_eq!(
         values(&rows, 0, Sync::Always).unwrap(),
         ["one", "two", "three", "four"]
     );
-    assert_eq!(ahead.turn().unwrap(), Turn::Second);
-    ahead.append(&[group(5, "FIVE")]).unwrap();
-    assert_eq!(ahead.last(), 5);
+    let full = ahead.turn().unwrap();
+    assert_eq!((full.turn, full.first, full.last), (Turn::Second, 4, 4));
+    ahead.append(&[group(5, "FIVE")], || {}).unwrap();
+    assert_eq!(ahead.last, 5);
     // Records 1 to 3 are in the tree, and 2 and 3 still lie behind 5.
     assert_eq!(values(&rows, 3, Sync::Always).unwrap(), ["four", "FIVE"]);
     assert_eq!(values(&rows, 4, Sync::Always).unwrap(), ["FIVE"]);
@@ -106,7 +109,10 @@ fn a_wrong_byte_is_a_torn_end_or_damage() {
     let path = Turn::First.path(&rows);
     let bytes = fs::read(&path).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-    let third = bytes.windows(4).rposition(|window| window == MAGIC).unwrap();
+    let third = bytes
+        .windows(8)
+        .rposition(|window| window == magic(SEED))
+        .unwrap();
     for place in 0..=end {
         let mut changed = bytes.clone();
         changed[place] ^= 0x20;
@@ -132,27 +138,98 @@ fn a_wrong_byte_is_a_torn_end_or_damage() {
 fn a_value_that_looks_like_a_record_is_none() {
     let mut forged = Vec::new();
     record(SEED + 1, 900, &[group(1, "forged")], &mut forged);
+    let forged = forged.repeat(100);
     let folder = tempdir().unwrap();
     let rows = folder.path().join("rows");
+    assert!(make(&rows).unwrap());
     let mut ahead = Ahead::open(&rows, SEED, 0).unwrap();
     let row = Row {
         table: 1,
         key: b"a".as_slice().into(),
         value: Some(forged.into()),
     };
-    ahead.append(&[(1, vec![row])]).unwrap();
+    ahead.append(&[(1, vec![row])], || {}).unwrap();
     assert_eq!(find(&rows, SEED, 0, Sync::Always).unwrap().used, 1);
+    // Not even its beginning is one: nothing of it is hashed.
+    let bytes = fs::read(Turn::First.path(&rows)).unwrap();
+    assert_eq!(memchr::memmem::find_iter(&bytes, &magic(SEED)).count(), 1);
 }
 
 #[test]
 fn a_large_group_gives_its_room_back() {
     let (_folder, rows, mut ahead) = written(&["one"], 0);
-    ahead.append(&[group(2, &"x".repeat(3 << 20))]).unwrap();
+    ahead.append(&[group(2, &"x".repeat(3 << 20))], || {}).unwrap();
     let length = || fs::metadata(Turn::First.path(&rows)).unwrap().len();
     assert!(ahead.is_full() && length() > 3 << 20);
     ahead.turn().unwrap();
     ahead.turn().unwrap();
     assert_eq!(length(), FULL_BYTES);
-    ahead.append(&[group(3, "three")]).unwrap();
+    ahead.append(&[group(3, "three")], || {}).unwrap();
     assert_eq!(values(&rows, 2, Sync::Always).unwrap(), ["three"]);
+}
+
+#[test]
+fn a_large_record_is_written_in_parts_and_once() {
+    let (_folder, rows, mut ahead) = written(&["one"], 0);
+    let parts = std::cell::Cell::new(0);
+    let value = "x".repeat(3 << 20);
+    ahead
+        .append(&[group(2, &value)], || parts.set(parts.get() + 1))
+        .unwrap();
+    assert_eq!(parts.get(), 3);
+    assert!(!ahead.is_synced());
+    let end = ahead.sheet().end;
+    let length = fs::metadata(Turn::First.path(&rows)).unwrap().len();
+    assert_eq!(length, end.next_multiple_of(GROWTH_BYTES));
+    assert_eq!(values(&rows, 0, Sync::Always).unwrap(), ["one", &value]);
+}
+
+#[test]
+fn a_full_file_is_read_from_the_first_record_of_its_turn_to_the_last() {
+    let (_folder, rows, mut ahead) = written(&["one", "two", "three"], 4);
+    let full = ahead.turn().unwrap();
+    let path = Turn::First.path(&rows);
+    let read = |full| {
+        let pages = Pages::read(&rows, Turn::First, SEED)?;
+        pages.rows_of_turn(full).map(|rows| rows.len())
+    };
+    assert_eq!(read(full).unwrap(), 9);
+    for other in [
+        Full { first: 4, ..full },
+        Full { last: 8, ..full },
+        Full { first: 6, ..full },
+    ] {
+        assert!(matches!(read(other), Err(DiskError::Damaged { .. })), "{other:?}");
+    }
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    for place in 0..=end {
+        let mut changed = bytes.clone();
+        changed[place] ^= 0x20;
+        fs::write(&path, &changed).unwrap();
+        assert!(
+            matches!(read(full), Err(DiskError::Damaged { .. })),
+            "changed at {place}"
+        );
+        fs::write(&path, &bytes[..place]).unwrap();
+        assert!(
+            matches!(read(full), Err(DiskError::Damaged { .. })),
+            "cut at {place}"
+        );
+    }
+    fs::remove_file(&path).unwrap();
+    let error = read(full).unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_gone_is_damage() {
+    for gone in [Turn::First, Turn::Second] {
+        let (_folder, rows, _) = written(&["one"], 0);
+        fs::remove_file(gone.path(&rows)).unwrap();
+        for sync in [Sync::Always, Sync::Never] {
+            let error = find(&rows, SEED, 0, sync).unwrap_err();
+            assert!(error.to_string().contains("missing"), "{error}");
+        }
+    }
 }

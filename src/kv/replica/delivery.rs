@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     kv::{
-        message::{ORIGINS_KNOWN_MAX, Writes},
+        message::{ORIGINS_KNOWN_MAX, Wants, Writes},
         mutant::{self, Mutant},
         operation::Applied,
         sealed::Batch,
@@ -30,6 +30,11 @@ impl Replica {
             if let Some(peer) = self.peers.get_mut(&from) {
                 peer.heard = peer.heard.max(writes.clock);
                 peer.owes = peer.owes.max(writes.wants);
+                if writes.wants == Wants::Kept {
+                    let origin = peer.origin();
+                    let own = writes.batches.iter().filter(|batch| batch.origin() == origin);
+                    peer.asked = own.map(|batch| batch.last()).fold(peer.asked, u64::max);
+                }
                 peer.owed_bytes += writes
                     .batches
                     .iter()

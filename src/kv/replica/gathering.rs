@@ -17,7 +17,8 @@ use crate::{
 /// those that somebody waits for.
 const GATHER_US: u64 = 20_000;
 
-/// How long changes gather where the disk is written behind: what killing the process may lose.
+/// How long changes gather where the disk is written behind: what killing the process may lose, beside what a disk that
+/// cannot keep up has not taken.
 const BEHIND_US: u64 = 100_000;
 
 /// So many bytes of changes are not gathered further.

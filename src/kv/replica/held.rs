@@ -25,7 +25,7 @@ pub(super) const HELD_MAX: usize = 200_000;
 pub(super) enum Kind {
     /// A read: if the disk fails it is answered if another disk has what it names.
     Read,
-    /// A write: if the disk fails it is indefinite.
+    /// A write, or a change of members: if the disk fails it is indefinite.
     Write,
 }
 

@@ -219,8 +219,7 @@ impl Replica {
             .values_mut()
             .filter(|peer| peer.is_up())
             .map(|peer| {
-                peer.owes = Wants::Nothing;
-                peer.owed_bytes = 0;
+                peer.acknowledged(self.kept.get(peer.origin()));
                 (peer.id, peer.heard)
             })
             .collect();
@@ -230,28 +229,23 @@ impl Replica {
         }
     }
 
-    /// Tells those who wait for it, or who sent much, what is here. Who waits for the disk is told twice.
+    /// Tells those who wait for it, or who sent much, what is here. Who waits for the disk is told as often as that has
+    /// kept more of what it sent.
     pub(super) fn acknowledge(&mut self, effects: &mut Effects<Self>) {
         let own = self.known.get(self.origin);
         let mut owed: Vec<(MachineId, u64)> = Vec::new();
         for peer in self.peers.values_mut() {
+            // Others' writes, that its own do not need, may be on the way to the disk all the time.
+            let kept = self.kept.get(peer.origin());
             let is_due = match peer.owes {
                 Wants::Nothing => peer.owed_bytes >= OWED_BYTES_MAX,
-                Wants::Known | Wants::Kept => true,
+                Wants::Known => true,
+                Wants::Kept => peer.owed_bytes > 0 || kept > peer.told_kept || kept >= peer.asked,
             };
-            if !peer.is_up() || !is_due {
-                continue;
+            if peer.is_up() && is_due {
+                peer.acknowledged(kept);
+                owed.push((peer.id, peer.heard));
             }
-            let is_kept = self.kept.covers(&self.known);
-            // One that waits for the disk is told when it is there.
-            if peer.owes == Wants::Kept && !is_kept && peer.owed_bytes == 0 {
-                continue;
-            }
-            if peer.owes != Wants::Kept || is_kept {
-                peer.owes = Wants::Nothing;
-            }
-            peer.owed_bytes = 0;
-            owed.push((peer.id, peer.heard));
         }
         for (to, heard) in owed {
             let message = Message::Acknowledge(Box::new(self.report(heard, own)));

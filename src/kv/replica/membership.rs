@@ -66,6 +66,10 @@ impl Replica {
         if self.stopped.is_some() {
             return Err(Deny::Leaving);
         }
+        if let Some(deny) = self.disk_trouble() {
+            // After a restart it would not be so any more.
+            return Err(deny);
+        }
         let is_new = self.members.change(change).map_err(|refused| match refused {
             Refused::NoSuchMember => Deny::NoSuchMember,
             Refused::TooMany => Deny::TooLarge {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    clock::VersionVector,
+    clock::{Origin, VersionVector},
     kv::{
         message::{Readiness, Report, Wants},
         suspicion::Suspicion,
@@ -79,6 +79,10 @@ pub(super) struct Peer {
     pub(super) heard: u64,
     /// Which acknowledgement it is owed.
     pub(super) owes: Wants,
+    /// It wants to know when its own writes up to this number are on the disk here.
+    pub(super) asked: u64,
+    /// Up to which of its own writes it was told so.
+    pub(super) told_kept: u64,
     /// Bytes of writes that came since the last one.
     pub(super) owed_bytes: usize,
     /// What it lacks, as far as it has not said that it has it; looked at with every heartbeat.
@@ -108,10 +112,30 @@ impl Peer {
             idle_beats: 0,
             heard: 0,
             owes: Wants::Nothing,
+            asked: 0,
+            told_kept: 0,
             owed_bytes: 0,
             behind: None,
             settling: None,
             settled: VersionVector::new(),
+        }
+    }
+
+    /// It is told what is on the disk here: `kept` of what it wrote in its present life. Who waits for more is told
+    /// again.
+    pub(super) fn acknowledged(&mut self, kept: u64) {
+        if self.owes != Wants::Kept || kept >= self.asked {
+            self.owes = Wants::Nothing;
+        }
+        self.told_kept = kept;
+        self.owed_bytes = 0;
+    }
+
+    /// Its writes in its present life.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            machine: self.id,
+            incarnation: self.life,
         }
     }
 
@@ -164,6 +188,7 @@ impl Peer {
         self.idle_beats = 0;
         self.heard = 0;
         self.owes = Wants::Nothing;
+        (self.asked, self.told_kept) = (0, 0);
         self.owed_bytes = 0;
         self.suspicion.link_up();
     }

@@ -273,7 +273,11 @@ impl Replica {
         self.held.until_kept(Unkept {
             number: self.keeping.next(),
             ticket,
-            kind: HeldKind::Read,
+            kind: if is_change {
+                HeldKind::Write
+            } else {
+                HeldKind::Read
+            },
             reply,
             then: None,
         });

@@ -274,12 +274,17 @@ where
     /// Runs the service until it is stopped.
     ///
     /// # Errors
-    /// [`MeshError::Log`] or [`MeshError::Loop`] if it could not run to an orderly end.
+    /// [`MeshError::Log`] or [`MeshError::Loop`] if it could not run to an orderly end; [`MeshError::Disk`] if the disk
+    /// does not have everything then.
     pub fn run(mut self) -> Result<(Outcome, S), MeshError> {
         let mut events = Events::with_capacity(1024);
         let started = self.start()?;
         loop {
             if let Stopping::Done(reason) = self.stopping {
+                if let Some(why) = self.disk.progress().failed {
+                    let me = self.place.me;
+                    return Err(MeshError::Disk { me, why });
+                }
                 let run = self.place.run.clone();
                 let outcome = Outcome {
                     run,

@@ -8,7 +8,7 @@ use std::{
 
 use clocklab::{
     mesh::{
-        NoLog,
+        MeshError, NoLog,
         open::{Client, ClientError, PIPELINE_MAX},
     },
     service::{Desk, Disk, Last, Progress, Row},
@@ -28,6 +28,7 @@ struct State {
     progress: Progress,
     wake: Option<Box<dyn Fn() + Send + Sync>>,
     is_closed: bool,
+    fails_at_end: bool,
 }
 
 impl Late {
@@ -58,7 +59,11 @@ impl Disk for Late {
     }
 
     fn close(&mut self) {
-        self.0.lock().unwrap().is_closed = true;
+        let mut state = self.0.lock().unwrap();
+        state.is_closed = true;
+        if state.fails_at_end {
+            state.progress.failed = Some("it could not be synced".to_owned());
+        }
     }
 }
 
@@ -140,11 +145,34 @@ fn no_answer_comes_before_the_disk_has_it_and_a_failure_is_told() {
         Told::Failed("it is full".to_owned())
     );
     assert_eq!(machine.client().send(&Ask::Read).unwrap(), 0);
-    machine.stop();
+    // The end is no orderly one then.
+    let error = machine.end().unwrap_err();
+    assert!(
+        matches!(&error, MeshError::Disk { why, .. } if why == "it is full"),
+        "{error}"
+    );
     assert!(
         late.with(|state| state.is_closed),
         "the disk is closed at the end"
     );
+}
+
+#[test]
+fn a_disk_that_fails_when_it_is_closed_is_told() {
+    let late = Late::default();
+    late.with(|state| state.fails_at_end = true);
+    let machine = Running::start_with(place(1), Vec::new(), NoLog, Box::new(late.clone()), None);
+    let mut client = machine.client();
+    client.send(&Ask::Add(3)).unwrap();
+    client.flush().unwrap();
+    while late.with(|state| state.given) == 0 {
+        std::thread::yield_now();
+    }
+    late.with(|state| state.progress.through = state.given);
+    assert_eq!(client.receive().unwrap().reply.0, 3);
+    let error = machine.end().unwrap_err();
+    assert!(matches!(&error, MeshError::Disk { .. }), "{error}");
+    assert!(error.to_string().contains("could not be synced"), "{error}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, Disk, put};
 use crate::{
     clock::Origin,
-    kv::{Action, Answer, Copies, Deny, DiskRule, Token},
+    kv::{Action, Answer, Copies, Deny, DiskRule, MemberChange, Token},
     units::MachineId,
 };
 
@@ -198,6 +198,64 @@ fn copies_are_counted_on_disks() {
         matches!(reply.answer, Answer::Denied(Deny::TooFewCopies { .. })),
         "{reply:?}"
     );
+}
+
+#[test]
+fn who_waits_for_another_disk_is_told_at_once() {
+    let mut cluster = Cluster::new(3);
+    cluster.machines.get_mut(&3).unwrap().disk = Disk::Stalls;
+    let submit = |cluster: &mut Cluster, id, key: &str, copies| {
+        let operations = vec![put(key, "1")];
+        cluster.submit(id, &Token::new(), 5000, Action::Write { operations, copies })
+    };
+    // Others' writes come all the time, and are never all on the disk.
+    for start in 0..5 {
+        let mut late = None;
+        let mut write = None;
+        for number in 0..60 {
+            submit(&mut cluster, 3, &format!("k{start}-{number}"), Copies::One);
+            if number == 10 + start {
+                write = Some(submit(&mut cluster, 1, "two", Copies::Two));
+            }
+            cluster.run(1);
+            let is_answered = write.is_some_and(|write| cluster.answer(write).is_some());
+            if is_answered && late.is_none() {
+                late = Some(number - 10 - start);
+            }
+        }
+        assert!(late.is_some_and(|late| late <= 6), "{late:?}");
+    }
+    // Nor is it forgotten because a heartbeat came while the disk was busy.
+    for busy_ms in [250, 310, 370] {
+        cluster.machines.get_mut(&2).unwrap().disk = Disk::Stalls;
+        let write = submit(&mut cluster, 1, "two", Copies::Two);
+        cluster.run(busy_ms);
+        assert_eq!(cluster.answer(write), None);
+        cluster.machines.get_mut(&2).unwrap().disk = Disk::Works;
+        cluster.run(6);
+        assert!(cluster.answer(write).is_some(), "after {busy_ms} ms");
+    }
+}
+
+#[test]
+fn a_change_of_members_needs_the_disk() {
+    let mut cluster = Cluster::new(3);
+    let remove = |id| MemberChange::Remove { id: MachineId(id) };
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Stalls;
+    let change = Action::Change(remove(3));
+    let held = cluster.submit(1, &Token::new(), 0, change);
+    cluster.run(20);
+    assert_eq!(cluster.answer(held), None);
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Fails;
+    cluster.run(5);
+    let reply = cluster.answer(held).unwrap();
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Disk { .. })),
+        "{reply:?}"
+    );
+    let answer = cluster.change(1, remove(2));
+    assert!(matches!(answer, Answer::Denied(Deny::Disk { .. })), "{answer:?}");
+    assert!(cluster.status(1).disk_trouble.is_some());
 }
 
 #[test]
