@@ -156,21 +156,20 @@ impl Rows {
 
     /// Takes rows in, of each key the last alone, and with them the mark that says so.
     fn take_in(&self, rows: &[RowView<'_>], through: u64, move_on: impl Fn()) -> Result<(), DiskError> {
-        let mut order: Vec<(u128, usize, RowView<'_>)> = rows
-            .iter()
-            .enumerate()
-            .map(|(place, row)| (start_of(row), usize::MAX - place, *row))
-            .collect();
+        let mut order: Vec<(u128, usize)> = rows.iter().map(start_of).zip(0..).collect();
+        let key = |place: usize| rows.get(place).map(|row| row.key);
         // Of equal keys the last that was written is the first.
         order.sort_unstable_by(|one, other| {
             let starts = one.0.cmp(&other.0);
-            starts.then_with(|| (one.2.key, one.1).cmp(&(other.2.key, other.1)))
+            let keys = starts.then_with(|| key(one.1).cmp(&key(other.1)));
+            keys.then_with(|| other.1.cmp(&one.1))
         });
-        order.dedup_by(|later, kept| later.0 == kept.0 && later.2.key == kept.2.key);
+        order.dedup_by(|later, kept| later.0 == kept.0 && key(later.1) == key(kept.1));
         self.take_sorted(through, |take| {
-            order.into_iter().try_for_each(|(.., row)| {
+            let mut latest = order.iter().filter_map(|(_, place)| rows.get(*place));
+            latest.try_for_each(|row| {
                 move_on();
-                take(row)
+                take(*row)
             })
         })
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     cli::{Usage, secret},
     disk::{DiskError, Sync},
-    kv::{self, Copies},
+    kv::{self, Copies, DiskRule},
     wire::Secret,
 };
 
@@ -60,8 +60,12 @@ impl StoreOptions {
         Ok(secret::read(self.secret_file.as_deref())?.map(|file| file.secret))
     }
 
-    /// Puts the times into a replica's parameters.
+    /// Puts the times, and whether answers wait for the disk, into a replica's parameters.
     pub(super) fn apply(&self, config: &mut kv::Config) {
+        config.disk = match self.sync {
+            Sync::Never => DiskRule::Behind,
+            Sync::Always | Sync::Interval => DiskRule::Waits,
+        };
         config.repair_after_us = microseconds(self.repair_after);
         config.heartbeat_us = microseconds(self.heartbeat);
     }

@@ -149,8 +149,8 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
-    config.disk = arguments.disk_rule();
     let folder = arguments.open_data(&place)?;
+    config.disk = folder.as_ref().map_or(DiskRule::Nowhere, |_| config.disk);
     let incarnation = match &folder {
         Some(folder) => folder.incarnation(),
         None => disk::incarnation_without_disk(),
@@ -245,14 +245,6 @@ struct Log {
 }
 
 impl ReplicaArguments {
-    fn disk_rule(&self) -> DiskRule {
-        match self.store.sync {
-            _ if self.memory => DiskRule::Nowhere,
-            disk::Sync::Never => DiskRule::Behind,
-            disk::Sync::Always | disk::Sync::Interval => DiskRule::Waits,
-        }
-    }
-
     /// Opens the folder of the data, unless all is in memory.
     fn open_data(&self, place: &Whereabouts) -> anyhow::Result<Option<DataFolder>> {
         if self.memory {

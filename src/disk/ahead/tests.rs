@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::service::Row;
+use crate::{disk::sync::Sync, service::Row};
 
 const SEED: u64 = 7;
 
