@@ -231,7 +231,7 @@ impl Book {
             Heard::Reply { reply, .. } => match &reply.answer {
                 // One that is no member need not go.
                 Answer::MembersChanged { .. } | Answer::Denied(Deny::NoSuchMember) => true,
-                Answer::Denied(Deny::Joining | Deny::Leaving | Deny::NoMember) => false,
+                Answer::Denied(Deny::Joining | Deny::Leaving | Deny::NoMember | Deny::Disk { .. }) => false,
                 other => {
                     let what = format!("a change of the members is answered {other:?}");
                     self.breaks(what);
