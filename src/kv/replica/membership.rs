@@ -221,26 +221,28 @@ impl Replica {
         }
     }
 
-    /// A replica that is to leave goes when those who stay have everything that it had when it began to.
+    /// A replica that is to leave goes when those who stay have everything that it had when it began to, on their disks:
+    /// more than half of them, so that a write with w=2 is still on two, and all of them that are not suspected.
     pub(super) fn hand_over(&mut self, effects: &mut Effects<Self>) {
         if self.phase != Phase::Draining {
             return;
         }
         let me = self.me();
-        let there = |record: &&Record| {
+        let (mut staying, mut have, mut are_behind) = (0, 0, false);
+        for record in self.members.present() {
+            if record.status != Status::Present {
+                continue;
+            }
+            staying += 1;
             let peer = self.peers.get(&record.id);
-            record.status == Status::Present && peer.is_none_or(|peer| !peer.is_suspected)
-        };
-        let mut others = self.members.present().filter(there).peekable();
-        let nothing = VersionVector::new();
-        let has_all = |record: &Record| {
-            let peer = self.peers.get(&record.id);
-            peer.map_or(&nothing, |peer| &peer.report.kept)
-                .covers(&self.letting_go.handing_over)
-        };
+            if peer.is_some_and(|peer| peer.report.kept.covers(&self.letting_go.handing_over)) {
+                have += 1;
+            } else {
+                are_behind |= peer.is_none_or(|peer| !peer.is_suspected);
+            }
+        }
         let is_alone = self.members.present().all(|record| record.id == me);
-        let is_done = is_alone || (others.peek().is_some() && others.all(has_all));
-        drop(others);
+        let is_done = is_alone || (!are_behind && have > staying / 2);
         if is_done && self.members.decide(me, Status::Left).is_ok() {
             self.spread_members(effects);
         }
