@@ -7,7 +7,6 @@
 
 use super::{Replica, ready::Phase};
 use crate::{
-    clock::VersionVector,
     kv::{
         members::{RECORDS_MAX, Record, Refused, Status},
         message::{Introduce, Message},
