@@ -161,8 +161,12 @@ async function test(browser, served) {
   await until(page, (count) => clocklab.state.events > count, 0);
 
   // A hand on the diagram stops it from following.
-  await page.locator("#space-time .cl-over").focus();
-  await page.keyboard.press("ArrowLeft");
+  for (let i = 0; i < 50 && (await page.evaluate(() => window.clocklabLive.state.follows)); i++) {
+    // A diagram that has just begun to follow may be drawn anew under the key.
+    await page.locator("#space-time .cl-over").focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForTimeout(100);
+  }
   await until(page, () => !window.clocklabLive.state.follows);
   await page.click("#follow");
 
