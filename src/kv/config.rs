@@ -32,10 +32,16 @@ pub struct Config {
     pub buffer_bytes_max: usize,
     /// Whether answers wait for the disk.
     pub disk: DiskRule,
-    /// Requests that wait at once; beyond it clients are told that it is busy.
+    /// Requests of the wire's clients that wait at once; beyond it they are told that it is busy. (HTTP bounds its own.)
     pub waiting_max: usize,
-    /// Writes that a watch may go back to.
+    /// Those of one client's connection among them.
+    pub waiting_seat_max: usize,
+    /// Writes that a watch may go back to …
     pub history_max: usize,
+    /// … as far as they have no more bytes than this, about.
+    pub history_bytes_max: usize,
+    /// Bytes of the requests of the wire's clients that wait, about; beyond it they are told that it is busy.
+    pub waiting_bytes_max: usize,
     /// The last tick in the event log of its earlier lives; 0 if there is none.
     pub ticks: u64,
     /// The last clock there; 0 if there is none.
@@ -109,7 +115,10 @@ impl Config {
             buffer_bytes_max: 64 << 20,
             disk: DiskRule::Waits,
             waiting_max: 10_000,
+            waiting_seat_max: 500,
             history_max: 10_000,
+            history_bytes_max: 64 << 20,
+            waiting_bytes_max: 64 << 20,
             ticks: 0,
             clock: 0,
         }

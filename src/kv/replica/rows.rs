@@ -380,6 +380,7 @@ impl Replica {
         if let Some(deny) = self.disk_trouble() {
             self.end_watches(&deny, effects);
         }
+        self.watching.disk_gone();
     }
 
     /// Why an answer that names these writes cannot be given: this replica's disk has failed, and no other disk is known
