@@ -29,7 +29,10 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
     let resource = Resource::of(request.uri().path());
     let style = resource.style();
     let most = shared.options.requests_max;
-    let place = Place::take(shared, |load| &load.requests, most);
+    let place = match resource.needs_place() {
+        true => Place::take(shared, |load| &load.requests, most).map(Some),
+        false => Some(None),
+    };
     let answered = match &place {
         Some(_) => let_in(shared, request, resource).await,
         None => Err(Problem::busy(style)),

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
-use super::Site;
+use super::{
+    Site,
+    assignment::{elsewhere, elsewhere_text},
+};
 use crate::gateway::{Access, Options};
 
 fn site(change: impl FnOnce(&mut Options)) -> Site {
@@ -109,6 +112,58 @@ fn one_request_too_many_is_told_so() {
     let said = client.json("GET", "/kvs/k", "");
     assert_eq!((said.status, said.header("retry-after")), (503, "1"));
     assert!(said.json()["error"].is_string());
+    // How it is can be asked all the same.
+    for path in ["/ping", "/healthz", "/readyz", "/metrics"] {
+        assert_eq!(client.json("GET", path, "").status, 200, "{path}");
+    }
+    assert_eq!(
+        client.json("GET", "/page", "").status,
+        404,
+        "a page, if there were any"
+    );
+}
+
+#[test]
+fn those_who_wait_shut_nobody_out_who_waits_for_nothing() {
+    let site = site(|options| {
+        options.requests_max = 3;
+        options.waits_max = 2;
+    });
+    let unmet = format!(r#"{{"causal-metadata":{{"clocklab":"{}"}}}}"#, elsewhere_text());
+    let ask = |path: &str| {
+        let mut client = site.client();
+        let text = format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{unmet}",
+            unmet.len()
+        );
+        client.send(text.as_bytes());
+        client
+    };
+    let mut waiting = [ask("/data/k"), ask("/data/k")];
+    let begun = Instant::now();
+    while site.desk.open() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    let begun = Instant::now();
+    assert_eq!(site.client().json("PUT", "/data/k", r#"{"value":1}"#).status, 201);
+    assert_eq!(site.client().json("GET", "/kvs/k", "").status, 200);
+    assert_eq!(site.client().json("GET", "/v1/keys/k?wait=30s", "").status, 200);
+    // There is no place left to wait at.
+    assert_eq!(ask("/data/k").read(false).status, 503);
+    let seen = [("clocklab-token", &*elsewhere_text())];
+    let said = site.client().ask("GET", "/v1/keys/k?wait=30s", &seen, b"");
+    assert_eq!(said.status, 503);
+    assert_eq!(said.json()["missing"].as_array().map(Vec::len), Some(1));
+    let said = site.client().ask("PUT", "/v1/keys/k?wait=30s&w=2", &[], b"1");
+    assert_eq!(
+        said.status, 429,
+        "it would wait for copies less long than it wants to"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(5), "nobody waited");
+    site.desk.learn(elsewhere());
+    for client in &mut waiting {
+        assert_eq!(client.read(false).status, 200);
+    }
 }
 
 #[test]

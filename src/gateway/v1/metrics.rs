@@ -175,6 +175,11 @@ fn of_http(lines: &mut Lines, load: &Load) {
         "Requests under way.",
         now(&load.requests),
     );
+    lines.gauge(
+        "http_requests_waiting",
+        "Requests that may wait for what their session has seen.",
+        now(&load.waits),
+    );
     lines.gauge("http_watches", "Open watches.", now(&load.watches));
     lines.gauge(
         "http_events",
