@@ -166,6 +166,20 @@ async function oddKeys(first, base) {
     assert.ok((await read(first, key)).shown.includes(`of ${key}`), key);
     assert.equal((await write(first, "delete", key)).status, 200, key);
   }
+  // A text that looks like the bytes of another key is not that key; nor is one that a field would make another.
+  const bytes = (text) => `base64:${Buffer.from(text).toString("base64")}`;
+  for (const [key, looksLike] of [["base64:YQ==", "a"], ["x\ny", "xy"]]) {
+    const status = (name) => fetch(`http://127.0.0.1:${base}/v1/keys/${encodeURIComponent(name)}`).then((answer) => answer.status);
+    for (const name of [key, looksLike]) await fetch(`http://127.0.0.1:${base}/v1/keys/${encodeURIComponent(name)}`, { method: "PUT", body: `of ${name}` });
+    assert.ok((await read(first, bytes(key))).shown.includes(`of ${key}`));
+    assert.equal((await write(first, "put", bytes(key), { value: "written" })).status, 200);
+    assert.ok((await read(first, bytes(key))).shown.includes("written"));
+    const pressed = await first.page.evaluate(() => document.querySelectorAll("#log li").length);
+    await first.page.click("#delete");
+    await first.until((count) => document.querySelectorAll("#log li").length > count, pressed);
+    assert.deepEqual([await status(key), await status(looksLike)], [404, 200]);
+    assert.equal((await write(first, "delete", looksLike)).status, 200);
+  }
   // Page by page, and back.
   for (let i = 10; i < 40; i++) await fetch(`http://127.0.0.1:${base}/v1/keys/item-${i}`, { method: "PUT", body: String(i) });
   await first.page.fill("#prefix", "item-");

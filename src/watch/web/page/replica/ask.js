@@ -78,11 +78,20 @@ function keyPath(key) {
   return [...bytesOf(key.base64)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
 }
 
-/** A key for people. */
-const keyText = (key) => (typeof key === "string" ? key : `base64:${key.base64}`);
+/** What the base64 of a key's bytes stands behind, where the page shows it and a person types it. */
+const BYTES = "base64:";
+
+/**
+ * A key for people, each another text: what is no text stands as its bytes, and so does what would be read as that, and what a
+ * field of one line would change.
+ */
+function keyText(key) {
+  if (typeof key !== "string") return BYTES + key.base64;
+  return key.startsWith(BYTES) || /[\r\n]/.test(key) ? BYTES + base64Of(key) : key;
+}
 
 /** The same key, read from what a person typed or the page showed. */
-const keyOf = (text) => (text.startsWith("base64:") ? { base64: text.slice(7) } : text);
+const keyOf = (text) => (text.startsWith(BYTES) ? { base64: text.slice(BYTES.length) } : text);
 
 /** Whether a browser leaves the key alone in an address: `.` and `..` it takes for steps, however they are masked. */
 const isPlain = (key) => key !== "." && key !== "..";

@@ -82,6 +82,9 @@ function makeKeys(element, session, announce, point) {
   });
   showType();
 
+  /** Whether the field names the key that is opened. */
+  const isOpened = () => state.opened !== null && keyText(state.opened.key) === key.value;
+
   function showType() {
     const isValue = type.value === "text" || type.value === "json";
     setText(label, TYPES[type.value].label);
@@ -90,7 +93,7 @@ function makeKeys(element, session, announce, point) {
     fields.lasts.hidden = fields.beside.hidden = buttons.put.hidden = !isValue;
     buttons.add.hidden = type.value !== "counter";
     buttons.insert.hidden = buttons.remove.hidden = type.value !== "set";
-    const isRead = state.opened?.etag && keyText(state.opened.key) === key.value;
+    const isRead = state.opened?.etag && isOpened();
     unchanged.disabled = !isRead;
     if (!isRead) unchanged.checked = false;
   }
@@ -214,7 +217,8 @@ function makeKeys(element, session, announce, point) {
   /** Writes, as a part of the session: a batch of one operation, whose JSON goes out as it was typed. */
   async function write(name, operation) {
     if (!key.reportValidity()) return;
-    const wanted = keyOf(key.value);
+    const shown = key.value;
+    const wanted = isOpened() ? state.opened.key : keyOf(shown);
     let members;
     try {
       members = operation();
@@ -230,7 +234,7 @@ function makeKeys(element, session, announce, point) {
       body: `{"operations":[{${texts.join(",")}}]}`,
     });
     const dot = said.body?.write;
-    const text = session.note(`${name} ${key.value}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
+    const text = session.note(`${name} ${shown}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
     came.replaceChildren(said.error ? `${said.status || "–"}: ${text}` : `${text} `, dot ? showDot(dot) : "");
     came.className = said.error ? "off" : "note";
     // What was read is not what is there now.
