@@ -34,12 +34,33 @@ function setBearer(text) {
 /** The headers that let a request in. */
 const letIn = () => (bearer ? { authorization: `Bearer ${bearer}` } : {});
 
+/** What was read with numbers as the browser has them, since something in it nests too deep for more. */
+const rounded = new WeakSet();
+
 /** JSON whose numbers stay as they were written, where the browser can: 1.0 and 12345678901234567890 too. */
 function exact(text) {
-  return JSON.parse(text, (_, value, context) => {
+  const keepSource = (_, value, context) => {
     const isNumber = typeof value === "number" && context?.source !== undefined && JSON.rawJSON;
     return isNumber && String(value) !== context.source ? JSON.rawJSON(context.source) : value;
-  });
+  };
+  try {
+    return JSON.parse(text, keepSource);
+  } catch (error) {
+    // A browser goes down into what it has read on its stack; what only reads does not.
+    if (!(error instanceof RangeError)) throw error;
+    const all = JSON.parse(text);
+    if (all !== null && typeof all === "object") rounded.add(all);
+    return all;
+  }
+}
+
+/** The JSON of an answer, or what is wrong with it in words. */
+function readJson(read, text) {
+  try {
+    return { body: read(text) };
+  } catch (error) {
+    return { body: null, error: `the answer is no JSON that this browser can read (${error.message})` };
+  }
 }
 
 /**
@@ -52,7 +73,7 @@ async function ask(method, path, { headers = {}, body, waitMs = 0, withinMs = AN
     const answer = await fetch(path, { method, headers: { ...letIn(), ...headers }, body, signal, cache: "no-store" });
     const text = await answer.text();
     const isJson = /[/+]json/.test(answer.headers.get("content-type") ?? "");
-    const said = { status: answer.status, headers: answer.headers, text, body: isJson && text ? read(text) : null };
+    const said = { status: answer.status, headers: answer.headers, text, ...(isJson && text ? readJson(read, text) : { body: null }) };
     if (!answer.ok && answer.status !== 304) said.error = said.body?.detail ?? `${answer.status} ${answer.statusText}`;
     return said;
   } catch (error) {

@@ -27,8 +27,8 @@ function elementText(line) {
 
 /** The browser of keys. `announce` says something to screen readers, `point` shows a write in the diagram, if it can. */
 function makeKeys(element, session, announce, point) {
-  const state = { prefix: "", after: [], items: [], next: null, opened: null, access: null };
-  let [readAt, known, isReading] = [0, "", false];
+  const state = { prefix: "", after: [], items: [], next: null, isRounded: false, opened: null, access: null };
+  let [readAt, known, isReading, opens] = [0, "", false, 0];
 
   const prefix = el("input", { type: "text", id: "prefix", size: 16, spellcheck: "false", autocomplete: "off", oninput: () => turn([]) });
   const list = el("ul", { class: "keys", id: "key-list" });
@@ -121,7 +121,7 @@ function makeKeys(element, session, announce, point) {
       setText(words, said.error);
       return;
     }
-    Object.assign(state, { items: said.body.items, next: said.body.next });
+    Object.assign(state, { items: said.body.items, next: said.body.next, isRounded: rounded.has(said.body) });
     show();
   }
 
@@ -164,7 +164,8 @@ function makeKeys(element, session, announce, point) {
     }
     const isEmpty = state.items.length === 0;
     const page = state.after.length > 0 ? `page ${state.after.length + 1}` : "";
-    setText(words, isEmpty ? (state.prefix ? "no key begins so" : "no keys yet: write one below") : page);
+    const roundedWords = state.isRounded ? "a value nests too deep: numbers may be rounded here" : "";
+    setText(words, isEmpty ? (state.prefix ? "no key begins so" : "no keys yet: write one below") : [page, roundedWords].filter(Boolean).join(", "));
     back.disabled = state.after.length === 0;
     forth.disabled = !state.next;
   }
@@ -191,6 +192,7 @@ function makeKeys(element, session, announce, point) {
     const head = el("p", { class: "row" }, el("b", null, text), said.error ? null : el("span", { class: "badge" }, item.type === "bytes" ? "text" : item.type), again);
     const missing = (said.body?.missing ?? []).map((one) => el("li", null, missingWords(one)));
     const parts = said.error ? [el("p", { class: said.status === 404 ? "note" : "off" }, `${said.status || "–"}: ${said.error}`), missing.length > 0 ? el("ul", { class: "dots" }, ...missing) : ""] : readParts(item, why?.body?.present, showDot);
+    if (!said.error && rounded.has(said.body)) parts.push(el("p", { class: "note" }, "It nests too deep for this page to keep its numbers as they were written: they may be rounded."));
     opened.replaceChildren(head, ...parts);
     opened.hidden = false;
     key.value = text;
