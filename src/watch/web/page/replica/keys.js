@@ -173,6 +173,7 @@ function makeKeys(element, session, announce, point) {
   /** Reads a key, as a part of the session. */
   async function open(name) {
     const text = keyText(name);
+    const mine = ++opens;
     const said = isPlain(name)
       ? await session.ask("GET", `/v1/keys/${keyPath(name)}?siblings=true`, { read: exact })
       : await session.ask("GET", `/v1/keys?prefix=${keyPath(name)}&limit=1`, { read: exact });
@@ -183,6 +184,8 @@ function makeKeys(element, session, announce, point) {
       if (!item) Object.assign(said, { status: 404, error: "there is nothing under the key" });
     }
     const outcome = session.note(`get ${text}`, said, said.error ? "" : shortText(item));
+    // The key that was pressed last is the one that shows.
+    if (mine !== opens) return;
     announce(`${text}: ${outcome}`);
     state.opened = { key: name, etag: said.error ? null : item.etag, wasRead: !said.error || said.status === 404 };
     if (!said.error && item.type === "counter") type.value = "counter";
