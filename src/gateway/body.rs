@@ -12,7 +12,11 @@ use std::{
 use axum::BoxError;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 
-use super::{server::Place, v1::ChangeStream};
+use super::{
+    revoked::Revoked,
+    server::Place,
+    v1::{ChangeStream, last_event},
+};
 
 /// Most bytes of a request's body: the largest value, and what stands around it.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -26,11 +30,18 @@ pub(super) enum Body {
     Whole(Bytes),
     /// Changes as they happen.
     Changes(Box<ChangeStream>),
-    /// Of a router that was given, and one of the places of those that go on.
+    /// Of a router that was given.
     Page {
         body: axum::body::Body,
-        _place: Option<Place>,
+        /// Where it goes on until somebody ends it.
+        goes_on: Option<GoesOn>,
     },
+}
+
+/// What server-sent events of a router take, and what ends them.
+pub(super) struct GoesOn {
+    pub(super) revoked: Revoked,
+    pub(super) _place: Place,
 }
 
 /// Why a request has no body.
@@ -177,7 +188,16 @@ impl hyper::body::Body for Body {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.get_mut() {
+        let body = self.get_mut();
+        if let Self::Page {
+            goes_on: Some(goes_on),
+            ..
+        } = body
+            && let Poll::Ready(problem) = goes_on.revoked.poll(context)
+        {
+            *body = Self::Whole(Bytes::from(last_event(problem)));
+        }
+        match body {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Changes(changes) => changes

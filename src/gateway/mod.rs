@@ -35,6 +35,7 @@ mod guard;
 mod json;
 mod path;
 mod problem;
+mod revoked;
 mod server;
 mod socket;
 #[cfg(test)]
