@@ -1,10 +1,15 @@
 //! Bodies: of requests, read within limits of size, time and memory; of responses, whole or as a stream.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     future::poll_fn,
+    ops::Deref,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,6 +33,8 @@ const DRAINED_BYTES_MAX: usize = 16 << 20;
 pub(super) enum Body {
     /// All of it, or none where it has been taken.
     Whole(Bytes),
+    /// Everything, as far as it has not been taken.
+    Listing(Listing),
     /// Changes as they happen.
     Changes(Box<ChangeStream>),
     /// Of a router that was given.
@@ -60,13 +67,70 @@ pub(super) enum BodyError {
 /// A request's body, and its share of the memory that all bodies may take.
 pub(super) struct Held<'a> {
     bytes: Bytes,
-    share: Share<'a>,
+    share: Share<&'a AtomicUsize>,
+}
+
+/// A large body in pieces. Each has its share of the memory that all of them may take, until it has gone out.
+pub(super) struct Listing {
+    pieces: VecDeque<Bytes>,
+    /// Bytes of these pieces.
+    bytes: usize,
+    held: Arc<AtomicUsize>,
+}
+
+/// What a connection holds until it has gone out.
+struct Piece {
+    bytes: Vec<u8>,
+    _share: Share<Arc<AtomicUsize>>,
 }
 
 /// Bytes that are counted in `held` as long as this lives.
-struct Share<'a> {
-    held: &'a AtomicUsize,
+struct Share<H: Deref<Target = AtomicUsize>> {
+    held: H,
     bytes: usize,
+}
+
+impl Listing {
+    /// One without a piece, to be counted in `held`.
+    pub(super) fn new(held: &Arc<AtomicUsize>) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            bytes: 0,
+            held: Arc::clone(held),
+        }
+    }
+
+    /// Appends a piece, unless that would be more than `most` in all bodies together.
+    ///
+    /// # Errors
+    /// [`BodyError::Full`].
+    pub(super) fn push(&mut self, mut bytes: Vec<u8>, most: usize) -> Result<(), BodyError> {
+        bytes.shrink_to_fit();
+        let held = Arc::clone(&self.held);
+        let mut share = Share { held, bytes: 0 };
+        share.grow(bytes.len(), most)?;
+        self.bytes += bytes.len();
+        let piece = Piece { bytes, _share: share };
+        self.pieces.push_back(Bytes::from_owner(piece));
+        Ok(())
+    }
+
+    /// How many bytes have not been taken.
+    pub(super) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let piece = self.pieces.pop_front()?;
+        self.bytes -= piece.len();
+        Some(piece)
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Held<'_> {
@@ -76,7 +140,7 @@ impl Held<'_> {
     }
 }
 
-impl Share<'_> {
+impl<H: Deref<Target = AtomicUsize>> Share<H> {
     /// Counts further bytes, unless that would be more than `most` altogether.
     fn grow(&mut self, bytes: usize, most: usize) -> Result<(), BodyError> {
         let before = self.held.fetch_add(bytes, Ordering::Relaxed);
@@ -88,7 +152,7 @@ impl Share<'_> {
     }
 }
 
-impl Drop for Share<'_> {
+impl<H: Deref<Target = AtomicUsize>> Drop for Share<H> {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -143,7 +207,7 @@ async fn drain(incoming: &mut Incoming) {
 
 async fn pieces<'a>(
     incoming: &mut Incoming,
-    mut share: Share<'a>,
+    mut share: Share<&'a AtomicUsize>,
     held_max: usize,
 ) -> Result<Held<'a>, BodyError> {
     let first = piece(incoming).await?.unwrap_or_default();
@@ -200,6 +264,7 @@ impl hyper::body::Body for Body {
         match body {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Listing(listing) => Poll::Ready(listing.take().map(|piece| Ok(Frame::data(piece)))),
             Self::Changes(changes) => changes
                 .poll_piece(context)
                 .map(|piece| piece.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)).map_err(Into::into))),
@@ -212,6 +277,7 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
+            Self::Listing(listing) => listing.pieces.is_empty(),
             Self::Changes(_) => false,
             Self::Page { body, .. } => body.is_end_stream(),
         }
@@ -220,6 +286,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Listing(listing) => SizeHint::with_exact(listing.len() as u64),
             Self::Changes(_) => SizeHint::default(),
             Self::Page { body, .. } => body.size_hint(),
         }

@@ -64,6 +64,8 @@ pub struct Options {
     pub watches_max: usize,
     /// Most bytes of bodies that are held at once; a further one gets what a request too many gets.
     pub body_bytes_held_max: usize,
+    /// Most bytes of listings (`GET /data`) that are held at once, until their clients have taken them; a further one gets 503.
+    pub listing_bytes_held_max: usize,
     /// How long a request's headers may take, from the end of the request before: also how long a connection may idle.
     pub headers_within: Duration,
     /// How long a request's body may take.
@@ -114,6 +116,7 @@ pub(super) struct Load {
     pub(super) watches: AtomicUsize,
     pub(super) events: AtomicUsize,
     pub(super) body_bytes: AtomicUsize,
+    pub(super) listing_bytes: Arc<AtomicUsize>,
     /// Connections that were turned away.
     pub(super) turned_away: AtomicU64,
     /// Answers by the first digit of their status, from 1.
@@ -140,6 +143,7 @@ impl Default for Options {
             waits_max: 512,
             watches_max: 256,
             body_bytes_held_max: 64 << 20,
+            listing_bytes_held_max: 128 << 20,
             headers_within: Duration::from_secs(30),
             body_within: Duration::from_secs(30),
             take_within: Duration::from_secs(30),
