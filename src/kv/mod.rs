@@ -62,6 +62,7 @@ pub use operation::{
     KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_BELIEVED_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX,
     Value, WRITE_BYTES_MAX, Write,
 };
+pub(crate) use replica::Kept;
 pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
     Action, Answer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange, Missing,

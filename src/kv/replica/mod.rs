@@ -16,6 +16,7 @@
 //! | `delivery`, `buffer` | when a peer's write is applied |
 //! | `held` | when an answer may leave |
 //! | `rows`, `gathering` | what the disk gets, and when; what an earlier life left there |
+//! | `kept_rows` | what the rows of a disk say, to one who judges it |
 //! | `links`, `peer` | what is heard of peers; who is suspected |
 //! | `membership`, `ready` | who the members are; when a new one serves |
 //! | `repair`, `log`, `transfer`, `adopt` | how a gap is closed |
@@ -30,6 +31,7 @@ mod copies;
 mod delivery;
 mod gathering;
 mod held;
+mod kept_rows;
 mod letting_go;
 mod links;
 mod log;
@@ -51,6 +53,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use adopt::Incoming;
 use buffer::Buffer;
 use held::Held;
+pub(crate) use kept_rows::Kept;
 use letting_go::LettingGo;
 use log::Log;
 use peer::Peer;

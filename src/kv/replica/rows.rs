@@ -36,13 +36,13 @@ use crate::{
 };
 
 /// The table of what concerns the whole.
-const TABLE_WHOLE: u8 = 0;
+pub(super) const TABLE_WHOLE: u8 = 0;
 
 /// The table of entries.
 const TABLE_ENTRIES: u8 = 1;
 
 /// The table of members.
-const TABLE_MEMBERS: u8 = 2;
+pub(super) const TABLE_MEMBERS: u8 = 2;
 
 /// Most appends that the disk has been given and has not kept yet; beyond it changes are gathered. The disk takes all
 /// that waits at once, so more would not make it faster.

@@ -294,7 +294,10 @@ impl<S: Service> Simulation<S> {
                     self.reset(me, peer, number, now);
                 }
             }
-            Effect::Peers(peers) => self.peers(me, peers, now)?,
+            Effect::Peers(peers) => {
+                observer.peers(me, self.moment(me, now), &peers);
+                self.peers(me, peers, now)?;
+            }
             Effect::Reply { ticket, reply, last } => self.reply(me, ticket, reply, last, now)?,
             Effect::Append { number, rows } => {
                 let taken = self
