@@ -40,6 +40,9 @@ pub struct Config {
     pub ticks: u64,
     /// The last clock there; 0 if there is none.
     pub clock: u64,
+    /// The secret of the hash by which keys are found in memory: random, so that no client can choose keys which meet.
+    /// Nothing that is done or answered depends on it.
+    pub hash_secret: [u64; 2],
 }
 
 /// Whether answers wait for the disk.
@@ -112,6 +115,7 @@ impl Config {
             history_max: 10_000,
             ticks: 0,
             clock: 0,
+            hash_secret: [0, 0],
         }
     }
 

@@ -184,7 +184,7 @@ impl Replica {
             origin,
             now: Time::default(),
             start: Start::default(),
-            store: Store::default(),
+            store: Store::with_secret(config.hash_secret),
             known: VersionVector::new(),
             kept: VersionVector::new(),
             stable: VersionVector::new(),
@@ -237,6 +237,7 @@ impl Replica {
         self.beat = self.now;
         if self.config.disk == DiskRule::Nowhere {
             self.keeping.without_rows();
+            self.store.without_changes();
         }
         self.watching = Watching::new(self.config.history_max, self.start.wall_us);
         self.kept = self.known.clone();
