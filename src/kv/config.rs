@@ -46,6 +46,9 @@ pub struct Config {
     pub ticks: u64,
     /// The last clock there; 0 if there is none.
     pub clock: u64,
+    /// The secret of the hash by which keys are found in memory: random, so that no client can choose keys which meet.
+    /// Nothing that is done or answered depends on it.
+    pub hash_secret: [u64; 2],
 }
 
 /// Whether answers wait for the disk.
@@ -121,6 +124,7 @@ impl Config {
             waiting_bytes_max: 64 << 20,
             ticks: 0,
             clock: 0,
+            hash_secret: [0, 0],
         }
     }
 

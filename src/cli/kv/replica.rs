@@ -16,7 +16,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{
-    common::{StoreOptions, folder_error},
+    common::{StoreOptions, folder_error, hash_secret},
     page, view,
 };
 use crate::{
@@ -155,6 +155,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
+    config.hash_secret = hash_secret()?;
     let folder = arguments.open_data(&place)?;
     config.disk = folder.as_ref().map_or(DiskRule::Nowhere, |_| config.disk);
     let incarnation = match &folder {

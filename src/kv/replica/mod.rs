@@ -188,7 +188,7 @@ impl Replica {
             origin,
             now: Time::default(),
             start: Start::default(),
-            store: Store::default(),
+            store: Store::with_secret(config.hash_secret),
             known: VersionVector::new(),
             kept: VersionVector::new(),
             stable: VersionVector::new(),
@@ -244,6 +244,7 @@ impl Replica {
         self.beat = self.now;
         if self.config.disk == DiskRule::Nowhere {
             self.keeping.without_rows();
+            self.store.without_changes();
         }
         let (history_max, bytes_max) = (self.config.history_max, self.config.history_bytes_max);
         self.watching = Watching::new(history_max, bytes_max, self.start.wall_us);
