@@ -54,7 +54,7 @@ mod token;
 
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError, DiskRule};
-pub use derived::{IDS, derived_id};
+pub use derived::{IDS, derived_id, id_for};
 pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{

@@ -77,6 +77,14 @@ impl Replica {
                     "there are {RECORDS_MAX} members, with those that were removed: no more are allowed"
                 ),
             },
+            Refused::AddressTaken(id) => Deny::Malformed {
+                what: format!("machine {id} is a member at that address: remove, drain or replace it"),
+            },
+            Refused::Twice(id) => Deny::Malformed {
+                what: format!(
+                    "the id or the address of machine {id} is that of another of these members, too"
+                ),
+            },
         })?;
         if is_new {
             self.spread_members(effects);

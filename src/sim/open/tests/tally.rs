@@ -211,7 +211,7 @@ impl Service for Tally {
             Input::End => {
                 self.ends.borrow_mut().insert(self.me, self.counts.clone());
             }
-            Input::AppendFailed { .. } | Input::Stop { .. } => {}
+            Input::WallClock { .. } | Input::AppendFailed { .. } | Input::Stop { .. } => {}
         }
     }
 
