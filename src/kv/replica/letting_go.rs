@@ -113,11 +113,13 @@ impl Replica {
     /// The members are others: who was removed keeps what it had said.
     pub(super) fn note_absent(&mut self) {
         let is_told = self.is_told();
-        // One that was never heard of has nothing; of those that were told, no life is noted.
+        // One that was never heard of has nothing; of those that were told, no life is noted. A decision that did not know of
+        // its life may have replaced a record that did: what it wrote tells, too.
+        let has_written = |id: MachineId| self.known.iter().any(|(origin, _)| origin.machine == id);
         let is_absent = |record: &&Record| {
             record.status == Status::Removed
                 && record.id != self.config.id
-                && (is_told || record.incarnation > 0)
+                && (is_told || record.incarnation > 0 || has_written(record.id))
         };
         let removed: BTreeSet<MachineId> = self
             .members

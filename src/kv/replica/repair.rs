@@ -219,7 +219,8 @@ impl Replica {
 
     /// A peer lacks something. It is served at the end of the round, when what the round accepted has been sent.
     pub(super) fn asked(&mut self, from: MachineId, number: u64, known: VersionVector) {
-        if self.takes_from(from) {
+        let is_new = self.peers.get_mut(&from).is_some_and(|peer| peer.pulls(number));
+        if is_new && self.takes_from(from) {
             self.repair.asked.insert(from, (number, known));
         }
     }
