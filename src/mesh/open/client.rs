@@ -227,6 +227,15 @@ impl<Q: Message, A: Message> Client<Q, A> {
         self.theirs.sender
     }
 
+    /// Which life of it answers.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            machine: self.theirs.sender,
+            incarnation: self.theirs.incarnation,
+        }
+    }
+
     /// The name of its mesh.
     #[must_use]
     pub fn run(&self) -> &RunId {
