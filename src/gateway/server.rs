@@ -96,7 +96,7 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) asker: Asker,
     pub(super) options: Options,
-    pub(super) access: Access,
+    pub(super) access: Arc<Access>,
     pub(super) guard: Guard,
     pub(super) load: Load,
 }
@@ -150,7 +150,11 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError`].
-    pub fn start<S>(desk: Arc<dyn Desk<S>>, access: Access, options: Options) -> Result<Self, ServerError>
+    pub fn start<S>(
+        desk: Arc<dyn Desk<S>>,
+        access: impl Into<Arc<Access>>,
+        options: Options,
+    ) -> Result<Self, ServerError>
     where
         S: Service<Request = Request, Reply = Reply> + 'static,
     {
@@ -162,7 +166,7 @@ impl Server {
         let shared = Arc::new(Shared {
             asker: Asker::new(desk),
             options,
-            access,
+            access: access.into(),
             guard: Guard::new(host),
             load: Load::default(),
         });
