@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::PIPELINE_MAX;
 use crate::{
+    clock::Origin,
     mesh::{
         connection::{Connection, Filled, Flushed},
         trust::offer,
