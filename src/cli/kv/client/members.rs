@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::{Exit, Usage, kv::view, print},
-    kv::{Action, Answer, Deny, Member, MemberChange},
+    kv::{self, Action, Answer, Deny, Member, MemberChange},
     service::Peer,
     units::MachineId,
 };
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
     };
     let change = match change {
         Change::Add { member } => {
-            let Peer { id, address } = new_member(member)?;
+            let Peer { id, address } = new_member(&mut asker, member)?;
             MemberChange::Add { id, address }
         }
         Change::Remove { member } => {
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
             MemberChange::Drain { id }
         }
         Change::Replace { old, new } => {
-            let (old, Peer { id, address }) = (known(&mut asker, old)?, new_member(new)?);
+            let (old, Peer { id, address }) = (known(&mut asker, old)?, new_member(&mut asker, new)?);
             MemberChange::Replace { old, id, address }
         }
     };
@@ -163,12 +163,23 @@ fn list(asker: &mut Asker) -> anyhow::Result<Vec<Member>> {
     }
 }
 
-fn new_member(text: &str) -> anyhow::Result<Peer> {
+/// One that is to be a member. Where no id is given, it is that of who is or was there, or the address's own.
+fn new_member(asker: &mut Asker, text: &str) -> anyhow::Result<Peer> {
     let members = view::parse(text).map_err(Usage)?;
-    match <[Peer; 1]>::try_from(members) {
-        Ok([member]) => Ok(member),
-        Err(_) => Err(Usage(format!("`{text}` names several members: add one after the other")).into()),
+    let Ok([mut member]) = <[Peer; 1]>::try_from(members) else {
+        return Err(Usage(format!("`{text}` names several members: add one after the other")).into());
+    };
+    if !text.contains('=') {
+        let members = list(asker)?;
+        member.id = kv::id_for(&members, &member.address).map_err(|other| {
+            Usage(format!(
+                "`{text}` without an id would be machine {}, and that is the one at {}: name another, `ID={text}`, and start \
+                 it with --id",
+                other.id, other.address
+            ))
+        })?;
     }
+    Ok(member)
 }
 
 /// The id of a member that is named by it or by its address.
@@ -177,9 +188,10 @@ fn known(asker: &mut Asker, text: &str) -> anyhow::Result<MachineId> {
         return Ok(MachineId(id));
     }
     let members = list(asker)?;
-    let found = members
-        .iter()
-        .find(|member| member.address.as_str() == text.trim());
+    let is_there = |member: &&Member| member.address.as_str() == text.trim();
+    // An address may have had others before.
+    let mut present = members.iter().filter(|member| member.standing.is_member());
+    let found = present.find(is_there).or_else(|| members.iter().find(is_there));
     match found {
         Some(member) => Ok(member.id),
         None => {
