@@ -110,12 +110,6 @@ impl Access {
         self.is_needed.load(Ordering::Relaxed)
     }
 
-    /// Whether every request needs a token, and there is no place to keep one in.
-    #[must_use]
-    pub fn lets_nobody_in(&self) -> bool {
-        self.is_strict && self.path.is_none()
-    }
-
     /// Reads the file again if it has changed. A file that cannot be read lets nobody in; one that is gone is one without
     /// tokens.
     ///
