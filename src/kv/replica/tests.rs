@@ -4,6 +4,7 @@ mod bounds;
 mod cluster;
 mod disks;
 mod members;
+mod pushes;
 mod repairs;
 mod requests;
 mod sessions;
