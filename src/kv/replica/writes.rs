@@ -174,7 +174,7 @@ impl Replica {
         if self.held.len() >= HELD_MAX || self.keeping.is_full() {
             return Err(Deny::Busy.into());
         }
-        let decided = self
+        let mut decided = self
             .store
             .decide(self.origin, operations, token, self.wall_us())?;
         if decided.operations.is_empty() {
@@ -183,12 +183,13 @@ impl Replica {
         }
         let number = self.known.get(self.origin) + 1;
         let stamp = self.store.stamp() + 1;
+        let places = std::mem::take(&mut decided.places);
         let (mut write, done) = decided.into_write(Dot::new(self.origin, number), stamp, token);
         self.enter(&write);
         self.keeping.gathers(bytes_of(&write));
         self.known.raise(self.origin, number);
         self.touch(&write.operations);
-        self.store.apply(&mut write);
+        self.store.apply_at(&mut write, &places);
         if !write.dependencies.is_empty() {
             self.round.needs.push((number, write.dependencies));
         }
