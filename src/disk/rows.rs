@@ -20,6 +20,7 @@ use super::{
     ahead::{self, Full, Pages, RowView},
     error::{DiskError, MEND_DATA, of_rows},
     folder::{io_error, sync_folder},
+    parts,
     sync::Sync,
 };
 use crate::{
@@ -74,7 +75,9 @@ impl Rows {
     /// how the last life synced.
     pub(super) fn open(path: &Path, sync: Sync) -> Result<Self, DiskError> {
         let is_there = path.try_exists().map_err(|error| io_error(path, error))?;
-        if !is_there {
+        if is_there {
+            parts::require(path)?;
+        } else {
             make(path)?;
         }
         let (database, tree) = open_files(path)?;
@@ -121,9 +124,25 @@ impl Rows {
         &self.path
     }
 
+    /// How far the tree has what was written ahead, and the seed; `None` in a new one.
+    ///
+    /// # Errors
+    /// [`DiskError::Damaged`] if [`Rows::each`] would not see it: then other rows would be missing, too.
     fn mark(&self) -> Result<Option<(u64, u64)>, DiskError> {
         let found = guarded(&self.path, || self.tree.get(MARK))?;
-        let Some(value) = found.map_err(|error| of_rows(self.path.clone(), error))? else {
+        let found = found.map_err(|error| of_rows(self.path.clone(), error))?;
+        // It comes in with every row, and is the last.
+        let last = guarded(&self.path, || {
+            self.tree.iter().next_back().map(fjall::Guard::into_inner)
+        })?;
+        let last = last
+            .transpose()
+            .map_err(|error| of_rows(self.path.clone(), error))?;
+        let visible = last.and_then(|(key, value)| (*key == MARK).then_some(value));
+        if visible != found {
+            return Err(self.damaged("some of its files are not seen as its newest"));
+        }
+        let Some(value) = found else {
             return Ok(None);
         };
         let mut fields = Fields::new(&value);
@@ -322,3 +341,6 @@ fn probe(path: &Path) -> io::Result<()> {
     let _ = fs::remove_file(&file);
     written
 }
+
+#[cfg(test)]
+mod tests;
