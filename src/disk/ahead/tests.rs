@@ -25,7 +25,7 @@ fn group(number: u64, value: &str) -> Group {
 fn written(values: &[&str], last: u64) -> (TempDir, PathBuf, Ahead) {
     let folder = tempdir().unwrap();
     let rows = folder.path().join("rows");
-    assert!(make(&rows).unwrap());
+    make(&rows).unwrap();
     let mut ahead = Ahead::open(&rows, SEED, last).unwrap();
     for (number, value) in (1..).zip(values) {
         ahead.append(&[group(number, value)], || {}).unwrap();
@@ -193,7 +193,7 @@ fn a_value_that_looks_like_a_record_is_none() {
     let forged = forged.repeat(100);
     let folder = tempdir().unwrap();
     let rows = folder.path().join("rows");
-    assert!(make(&rows).unwrap());
+    make(&rows).unwrap();
     let mut ahead = Ahead::open(&rows, SEED, 0).unwrap();
     let row = Row {
         table: 1,
