@@ -283,6 +283,19 @@ pub trait Service {
     fn deadline(&self) -> Option<Time>;
 }
 
+impl Row {
+    /// Appends the row as a backup's file has it: table u8, key length u16, value length u32, key, value. One without a
+    /// value is laid out as one with an empty one: no copy has such rows.
+    pub fn lay_out(&self, bytes: &mut Vec<u8>) {
+        let value = self.value.as_deref().unwrap_or_default();
+        bytes.push(self.table);
+        bytes.extend(u16::try_from(self.key.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend(&*self.key);
+        bytes.extend(value);
+    }
+}
+
 impl Disk for NoDisk {
     fn append(&mut self, number: u64, _rows: Vec<Row>) {
         self.through = number;

@@ -29,7 +29,7 @@ mod rows;
 mod sync;
 mod writer;
 
-pub use backup::{BACKUP_FORMAT, Copied, back_up, restore};
+pub use backup::{BACKUP_FORMAT, BackupWriter, Copied, back_up, restore};
 pub use error::DiskError;
 pub use folder::{DataFolder, FORMAT, Owner, RowReader};
 pub use incarnation::{incarnation_without_disk, wait_for_incarnation};

@@ -286,6 +286,7 @@ impl Tally {
             Record::Restarted { .. } => {
                 machine.restarts += 1;
                 machine.queue_last = 0;
+                (times.ended, times.ticking_us, machine.reason) = (None, None, None);
                 times.is_reborn = true;
             }
             Record::Paused | Record::Stepped { .. } | Record::Pace { .. } | Record::Jumped { .. } => {

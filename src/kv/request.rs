@@ -73,6 +73,11 @@ pub enum Action {
         /// The key; empty for all keys.
         key: Key,
     },
+    /// Give a copy of everything, as it is at one moment, part by part.
+    Backup {
+        /// 0 begins one; else the number of one that was begun: its next part.
+        number: u64,
+    },
 }
 
 /// How many replicas have to have a write on their disks before it is answered.
@@ -171,6 +176,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// What it waits for.
     Why(Box<Why>),
+    /// A part of a copy of everything.
+    Backup(BackupPart),
     /// No. Nothing was done, now or later, unless the reason says otherwise.
     Denied(Deny),
 }
@@ -388,6 +395,19 @@ pub struct Why {
     pub buffered: Vec<(Dot, Vec<Missing>)>,
     /// What the request's token names and this replica does not have.
     pub unmet: Vec<Missing>,
+}
+
+/// A part of a copy of everything. All parts together are the rows of a backup's file, in their order, cut anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupPart {
+    /// The copy's number: what its next part is asked for with.
+    pub number: u64,
+    /// How many rows begin in this part.
+    pub rows: u64,
+    /// Whether it is the last.
+    pub is_last: bool,
+    /// Bytes of rows ([`Row::lay_out`](crate::service::Row::lay_out)).
+    pub bytes: Box<[u8]>,
 }
 
 impl Item {

@@ -114,6 +114,7 @@ impl Life {
     }
 
     /// Reads the log of replica `me` of a store in a run's folder, up to its last whole line; `None` if it has none yet.
+    /// Unlike a machine, whose run is over then, a replica that ended in order may go on.
     ///
     /// # Errors
     /// [`LifeError`] if it is not one that a replica can go on from.
@@ -128,14 +129,7 @@ impl Life {
         if life.header.machine != me || life.header.incarnation.is_none() {
             return Err(LifeError::ForeignReplica { path, machine: me });
         }
-        match life.ended {
-            Some(reason) => Err(LifeError::Ended {
-                path,
-                machine: me,
-                reason,
-            }),
-            None => Ok(Some(life)),
-        }
+        Ok(Some(life))
     }
 
     /// What its log ends with.
@@ -187,7 +181,7 @@ impl Life {
                 }
             }
             // What killed the life before explains nothing any more.
-            Record::Restarted { .. } => self.fault = None,
+            Record::Restarted { .. } => (self.fault, self.ended) = (None, None),
             Record::Ended(footer) => self.ended = footer.reason,
             Record::Event(_)
             | Record::LinkUp { .. }
@@ -202,10 +196,10 @@ impl Life {
         }
     }
 
-    /// How a machine that SIGKILL ended is to go on, by the log in its run's folder.
+    /// How a machine or a replica that SIGKILL ended is to go on, by the log in its run's folder.
     #[must_use]
     pub fn death(folder: &Path, me: MachineId) -> Death {
-        let life = Self::read(folder, me).ok();
+        let life = Self::unended(folder, me);
         let Some((at, note)) = life.and_then(|life| life.fault).filter(|(_, note)| note.kills()) else {
             return Death::Unforeseen;
         };
@@ -222,8 +216,7 @@ impl Life {
     /// How much longer a fault lets a machine stand still; nothing if none does.
     #[must_use]
     pub fn stands_still(folder: &Path, me: MachineId) -> Duration {
-        let life = Self::read(folder, me).ok();
-        match life.and_then(|life| life.fault) {
+        match Self::unended(folder, me).and_then(|life| life.fault) {
             Some((at, note)) if note.kind == "pause" => {
                 let gone = u64::try_from(now().us_since(at)).unwrap_or(0);
                 let lasts = lasts_in(&note).unwrap_or_default();
@@ -231,6 +224,12 @@ impl Life {
             }
             _ => Duration::ZERO,
         }
+    }
+
+    /// What the log of a machine or a replica says, unless it cannot be read or its last life ended in order.
+    fn unended(folder: &Path, me: MachineId) -> Option<Self> {
+        let life = Self::of(&folder.join(format!("machine-{me}.log"))).ok()?;
+        (life.header.machine == me && life.ended.is_none()).then_some(life)
     }
 
     /// How old the run is.

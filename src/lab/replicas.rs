@@ -1,10 +1,14 @@
 //! The replicas of a store on this computer, as child processes: started, ended, killed and started again.
+//!
+//! One that a fault killed is started again if its log says so: the fault stands there, with its end.
 #![allow(clippy::disallowed_methods, reason = "the launcher waits in real time")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -12,9 +16,11 @@ use std::{
 };
 
 use serde::Serialize;
+use signal_hook::consts::signal::SIGKILL;
 
 use super::{
     fleet::FleetError,
+    life::{Death, Life},
     process::{MachineEnd, Process, failure},
 };
 use crate::{units::MachineId, wire::Reason, wire::RunId};
@@ -59,6 +65,8 @@ pub struct Replicas {
     program: PathBuf,
     settings: ReplicaSettings,
     processes: Vec<Process>,
+    /// Those that a fault killed for a while, and when they are started again.
+    rises: BTreeMap<MachineId, Instant>,
 }
 
 /// `run.json` of a store's run, as far as those who read it later need it.
@@ -189,6 +197,7 @@ impl Replicas {
             program: program.to_owned(),
             settings: settings.clone(),
             processes: Vec::new(),
+            rises: BTreeMap::new(),
         };
         let view = settings.view();
         for id in settings.ids() {
@@ -214,29 +223,52 @@ impl Replicas {
         process.ended().is_none().then(|| process.process_id())
     }
 
-    /// Takes note of replicas that have ended, and names those that ended since the last call.
+    /// Takes note of replicas that have ended, and names those that ended since the last call; starts those again that
+    /// faults killed for a while.
     ///
     /// # Errors
     /// What the system says of a child process.
     pub fn poll(&mut self) -> io::Result<Vec<MachineEnd>> {
+        let now = Instant::now();
+        let due = self.rises.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<MachineId> = due.map(|(id, _)| *id).collect();
+        for id in due {
+            self.start_again(id)?;
+        }
+        self.look()
+    }
+
+    /// Takes note of replicas that have ended.
+    fn look(&mut self) -> io::Result<Vec<MachineEnd>> {
+        let folder = self.settings.run_folder();
         let mut fresh = Vec::new();
         for process in self
             .processes
             .iter_mut()
             .filter(|process| process.ended().is_none())
         {
-            if let Some(status) = process.look()? {
-                process.note_end(failure(status));
-                fresh.extend(process.ended().cloned());
+            let Some(status) = process.look()? else { continue };
+            // What killed it stands in its log, if it writes one.
+            let death = match &folder {
+                Some(folder) if status.signal() == Some(SIGKILL) => Life::death(folder, process.id),
+                _ => Death::Unforeseen,
+            };
+            process.note_end(match death {
+                Death::Unforeseen => failure(status),
+                Death::Final | Death::Until(_) => None,
+            });
+            if let Death::Until(after) = death {
+                self.rises.insert(process.id, Instant::now() + after);
             }
+            fresh.extend(process.ended().cloned());
         }
         Ok(fresh)
     }
 
-    /// Whether any replica still runs, as far as the last [`poll`](Self::poll) saw.
+    /// Whether any replica still runs, as far as the last [`poll`](Self::poll) saw, or is to be started again.
     #[must_use]
     pub fn any_runs(&self) -> bool {
-        self.processes.iter().any(|process| process.ended().is_none())
+        !self.rises.is_empty() || self.processes.iter().any(|process| process.ended().is_none())
     }
 
     /// Whether a replica answers that it is ready to serve.
@@ -278,6 +310,7 @@ impl Replicas {
     /// # Errors
     /// What the system says.
     pub fn start_again(&mut self, id: MachineId) -> io::Result<()> {
+        self.rises.remove(&id);
         if let Some(process) = self.processes.get_mut(id.index())
             && process.ended().is_some()
         {
@@ -302,8 +335,13 @@ impl Replicas {
             process.ask_to_stop(reason);
         }
         let until = Instant::now() + GRACE;
-        while self.any_runs() && Instant::now() < until {
-            ends.extend(self.poll()?);
+        loop {
+            ends.extend(self.look()?);
+            // Who is dead by then stays so.
+            self.rises.clear();
+            if !self.any_runs() || Instant::now() >= until {
+                break;
+            }
             thread::sleep(LOOK_EVERY);
         }
         for process in self

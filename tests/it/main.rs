@@ -30,6 +30,7 @@ mod run;
 mod simulate;
 mod soak;
 mod store_simulation;
+mod stores;
 mod support;
 mod sweep;
 mod tidy;

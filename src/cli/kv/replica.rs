@@ -45,6 +45,9 @@ Examples, in three terminals, in any order:
 A replica that joins later names those that are there and itself. In a container it listens on every address and \
 advertises its own: --listen 0.0.0.0:8090 --advertise 10.10.0.2:8090.
 
+Ended or killed, it is started again with the same command: a further life, with the data of its folder, and with --logs and \
+--run in the same event log.
+
 The environment of the course's assignments is understood, and options win over it: SOCKET_ADDRESS (advertised address; it \
 listens on every address of the port) and VIEW; or NODE_IDENTIFIER alone (it listens on port 8081 and waits for PUT /view).
 

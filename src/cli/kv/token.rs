@@ -107,6 +107,7 @@ fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
     // A replica that has not run yet has no folder yet.
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let path = folder.join(FILE);
+    let _held = TokenFile::lock(&path)?;
     let mut file = TokenFile::read(&path)?;
     let made = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let scope = arguments.scope.into();
@@ -156,9 +157,11 @@ fn list(folder: &FolderOption) -> anyhow::Result<Exit> {
 }
 
 fn revoke(arguments: &RevokeArguments) -> anyhow::Result<Exit> {
-    let mut file = read(&arguments.folder.data)?;
+    let folder = existing(&arguments.folder.data)?;
+    let _held = TokenFile::lock(&folder.join(FILE))?;
+    let mut file = read(folder)?;
     file.revoke(&arguments.name).map_err(explained)?;
-    file.write(&arguments.folder.data.join(FILE))?;
+    file.write(&folder.join(FILE))?;
     let left = file.entries().len();
     print(&format!(
         "`{}` is of no use any more; {left} left\n",
@@ -170,13 +173,18 @@ fn revoke(arguments: &RevokeArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Valid)
 }
 
-/// The tokens of a folder that is there.
-fn read(folder: &Path) -> anyhow::Result<TokenFile> {
+/// A folder that is there.
+fn existing(folder: &Path) -> anyhow::Result<&Path> {
     if !folder.is_dir() {
         let text = format!("--data {}: there is no such folder", folder.display());
         return Err(Usage(text).into());
     }
-    Ok(TokenFile::read(&folder.join(FILE))?)
+    Ok(folder)
+}
+
+/// The tokens of a folder that is there.
+fn read(folder: &Path) -> anyhow::Result<TokenFile> {
+    Ok(TokenFile::read(&existing(folder)?.join(FILE))?)
 }
 
 fn reach(prefix: &str) -> String {

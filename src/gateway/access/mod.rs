@@ -25,7 +25,7 @@ use std::{
 
 use hyper::{HeaderMap, StatusCode, header};
 
-pub use file::{FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenText};
+pub use file::{FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenLock, TokenText};
 
 use super::problem::Problem;
 

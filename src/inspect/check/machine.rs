@@ -88,6 +88,10 @@ impl MachineCheck {
         if at < self.last_at {
             self.time_goes_back(line, at, shared);
         }
+        if self.is_open && matches!(record, Record::Restarted { .. }) {
+            // A replica that ended in order may go on in a further life, as one does that was killed.
+            self.footer = None;
+        }
         if let Some((end, _)) = &self.footer {
             let places = [line, *end].map(|line| shared.files.place(self.me, line));
             shared.violations.add(FOOTER, self.me, || {

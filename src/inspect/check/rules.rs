@@ -19,7 +19,7 @@ pub(super) const CONDITION: &str = "clock condition";
 pub(super) const ORDER: &str = "channel order";
 /// Sent − lost + duplicated = received + waiting, from the last time on that the link came up.
 pub(super) const CONSERVATION: &str = "conservation";
-/// The footer is the last line, and counts what the log holds.
+/// The footer is the last line, or of a replica's log the last of a life, and counts what the log holds.
 pub(super) const FOOTER: &str = "footer";
 /// Lives of a machine count 2, 3, …, nobody's link leads back to an earlier one, or to one that never was, and what is sent
 /// to one life is received by no other.

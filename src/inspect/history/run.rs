@@ -119,7 +119,12 @@ impl Reading {
                     self.builder.linked(process, peer, *incarnation);
                 }
             }
-            Record::Restarted { .. } => self.builder.restarted(process, before),
+            Record::Restarted { .. } => {
+                self.builder.restarted(process, before);
+                if let Some(process) = self.builder.process_mut(process) {
+                    (process.ended, process.waiting) = (None, None);
+                }
+            }
             Record::LinkLost { .. }
             | Record::Stall { .. }
             | Record::Paused

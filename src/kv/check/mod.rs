@@ -19,7 +19,7 @@ mod needs;
 mod replica;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -48,6 +48,8 @@ const DIGESTS_KEPT_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct StoreCheck {
     replicas: BTreeMap<MachineId, Replica>,
+    /// Lives that ended in order: their logs have all that they wrote.
+    ended: BTreeSet<Origin>,
     shared: Shared,
     digests: Digests,
 }
@@ -84,6 +86,7 @@ impl StoreCheck {
         let needs = Needs::new(replicas.values().map(Replica::origin));
         (!replicas.is_empty()).then(|| Self {
             replicas,
+            ended: BTreeSet::new(),
             shared: Shared {
                 files,
                 needs,
@@ -114,7 +117,9 @@ impl StoreCheck {
                     .judge((machine, line), data, &mut self.shared, violations);
             }
             Err(Record::Restarted { incarnation }) => replica.restart(*incarnation),
-            Err(Record::Ended(_)) => replica.has_ended = true,
+            Err(Record::Ended(_)) => {
+                self.ended.insert(replica.origin());
+            }
             Err(
                 Record::Event(_)
                 | Record::LinkUp { .. }
@@ -136,10 +141,9 @@ impl StoreCheck {
         let mut unread = 0_u64;
         for question in open {
             let origin = question.origin();
-            let log = self.replicas.get(&origin.machine);
             let written = self.shared.needs.written(origin);
             // A life that was killed may have put more on its disk than it had time to log.
-            if log.is_some_and(|log| log.has_ended && log.origin() == origin) {
+            if self.ended.contains(&origin) {
                 self.shared.nobodys(&question, written, violations);
             } else {
                 unread += 1;

@@ -20,7 +20,6 @@ pub(super) struct Replica {
     /// Whether the present life's beginning is known: by its first `data` remark, or because it changed something without
     /// one; until then it may have anything from its disk.
     is_settled: bool,
-    pub(super) has_ended: bool,
 }
 
 impl Replica {
@@ -29,7 +28,6 @@ impl Replica {
             origin,
             known: VersionVector::new(),
             is_settled: false,
-            has_ended: false,
         }
     }
 
@@ -40,7 +38,6 @@ impl Replica {
     pub(super) fn restart(&mut self, incarnation: u32) {
         self.origin.incarnation = incarnation;
         self.is_settled = false;
-        self.has_ended = false;
     }
 
     /// What an event did: took over, applied, wrote, in this order.

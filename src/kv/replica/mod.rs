@@ -19,12 +19,14 @@
 //! | `links`, `peer` | what is heard of peers; who is suspected |
 //! | `membership`, `ready` | who the members are; when a new one serves |
 //! | `repair`, `log`, `transfer`, `adopt` | how a gap is closed |
+//! | `snapshot`, `backup` | the state of one moment, read while it changes; a copy of it for a client |
 //! | `letting_go` | tombstones, logs, writes that nobody has any more |
 //! | `watching`, `telling` | watches |
 //! | `tokens` | what a session's token has to hold |
 
 mod adopt;
 mod answers;
+mod backup;
 mod buffer;
 mod copies;
 mod delivery;
@@ -39,6 +41,7 @@ mod ready;
 mod repair;
 mod requests;
 mod rows;
+mod snapshot;
 mod telling;
 mod tokens;
 mod transfer;

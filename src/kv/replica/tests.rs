@@ -1,5 +1,6 @@
 //! A few replicas by hand: what clients are promised, and what becomes of faults.
 
+mod backups;
 mod bounds;
 mod cluster;
 mod disks;

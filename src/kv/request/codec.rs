@@ -61,6 +61,7 @@ impl Message for Request {
                 write_option(*after, body, write_varint);
             }
             Action::Members | Action::Status => {}
+            Action::Backup { number } => write_varint(*number, body),
             Action::Change(change) => write_member_change(change, body),
         }
     }
@@ -94,6 +95,7 @@ impl Action {
             Self::Change(_) => 5,
             Self::Status => 6,
             Self::Why { .. } => 7,
+            Self::Backup { .. } => 8,
         }
     }
 }
@@ -148,6 +150,9 @@ fn read_action(action: u8, fields: &mut Fields<'_>) -> Result<Action, FieldError
         6 => Action::Status,
         7 => Action::Why {
             key: read_prefix(fields)?,
+        },
+        8 => Action::Backup {
+            number: fields.varint("number")?,
         },
         other => return unknown("action", other),
     })

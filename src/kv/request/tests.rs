@@ -96,6 +96,7 @@ fn requests() -> impl Strategy<Value = Request> {
         change.prop_map(Action::Change),
         Just(Action::Status),
         keys().prop_map(|key| Action::Why { key }),
+        any::<u64>().prop_map(|number| Action::Backup { number }),
     ];
     (vectors(), any::<u64>(), action).prop_map(|(token, wait_us, action)| Request {
         token,
@@ -247,6 +248,14 @@ fn replies() -> impl Strategy<Value = Reply> {
             }))
         ),
         denials().prop_map(Answer::Denied),
+        (any::<u64>(), any::<u64>(), any::<bool>(), bytes()).prop_map(|(number, rows, is_last, bytes)| {
+            Answer::Backup(BackupPart {
+                number,
+                rows,
+                is_last,
+                bytes,
+            })
+        }),
     ];
     (vectors(), several(dots()), answer).prop_map(|(token, released, answer)| Reply {
         token,

@@ -223,6 +223,57 @@ fn a_life_without_its_disk_knows_nothing_and_gets_it_back() {
 }
 
 #[test]
+fn a_replica_that_ended_in_order_goes_on_in_a_further_life() {
+    let second = format!(
+        "{SECOND}
+        # restarted=02.200000 incarnation=9
+        # data=02.200000 known=0.5.2,1.5.1 digest=77
+        # link-up=02.210000 peer=0 incarnation=5
+        02.300000 send tick=3 clock=4 to=0 wrote=1.9.1-1
+        # data=02.900000 known=0.5.2,1.5.1,1.9.1 digest=78
+        # ended=03.000000 reason=duration ticks=3 queued=0 goodbye=0"
+    );
+    let first = FIRST.split("    # data=02").next().unwrap().to_owned()
+        + "    # link-up=02.210000 peer=1 incarnation=9
+        02.310000 receive tick=3 clock=5 from=1 sent=4 queue=0 applied=1.9.1-1
+        # data=02.900000 known=0.5.2,1.5.1,1.9.1 digest=78
+        # ended=03.000000 reason=duration ticks=3 queued=0 goodbye=1";
+    let valid = assert_valid(&folder_with(KEYS, &[&first, &second]));
+    assert!(valid.notes.iter().all(|note| !note.contains("footer")), "{valid}");
+    // Each footer is held to what stands before it, and nothing but a further life stands behind one.
+    for (from, to, line) in [
+        (
+            "02.100000 reason=duration ticks=2",
+            "02.100000 reason=duration ticks=1",
+            "1:8",
+        ),
+        (
+            "# restarted=02.200000",
+            "# mended=02.150000 id=1
+        # restarted=02.200000",
+            "1:9",
+        ),
+    ] {
+        let wrong = second.replacen(from, to, 1);
+        assert!(wrong != second, "{from}");
+        let verdict = verdict(&folder_with(KEYS, &[&first, &wrong]));
+        let text = verdict.to_string();
+        let (machine, number) = line.split_once(':').unwrap();
+        let is_told = verdict.violations.iter().any(|it| {
+            let place = &it.places[0];
+            it.rule == "footer"
+                && place.file.ends_with(&format!("machine-{machine}.log"))
+                && place.line == number.parse::<u64>().unwrap()
+        });
+        assert!(is_told, "{text}");
+    }
+    // What an ended life wrote, its log says to the end: nobody has more of it.
+    let more = first.replacen("applied=1.5.1-1", "applied=1.5.1-2", 1);
+    let verdict = verdict(&folder_with(KEYS, &[&more, &second]));
+    assert!(verdict.to_string().contains("that life made 1"), "{verdict}");
+}
+
+#[test]
 fn links_of_an_open_mesh_may_end_and_come_back_within_a_life() {
     // Without a loss: one said goodbye when the other was removed, and came back when that was added again.
     let again = "# link-up=01.010000 peer=1 incarnation=5\n    # link-up=01.020000 peer=1 incarnation=5";

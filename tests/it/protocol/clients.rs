@@ -124,12 +124,13 @@ fn actions_are_those_of_the_code() {
         ),
         ("status", Action::Status),
         ("why", Action::Why { key: key() }),
+        ("backup", Action::Backup { number: 0 }),
     ];
     let code = actions.map(|(name, action)| (name.to_owned(), u64::from(encoded(&request(action))[0])));
     let document = table(&["action", "name", "has"]);
     assert_same(document.iter().map(|row| (row[1].clone(), number(&row[0]))), code);
     // One more is unknown.
-    assert!(Request::decode(kv::REQUEST, &[8, 0, 0]).is_err());
+    assert!(Request::decode(kv::REQUEST, &[9, 0, 0, 0]).is_err());
 }
 
 #[test]
@@ -157,8 +158,8 @@ fn changes_are_those_of_the_code() {
 fn answers_and_reasons_are_those_of_the_code() {
     let document = table(&["answer", "name", "has"]);
     let numbers = document.iter().map(|row| number(&row[0]));
-    assert_same(numbers, 0..=9);
-    assert!(Reply::decode(kv::REPLY, &[10, 0, 0]).is_err());
+    assert_same(numbers, 0..=10);
+    assert!(Reply::decode(kv::REPLY, &[11, 0, 0]).is_err());
     let what = String::new;
     let reasons = [
         ("unmet", Deny::Unmet { missing: Vec::new() }),

@@ -134,8 +134,7 @@ impl Asker {
 
     /// Connects to the first replica that can be reached and asks it; answers are the caller's to receive.
     pub(super) fn begin(&self, action: Action) -> anyhow::Result<Connection> {
-        let mut request = self.request(action)?;
-        request.wait_us = u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX);
+        let request = self.request(action)?;
         let mut last = anyhow!("no replica is named");
         for address in &self.addresses {
             match self.connect(address) {
@@ -150,10 +149,10 @@ impl Asker {
     }
 
     /// The request, if it fits a frame.
-    fn request(&self, action: Action) -> anyhow::Result<Request> {
+    pub(super) fn request(&self, action: Action) -> anyhow::Result<Request> {
         let request = Request {
             token: self.token.clone(),
-            wait_us: 0,
+            wait_us: u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX),
             action,
         };
         let mut body = Vec::new();

@@ -52,6 +52,8 @@ function mountDiagram(element, data, options = {}) {
   const told = { isDense: false, messagesLeftOut: false };
   const costs = [];
   let [dirtyBase, dirtyOver, dirtyStrip, frame, firstPaintMs, frames] = [true, true, true, 0, null, 0];
+  /** How often a person has moved the view. */
+  let moves = 0;
 
   const base = make("canvas", { class: "cl-base", "aria-hidden": "true" });
   const over = make("canvas", {
@@ -86,6 +88,14 @@ function mountDiagram(element, data, options = {}) {
     if (!frame) frame = requestAnimationFrame(draw);
   };
 
+  /** Does what a person wants of the view, and counts it if the view is another one then. */
+  const byHand = (change) => {
+    const { from, until } = scene.view;
+    change();
+    if (scene.view.from !== from || scene.view.until !== until) moves++;
+    redraw();
+  };
+
   const actions = {
     options,
     hover(event) {
@@ -112,26 +122,17 @@ function mountDiagram(element, data, options = {}) {
       over.focus();
     },
     pan(x, y) {
-      scene.pan(x);
-      scene.scroll(y);
-      redraw();
+      byHand(() => {
+        if (x !== 0) scene.pan(x);
+        scene.scroll(y);
+      });
     },
-    zoom(factor, at = (scene.left + scene.right) / 2) {
-      scene.zoom(factor, at);
-      redraw();
-    },
-    fit() {
-      scene.fit();
-      redraw();
-    },
-    look(from, until) {
-      scene.setView(from, until);
-      redraw();
-    },
+    zoom: (factor, at = (scene.left + scene.right) / 2) => byHand(() => scene.zoom(factor, at)),
+    fit: () => byHand(() => scene.fit()),
+    look: (from, until) => byHand(() => scene.setView(from, until)),
     go(event) {
       state.focused = event;
-      scene.reveal(event);
-      redraw();
+      byHand(() => scene.reveal(event));
       selected();
     },
     /** To another machine, or along the machine. */
@@ -382,6 +383,7 @@ function mountDiagram(element, data, options = {}) {
         isDense: told.isDense,
         messagesLeftOut: told.messagesLeftOut,
         isMoving: scene.moving !== null,
+        moves,
         selected: event >= 0 ? nameOf(model, event) : null,
         counts: event >= 0 ? { ...bordersFor(event).counts } : null,
         pinned: state.pins.map((pin) => nameOf(model, pin)),
@@ -408,7 +410,11 @@ function mountDiagram(element, data, options = {}) {
       const chain = chainOf(getCausality(), eventOf(a), eventOf(b));
       return chain && chain.hops.map((hop) => hop.map((event) => nameOf(model, event)));
     },
-    look: actions.look,
+    /** Shows a part of the axis, as a page wants it: no move of a person. */
+    look(from, until) {
+      scene.setView(from, until);
+      redraw();
+    },
     /** auto, light or dark, for a page with a switch of its own. */
     setTheme,
     pin: (name) => actions.pin(eventOf(name)),

@@ -257,7 +257,11 @@ pub(super) fn prefixed(action: Action, prefix: &str) -> Action {
             }
             Action::Write { operations, copies }
         }
-        other @ (Action::Members | Action::Change(_) | Action::Status | Action::Why { .. }) => other,
+        other @ (Action::Members
+        | Action::Change(_)
+        | Action::Status
+        | Action::Why { .. }
+        | Action::Backup { .. }) => other,
     }
 }
 
@@ -286,6 +290,7 @@ pub(super) fn strip(answer: &mut Answer, prefix: &str) -> Option<String> {
         | Answer::MembersChanged { .. }
         | Answer::Status(_)
         | Answer::Why(_)
+        | Answer::Backup(_)
         | Answer::Denied(_) => {}
     }
     strange

@@ -32,7 +32,9 @@ function makeDiagram(element, store, nowUs) {
   let seenSince = nowUs();
   document.addEventListener("visibilitychange", () => (seenSince = nowUs()));
   const keeper = { handle: null, follows: true, isDirty: false, updates: 0, behind: null, dataMs: 0, updateMs: 0 };
-  let [updated, cost, glided, spanUs, lookedAt, wasAt] = [0, 10, 0, 10e6, null, []];
+  /** Whether the view on the time axis is the one that was chosen here, and the moves that were seen of a person. */
+  let [looks, moves] = [false, 0];
+  let [updated, cost, glided, spanUs, wasAt] = [0, 10, 0, 10e6, []];
 
   function autoSpan() {
     const rate = Math.max(store.rate(), 0.1);
@@ -62,20 +64,19 @@ function makeDiagram(element, store, nowUs) {
     updated = performance.now();
   }
 
-  /** Shows a stretch on the time axis, in microseconds since 1970; remembers what it looks at. */
+  /** Shows a stretch on the time axis, in microseconds since 1970. */
   function look(from, until) {
     keeper.handle.look(from - store.start, until - store.start);
-    const { axis, view } = keeper.handle.state;
-    lookedAt = { axis, view };
+    looks = true;
   }
 
-  /** Whether a person has moved the view, or switched its axis. */
+  /** Whether a person has moved the view on the time axis. On the other one moving it does not end the following. */
   function wasMoved() {
-    if (!keeper.handle || !lookedAt) return false;
-    const { axis, view, isMoving } = keeper.handle.state;
-    if (axis !== lookedAt.axis || isMoving) return false;
-    const slack = (lookedAt.view[1] - lookedAt.view[0]) * 1e-6;
-    return Math.abs(view[0] - lookedAt.view[0]) > slack || Math.abs(view[1] - lookedAt.view[1]) > slack;
+    if (!keeper.handle) return false;
+    const { axis, moves: now } = keeper.handle.state;
+    const isNew = now !== moves;
+    moves = now;
+    return isNew && axis === "time";
   }
 
   /** From when on everything is shown that is kept and not too much: one moment for all machines. */
@@ -97,7 +98,9 @@ function makeDiagram(element, store, nowUs) {
     keeper.isDirty = true;
     if (follows) {
       seenSince = nowUs();
-      lookedAt = null;
+      // What is moved from now on is moved by somebody who sees that it follows, drawn or not.
+      moves = keeper.handle?.state.moves ?? 0;
+      looks = false;
       setText(words, "");
       return;
     }
@@ -135,14 +138,14 @@ function makeDiagram(element, store, nowUs) {
       store.unshown = null;
       update(from - spanUs * 0.02, until + AHEAD_US);
       if (keeper.handle.state.axis === "time") look(from, until);
-      else lookedAt = null;
+      else looks = false;
       if (unshown !== null && unshown >= seenSince) wasAt.push([now, nowUs() - unshown]);
       wasAt = wasAt.filter(([at]) => now - at < 1000);
       keeper.behind = wasAt.length > 0 ? Math.max(...wasAt.map(([, us]) => us)) : null;
       return;
     }
     const glides = !calm.matches && !store.ended && keeper.handle && now - glided >= GLIDE_MS;
-    if (!glides || !lookedAt || lookedAt.axis !== "time" || keeper.handle.state.drawMs > GLIDE_COST_MS) return;
+    if (!glides || !looks || keeper.handle.state.axis !== "time" || keeper.handle.state.drawMs > GLIDE_COST_MS) return;
     glided = now;
     const until = Math.min(nowUs(), store.start + keeper.handle.state.view[1] + AHEAD_US);
     look(leftOf(until), until);
