@@ -58,6 +58,28 @@ pub struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+/// Where a ticket's number says by which connection it came.
+const SEAT_SHIFT: u32 = 48;
+
+impl Ticket {
+    /// The seat of what came by no connection of a client: other threads of the process ask, and bound themselves.
+    pub const DESK: u64 = 0xFFFF;
+
+    /// The ticket of a number, below 2⁴⁸, of a seat.
+    #[must_use]
+    #[inline]
+    pub fn of(seat: u64, number: u64) -> Self {
+        Self(seat << SEAT_SHIFT | number)
+    }
+
+    /// By which client's connection it came, or [`DESK`](Self::DESK): tickets of one have one seat.
+    #[must_use]
+    #[inline]
+    pub fn seat(self) -> u64 {
+        self.0 >> SEAT_SHIFT
+    }
+}
+
 /// Whether more answers follow to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
@@ -147,6 +169,12 @@ pub enum Input<S: Service + ?Sized> {
     },
     /// Everything that came in together has been given.
     RoundEnd,
+    /// What the machine's physical clock shows by now: it may have been set, or the computer was suspended. Comes before
+    /// the timeouts of a round.
+    WallClock {
+        /// Its time.
+        wall: WallTime,
+    },
     /// The time that [`Service::deadline`] named has come.
     Timeout,
     /// Begin nothing new; messages may still arrive.

@@ -273,7 +273,7 @@ def single_part():
     start_store("--sync", "never")
     at = ["--at", f"127.0.0.1:{options.base}", "--pipeline", 1, "--copies", "pushed", "--duration", f"{options.seconds}s"]
     note("write at one connection, pushed to two peers: median", "under 1", by_bench(*at)[2], " ms")
-    note("the same by HTTP, not waiting for the push", "", by_wrk("clocklab", options.base, 1, "put")[1], " ms")
+    note("the same by HTTP", "", by_wrk("clocklab", options.base, 1, "put")[1], " ms")
     # Lag: from the moment a write is sent to the moment a watch at another replica is told, while another client writes.
     watches = [Watch(options.base + 1), Watch(options.base + 2)]
     for watch in watches:

@@ -41,8 +41,10 @@ use super::{
 use crate::wire::{FieldError, Fields, write_varint};
 
 mod pages;
+mod places;
 
 pub(super) use pages::{Pages, find};
+pub(super) use places::Places;
 
 /// A file that is longer is full. (In unit tests it soon is.)
 pub(super) const FULL_BYTES: u64 = if cfg!(test) { 16 << 10 } else { 32 << 20 };
@@ -391,22 +393,18 @@ pub(super) struct RowView<'a> {
     pub(super) value: Option<&'a [u8]>,
 }
 
-/// The rows of a record.
-pub(super) fn rows_of<'a>(body: &'a [u8], rows: &mut Vec<RowView<'a>>) -> Result<(), FieldError> {
-    let mut fields = Fields::new(body);
+/// The next row of a record.
+fn read_row<'a>(fields: &mut Fields<'a>) -> Result<RowView<'a>, FieldError> {
     let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-    while !fields.rest().is_empty() {
-        let table = fields.u8("table")?;
-        let key_bytes = size(fields.varint("key")?);
-        let value_bytes = fields.varint("value")?;
-        let key = fields.bytes("key", key_bytes)?;
-        let value = match value_bytes.checked_sub(1) {
-            None => None,
-            Some(bytes) => Some(fields.bytes("value", size(bytes))?),
-        };
-        rows.push(RowView { table, key, value });
-    }
-    Ok(())
+    let table = fields.u8("table")?;
+    let key_bytes = size(fields.varint("key")?);
+    let value_bytes = fields.varint("value")?;
+    let key = fields.bytes("key", key_bytes)?;
+    let value = match value_bytes.checked_sub(1) {
+        None => None,
+        Some(bytes) => Some(fields.bytes("value", size(bytes))?),
+    };
+    Ok(RowView { table, key, value })
 }
 
 #[cfg(test)]

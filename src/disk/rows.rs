@@ -17,7 +17,7 @@ use fjall::{
 use rand::{TryRng, rngs::SysRng};
 
 use super::{
-    ahead::{self, Full, Pages, RowView},
+    ahead::{self, Full, Pages, Places, RowView},
     error::{DiskError, MEND_DATA, gone_or_cut, of_rows},
     folder::{io_error, sync_folder},
     parts,
@@ -60,6 +60,13 @@ pub(super) struct Rows {
     seed: u64,
     /// Numbers of records up to this one were used when the folder was opened.
     used: u64,
+}
+
+/// What folding needs of memory, for the next file.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    bytes: Vec<u8>,
+    places: Places,
 }
 
 /// What comes into the tree with all rows: four u64.
@@ -134,7 +141,7 @@ impl Rows {
                 rows.seed = SysRng
                     .try_next_u64()
                     .map_err(|error| io_error(path, io::Error::other(error)))?;
-                rows.take_in(&[], 0, || {})?;
+                rows.take_in(&[], &mut Places::default(), 0, || {})?;
             }
         }
         Ok(rows)
@@ -153,10 +160,11 @@ impl Rows {
             ahead::make(&self.path)?;
         }
         if found.used > mark.through || mark.lengths.is_none() {
-            let [first, second] = &found.files;
-            let mut views = first.rows_behind(mark.through)?;
-            views.append(&mut second.rows_behind(mark.through)?);
-            self.take_in(&views, found.used, || {})?;
+            let mut places = Places::default();
+            for (file, pages) in found.files.iter().enumerate() {
+                pages.rows_behind(mark.through, file, &mut places)?;
+            }
+            self.take_in(&found.files.each_ref(), &mut places, found.used, || {})?;
         }
         Ok(())
     }
@@ -208,29 +216,30 @@ impl Rows {
     ///
     /// # Errors
     /// [`DiskError::Damaged`] if a record of it is missing. Then the tree is as it was.
-    pub(super) fn fold(&self, full: Full, room: &mut Vec<u8>, move_on: impl Fn()) -> Result<(), DiskError> {
-        let pages = Pages::read_into(std::mem::take(room), &self.path, full.turn, self.seed, &move_on)?;
-        self.take_in(&pages.rows_of_turn(full)?, full.last, move_on)?;
-        *room = pages.into_room();
+    pub(super) fn fold(&self, full: Full, room: &mut Room, move_on: impl Fn()) -> Result<(), DiskError> {
+        let bytes = std::mem::take(&mut room.bytes);
+        let pages = Pages::read_into(bytes, &self.path, full.turn, self.seed, &move_on)?;
+        room.places.clear();
+        pages.rows_of_turn(full, &mut room.places)?;
+        self.take_in(&[&pages], &mut room.places, full.last, move_on)?;
+        room.bytes = pages.into_room();
         Ok(())
     }
 
     /// Takes rows in, of each key the last alone, and with them the mark that says so.
-    fn take_in(&self, rows: &[RowView<'_>], through: u64, move_on: impl Fn()) -> Result<(), DiskError> {
-        let mut order: Vec<(u128, usize)> = rows.iter().map(start_of).zip(0..).collect();
-        let key = |place: usize| rows.get(place).map(|row| row.key);
-        // Of equal keys the last that was written is the first.
-        order.sort_unstable_by(|one, other| {
-            let starts = one.0.cmp(&other.0);
-            let keys = starts.then_with(|| key(one.1).cmp(&key(other.1)));
-            keys.then_with(|| other.1.cmp(&one.1))
-        });
-        order.dedup_by(|later, kept| later.0 == kept.0 && key(later.1) == key(kept.1));
+    fn take_in(
+        &self,
+        files: &[&Pages],
+        places: &mut Places,
+        through: u64,
+        move_on: impl Fn(),
+    ) -> Result<(), DiskError> {
+        places.sort(files);
+        move_on();
         self.take_sorted(through, |take| {
-            let mut latest = order.iter().filter_map(|(_, place)| rows.get(*place));
-            latest.try_for_each(|row| {
+            places.rows(files).try_for_each(|row| {
                 move_on();
-                take(*row)
+                take(row.ok_or_else(|| self.damaged("a row is not where it was"))?)
             })
         })
     }
@@ -247,9 +256,13 @@ impl Rows {
     ) -> Result<T, DiskError> {
         let failed = |error| self.write_error(error);
         let mut ingestion = guarded(&self.path, || self.tree.start_ingestion())?.map_err(failed)?;
+        let mut key = Vec::new();
         let mut take = |row: RowView<'_>| {
             judge_key(row.key).map_err(|what| self.damaged(&what))?;
-            let key = fjall::Slice::from_iter(std::iter::once(row.table).chain(row.key.iter().copied()));
+            key.clear();
+            key.push(row.table);
+            key.extend_from_slice(row.key);
+            let key = key.as_slice();
             let written = guarded(&self.path, || match row.value {
                 Some(value) => ingestion.write(key, value),
                 None => ingestion.write_tombstone(key),
@@ -326,16 +339,6 @@ pub(super) fn judge_key(key: &[u8]) -> Result<(), String> {
             "a row's key has {bytes} bytes, and 1 to {ROW_KEY_BYTES_MAX} are allowed"
         )),
     }
-}
-
-/// The table and the first bytes of a key, as a number: most keys are told apart by that.
-fn start_of(row: &RowView<'_>) -> u128 {
-    let bytes = std::iter::once(row.table).chain(row.key.iter().copied());
-    let mut start = [0; 16];
-    for (place, byte) in start.iter_mut().zip(bytes) {
-        *place = byte;
-    }
-    u128::from_be_bytes(start)
 }
 
 /// Where there are no rows, nothing may have been written.

@@ -27,7 +27,12 @@ const RELEASED: HeaderName = HeaderName::from_static("clocklab-released");
 
 /// A response with this body.
 pub(super) fn whole(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::Whole(Bytes::from(body)));
+    with_body(status, kind, Body::Whole(Bytes::from(body)))
+}
+
+/// A response with this body, whatever it is.
+pub(super) fn with_body(status: StatusCode, kind: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -1,10 +1,15 @@
 //! Bodies: of requests, read within limits of size, time and memory; of responses, whole or as a stream.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     future::poll_fn,
+    ops::Deref,
     pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,7 +17,11 @@ use std::{
 use axum::BoxError;
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 
-use super::{server::Place, v1::ChangeStream};
+use super::{
+    revoked::Revoked,
+    server::Place,
+    v1::{ChangeStream, last_event},
+};
 
 /// Most bytes of a request's body: the largest value, and what stands around it.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -24,13 +33,22 @@ const DRAINED_BYTES_MAX: usize = 16 << 20;
 pub(super) enum Body {
     /// All of it, or none where it has been taken.
     Whole(Bytes),
+    /// Everything, as far as it has not been taken.
+    Listing(Listing),
     /// Changes as they happen.
     Changes(Box<ChangeStream>),
-    /// Of a router that was given, and one of the places of those that go on.
+    /// Of a router that was given.
     Page {
         body: axum::body::Body,
-        _place: Option<Place>,
+        /// Where it goes on until somebody ends it.
+        goes_on: Option<GoesOn>,
     },
+}
+
+/// What server-sent events of a router take, and what ends them.
+pub(super) struct GoesOn {
+    pub(super) revoked: Revoked,
+    pub(super) _place: Place,
 }
 
 /// Why a request has no body.
@@ -49,13 +67,70 @@ pub(super) enum BodyError {
 /// A request's body, and its share of the memory that all bodies may take.
 pub(super) struct Held<'a> {
     bytes: Bytes,
-    share: Share<'a>,
+    share: Share<&'a AtomicUsize>,
+}
+
+/// A large body in pieces. Each has its share of the memory that all of them may take, until it has gone out.
+pub(super) struct Listing {
+    pieces: VecDeque<Bytes>,
+    /// Bytes of these pieces.
+    bytes: usize,
+    held: Arc<AtomicUsize>,
+}
+
+/// What a connection holds until it has gone out.
+struct Piece {
+    bytes: Vec<u8>,
+    _share: Share<Arc<AtomicUsize>>,
 }
 
 /// Bytes that are counted in `held` as long as this lives.
-struct Share<'a> {
-    held: &'a AtomicUsize,
+struct Share<H: Deref<Target = AtomicUsize>> {
+    held: H,
     bytes: usize,
+}
+
+impl Listing {
+    /// One without a piece, to be counted in `held`.
+    pub(super) fn new(held: &Arc<AtomicUsize>) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            bytes: 0,
+            held: Arc::clone(held),
+        }
+    }
+
+    /// Appends a piece, unless that would be more than `most` in all bodies together.
+    ///
+    /// # Errors
+    /// [`BodyError::Full`].
+    pub(super) fn push(&mut self, mut bytes: Vec<u8>, most: usize) -> Result<(), BodyError> {
+        bytes.shrink_to_fit();
+        let held = Arc::clone(&self.held);
+        let mut share = Share { held, bytes: 0 };
+        share.grow(bytes.len(), most)?;
+        self.bytes += bytes.len();
+        let piece = Piece { bytes, _share: share };
+        self.pieces.push_back(Bytes::from_owner(piece));
+        Ok(())
+    }
+
+    /// How many bytes have not been taken.
+    pub(super) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let piece = self.pieces.pop_front()?;
+        self.bytes -= piece.len();
+        Some(piece)
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Held<'_> {
@@ -65,7 +140,7 @@ impl Held<'_> {
     }
 }
 
-impl Share<'_> {
+impl<H: Deref<Target = AtomicUsize>> Share<H> {
     /// Counts further bytes, unless that would be more than `most` altogether.
     fn grow(&mut self, bytes: usize, most: usize) -> Result<(), BodyError> {
         let before = self.held.fetch_add(bytes, Ordering::Relaxed);
@@ -77,7 +152,7 @@ impl Share<'_> {
     }
 }
 
-impl Drop for Share<'_> {
+impl<H: Deref<Target = AtomicUsize>> Drop for Share<H> {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -132,7 +207,7 @@ async fn drain(incoming: &mut Incoming) {
 
 async fn pieces<'a>(
     incoming: &mut Incoming,
-    mut share: Share<'a>,
+    mut share: Share<&'a AtomicUsize>,
     held_max: usize,
 ) -> Result<Held<'a>, BodyError> {
     let first = piece(incoming).await?.unwrap_or_default();
@@ -177,9 +252,19 @@ impl hyper::body::Body for Body {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.get_mut() {
+        let body = self.get_mut();
+        if let Self::Page {
+            goes_on: Some(goes_on),
+            ..
+        } = body
+            && let Poll::Ready(problem) = goes_on.revoked.poll(context)
+        {
+            *body = Self::Whole(Bytes::from(last_event(problem)));
+        }
+        match body {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Listing(listing) => Poll::Ready(listing.take().map(|piece| Ok(Frame::data(piece)))),
             Self::Changes(changes) => changes
                 .poll_piece(context)
                 .map(|piece| piece.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)).map_err(Into::into))),
@@ -192,6 +277,7 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
+            Self::Listing(listing) => listing.pieces.is_empty(),
             Self::Changes(_) => false,
             Self::Page { body, .. } => body.is_end_stream(),
         }
@@ -200,6 +286,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Listing(listing) => SizeHint::with_exact(listing.len() as u64),
             Self::Changes(_) => SizeHint::default(),
             Self::Page { body, .. } => body.size_hint(),
         }

@@ -9,9 +9,9 @@ use super::{
     body::{self, BodyError, Held},
     path::Style,
     problem::Problem,
-    server::Shared,
+    server::{Place, Shared},
 };
-use crate::kv::{Action, Answer, Deny, Member, Reply, Request, Token};
+use crate::kv::{Action, Answer, Copies, Deny, Member, Reply, Request, Token};
 
 /// A request, its caller, and what all requests share.
 pub(super) struct Call<'a> {
@@ -36,8 +36,16 @@ impl<'a> Call<'a> {
         read.map_err(|error| Problem::body(error, self.style))
     }
 
-    /// Puts a request to the store.
+    /// Puts a request to the store, which may wait for what the token names as long as there is a place for those who wait.
     pub(super) async fn ask(&self, token: Token, wait_us: u64, action: Action) -> Result<Reply, Problem> {
+        let most = self.shared.options.waits_max;
+        let place = (wait_us > 0).then(|| Place::take(self.shared, |load| &load.waits, most));
+        let wait_us = match place {
+            None | Some(Some(_)) => wait_us,
+            // It would also wait less long for the copies.
+            Some(None) if wants_copies(&action) => return Err(Problem::busy(self.style)),
+            Some(None) => 0,
+        };
         let is_write = matches!(action, Action::Write { .. } | Action::Change(_));
         let request = Request {
             token,
@@ -83,5 +91,20 @@ impl<'a> Call<'a> {
             .map(|value| value.to_str())
             .transpose()
             .map_err(|_| Problem::malformed(format!("the header {name} has to be visible ASCII")))
+    }
+}
+
+/// Whether others have to have something before the answer, however long that takes.
+fn wants_copies(action: &Action) -> bool {
+    match action {
+        Action::Write { copies, .. } => matches!(copies, Copies::Two | Copies::Majority),
+        Action::Get { .. }
+        | Action::Scan { .. }
+        | Action::Watch { .. }
+        | Action::Members
+        | Action::Change(_)
+        | Action::Status
+        | Action::Why { .. }
+        | Action::Backup { .. } => false,
     }
 }

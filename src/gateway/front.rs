@@ -16,10 +16,11 @@ use super::{
     access::{Caller, Reach, Scope},
     answer::{self, Response},
     assignment::{self, Form},
-    body::Body,
+    body::{Body, GoesOn},
     call::Call,
     path::Resource,
     problem::Problem,
+    revoked::Revoked,
     server::{Place, Shared},
     v1,
 };
@@ -29,7 +30,10 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
     let resource = Resource::of(request.uri().path());
     let style = resource.style();
     let most = shared.options.requests_max;
-    let place = Place::take(shared, |load| &load.requests, most);
+    let place = match resource.needs_place() {
+        true => Place::take(shared, |load| &load.requests, most).map(Some),
+        false => Some(None),
+    };
     let answered = match &place {
         Some(_) => let_in(shared, request, resource).await,
         None => Err(Problem::busy(style)),
@@ -70,7 +74,7 @@ async fn let_in(
     let caller = shared.access.judge(request.headers())?;
     check(&caller, &resource, request.method())?;
     if resource == Resource::Events {
-        return events(shared, request).await;
+        return events(shared, caller, request).await;
     }
     let style = resource.style();
     let (parts, body) = request.into_parts();
@@ -207,11 +211,15 @@ async fn page(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     if response.status() == StatusCode::NOT_FOUND {
         return Err(nothing());
     }
-    Ok(response.map(|body| Body::Page { body, _place: None }))
+    Ok(response.map(|body| Body::Page { body, goes_on: None }))
 }
 
 /// The event log as it grows: what is new goes out as long as somebody takes it.
-async fn events(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response, Problem> {
+async fn events(
+    shared: &Arc<Shared>,
+    caller: Caller,
+    request: Request<Incoming>,
+) -> Result<Response, Problem> {
     let Some(events) = &shared.options.events else {
         return Err(v1::no_events());
     };
@@ -221,8 +229,14 @@ async fn events(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Resp
     let most = shared.options.events_max;
     let place = Place::take(shared, |load| &load.events, most).ok_or_else(|| v1::too_many_events(most))?;
     let response = routed(events, request).await;
-    let _place = Some(place);
-    Ok(response.map(|body| Body::Page { body, _place }))
+    let goes_on = GoesOn {
+        revoked: Revoked::new(shared, caller, None),
+        _place: place,
+    };
+    Ok(response.map(|body| Body::Page {
+        body,
+        goes_on: Some(goes_on),
+    }))
 }
 
 /// What a router says.

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Every limit has a name in [`Options`], or stands as a constant beside what it bounds; at the limit a client is told so:
-//! 408 (too slow), 413 (body), 414 (address), 429 (requests), 431 (headers), 503 (connections).
+//! 408 (too slow), 413 (body), 414 (address), 429 (requests), 431 (headers), 503 (connections). Those who wait for what their
+//! session has seen have fewer places than requests have, so that they shut nobody out who waits for nothing.
 //!
 //! Requests go from hyper to a handler without a router or layers in between: which resource a path names is a prefix or
 //! a word, and keys have to be taken from the raw path, since every key is a key. A router of pages can be given, and gets
@@ -34,6 +35,7 @@ mod guard;
 mod json;
 mod path;
 mod problem;
+mod revoked;
 mod server;
 mod socket;
 #[cfg(test)]

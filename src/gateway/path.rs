@@ -143,6 +143,32 @@ impl Resource {
         }
     }
 
+    /// Whether it takes one of the places of requests. What tells how the replica is, and the page that shows it, is there
+    /// for as long as there are connections: it waits for nobody.
+    pub(super) fn needs_place(&self) -> bool {
+        match self {
+            Self::Ping | Self::Health | Self::Ready | Self::Metrics | Self::Page => false,
+            Self::Kvs(_)
+            | Self::Data(_)
+            | Self::AllData
+            | Self::View
+            | Self::Key(_)
+            | Self::Keys
+            | Self::Batch
+            | Self::Watch
+            | Self::Members
+            | Self::Member(_)
+            | Self::Drain(_)
+            | Self::Replace(_)
+            | Self::Status
+            | Self::Why(_)
+            | Self::Events
+            | Self::Access
+            | Self::OpenApi
+            | Self::Nothing => true,
+        }
+    }
+
     /// The methods that it knows, as the header `Allow` has them.
     pub(super) fn methods(&self) -> &'static str {
         match self {

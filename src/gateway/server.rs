@@ -54,12 +54,18 @@ pub struct Options {
     pub threads: usize,
     /// Most connections at once; a further one gets 503 and is closed.
     pub connections_max: usize,
-    /// Most requests under way at once, watches left out; a further one gets 429 (503 in the assignment's forms).
+    /// Most requests under way at once, watches left out; a further one gets 429 (503 in the assignment's forms). How the
+    /// replica is (`/ping`, `/healthz`, `/readyz`, `/metrics`) and pages are told beyond it.
     pub requests_max: usize,
+    /// Most of them that may wait for what their session has seen: fewer, so that those who wait for nothing find a place. A
+    /// further one does not wait: what it needs is here, or it gets 503; one that wants copies gets 429.
+    pub waits_max: usize,
     /// Most watches at once; a further one gets 429.
     pub watches_max: usize,
     /// Most bytes of bodies that are held at once; a further one gets what a request too many gets.
     pub body_bytes_held_max: usize,
+    /// Most bytes of listings (`GET /data`) that are held at once, until their clients have taken them; a further one gets 503.
+    pub listing_bytes_held_max: usize,
     /// How long a request's headers may take, from the end of the request before: also how long a connection may idle.
     pub headers_within: Duration,
     /// How long a request's body may take.
@@ -106,9 +112,11 @@ pub(super) struct Shared {
 pub(super) struct Load {
     pub(super) connections: AtomicUsize,
     pub(super) requests: AtomicUsize,
+    pub(super) waits: AtomicUsize,
     pub(super) watches: AtomicUsize,
     pub(super) events: AtomicUsize,
     pub(super) body_bytes: AtomicUsize,
+    pub(super) listing_bytes: Arc<AtomicUsize>,
     /// Connections that were turned away.
     pub(super) turned_away: AtomicU64,
     /// Answers by the first digit of their status, from 1.
@@ -132,8 +140,10 @@ impl Default for Options {
             threads: 1,
             connections_max: 2048,
             requests_max: 1024,
+            waits_max: 512,
             watches_max: 256,
             body_bytes_held_max: 64 << 20,
+            listing_bytes_held_max: 128 << 20,
             headers_within: Duration::from_secs(30),
             body_within: Duration::from_secs(30),
             take_within: Duration::from_secs(30),

@@ -32,14 +32,23 @@ pub struct Config {
     pub buffer_bytes_max: usize,
     /// Whether answers wait for the disk.
     pub disk: DiskRule,
-    /// Requests that wait at once; beyond it clients are told that it is busy.
+    /// Requests of the wire's clients that wait at once; beyond it they are told that it is busy. (HTTP bounds its own.)
     pub waiting_max: usize,
-    /// Writes that a watch may go back to.
+    /// Those of one client's connection among them.
+    pub waiting_seat_max: usize,
+    /// Writes that a watch may go back to …
     pub history_max: usize,
+    /// … as far as they have no more bytes than this, about.
+    pub history_bytes_max: usize,
+    /// Bytes of the requests of the wire's clients that wait, about; beyond it they are told that it is busy.
+    pub waiting_bytes_max: usize,
     /// The last tick in the event log of its earlier lives; 0 if there is none.
     pub ticks: u64,
     /// The last clock there; 0 if there is none.
     pub clock: u64,
+    /// The secret of the hash by which keys are found in memory: random, so that no client can choose keys which meet.
+    /// Nothing that is done or answered depends on it.
+    pub hash_secret: [u64; 2],
 }
 
 /// Whether answers wait for the disk.
@@ -109,9 +118,13 @@ impl Config {
             buffer_bytes_max: 64 << 20,
             disk: DiskRule::Waits,
             waiting_max: 10_000,
+            waiting_seat_max: 500,
             history_max: 10_000,
+            history_bytes_max: 64 << 20,
+            waiting_bytes_max: 64 << 20,
             ticks: 0,
             clock: 0,
+            hash_secret: [0, 0],
         }
     }
 

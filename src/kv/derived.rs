@@ -6,6 +6,7 @@
 
 use core::net::Ipv4Addr;
 
+use super::request::Member;
 use crate::{service::Address, units::MachineId};
 
 /// Ids are below this; those above are not given (65535 is a controller's, 65534 a client's in the handshake).
@@ -39,6 +40,26 @@ pub fn derived_id(address: &Address) -> MachineId {
     };
     let id = number % u64::from(IDS);
     MachineId(u16::try_from(id).unwrap_or_default())
+}
+
+/// The id of one that is to be a member at an address: that of the member there, or of one that was removed there and is
+/// none elsewhere, or the address's own.
+///
+/// # Errors
+/// The member that has the address's own id, at another address: it would be taken from that.
+pub fn id_for<'a>(members: &'a [Member], address: &Address) -> Result<MachineId, &'a Member> {
+    let present = || members.iter().filter(|member| member.standing.is_member());
+    if let Some(member) = present().find(|member| member.address == *address) {
+        return Ok(member.id);
+    }
+    let holder = |id: MachineId| present().find(|member| member.id == id);
+    let before = members.iter().filter(|member| member.address == *address);
+    let mut before = before.map(|member| member.id).filter(|id| holder(*id).is_none());
+    let id = before.next_back().unwrap_or_else(|| derived_id(address));
+    match holder(id) {
+        None => Ok(id),
+        Some(member) => Err(member),
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@
 //! Who was removed and still runs as the same process is not taken back by introducing itself: the decision stands. Who
 //! was started again since has been told by somebody to join again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{MEMBERS_MAX, MemberChange};
 use crate::{
@@ -67,6 +67,10 @@ pub(super) enum Refused {
     NoSuchMember,
     /// There are too many records.
     TooMany,
+    /// Another member is at the address.
+    AddressTaken(MachineId),
+    /// Of the members to be two have one id, or one address.
+    Twice(MachineId),
 }
 
 /// All records.
@@ -249,13 +253,17 @@ impl Members {
     /// Makes a change. Says whether there was something to change.
     pub(super) fn change(&mut self, change: &MemberChange) -> Result<bool, Refused> {
         match change {
-            MemberChange::Add { id, address } => self.add(*id, address),
+            MemberChange::Add { id, address } => {
+                self.is_free(address, &[*id])?;
+                self.add(*id, address)
+            }
             MemberChange::Remove { id } => self.decide(*id, Status::Removed),
             MemberChange::Drain { id } => self.decide(*id, Status::Draining),
             MemberChange::Replace { old, id, address } => {
                 if !self.has(*old) {
                     return Err(Refused::NoSuchMember);
                 }
+                self.is_free(address, &[*id, *old])?;
                 // First the one that can fail.
                 self.add(*id, address)?;
                 if old != id {
@@ -264,6 +272,15 @@ impl Members {
                 Ok(true)
             }
             MemberChange::Set { members } => self.set(members),
+        }
+    }
+
+    /// Whether no other members than these are at an address.
+    fn is_free(&self, address: &Address, but: &[MachineId]) -> Result<(), Refused> {
+        let mut others = self.present().filter(|record| !but.contains(&record.id));
+        match others.find(|record| record.address == *address) {
+            None => Ok(()),
+            Some(other) => Err(Refused::AddressTaken(other.id)),
         }
     }
 
@@ -298,6 +315,13 @@ impl Members {
     }
 
     fn set(&mut self, members: &[(MachineId, Address)]) -> Result<bool, Refused> {
+        let (mut ids, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        if let Some((id, _)) = members
+            .iter()
+            .find(|(id, address)| !ids.insert(*id) || !addresses.insert(address.as_str()))
+        {
+            return Err(Refused::Twice(*id));
+        }
         let new = members.iter().filter(|(id, _)| !self.records.contains_key(id));
         if self.records.len() + new.count() > RECORDS_MAX {
             return Err(Refused::TooMany);
@@ -329,169 +353,4 @@ impl Members {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn address(number: u16) -> Address {
-        format!("10.0.0.{number}:8090").parse().unwrap()
-    }
-
-    fn id(number: u16) -> MachineId {
-        MachineId(number)
-    }
-
-    fn three() -> Members {
-        let mut members = Members::new(id(0));
-        for number in 0..3 {
-            members.begin_with(id(number), &address(number));
-        }
-        members.begin_myself(&address(0), 7);
-        members
-    }
-
-    fn present(members: &Members) -> Vec<u16> {
-        members.present().map(|record| record.id.0).collect()
-    }
-
-    #[test]
-    fn a_view_is_its_members_and_links_go_to_the_others() {
-        let members = three();
-        assert_eq!(present(&members), [0, 1, 2]);
-        let peers: Vec<u16> = members.peers().iter().map(|peer| peer.id.0).collect();
-        assert_eq!(peers, [1, 2]);
-    }
-
-    #[test]
-    fn who_introduces_itself_is_added_but_not_against_a_decision() {
-        let mut members = three();
-        assert!(members.greet(id(9), &address(9), 5));
-        assert_eq!(present(&members), [0, 1, 2, 9]);
-        assert!(!members.greet(id(9), &address(9), 5), "it is here already");
-        let remove = MemberChange::Remove { id: id(9) };
-        assert_eq!(members.change(&remove), Ok(true));
-        assert_eq!(members.change(&remove), Err(Refused::NoSuchMember));
-        assert!(!members.greet(id(9), &address(9), 5), "the same process");
-        assert!(!members.greet(id(9), &address(9), 4), "an earlier one");
-        assert_eq!(present(&members), [0, 1, 2]);
-        assert!(members.greet(id(9), &address(8), 6), "started again");
-        assert_eq!(
-            members.get(id(9)).map(|record| record.address.clone()),
-            Some(address(8))
-        );
-        members.change(&remove).unwrap();
-        let add = MemberChange::Add {
-            id: id(9),
-            address: address(9),
-        };
-        assert_eq!(members.change(&add), Ok(true));
-        assert_eq!(members.change(&add), Ok(false));
-        assert_eq!(present(&members), [0, 1, 2, 9]);
-    }
-
-    #[test]
-    fn who_is_started_again_while_it_drains_goes_on_draining() {
-        let mut members = three();
-        members.greet(id(1), &address(1), 5);
-        members.change(&MemberChange::Drain { id: id(1) }).unwrap();
-        assert!(members.greet(id(1), &address(1), 6));
-        let record = members.get(id(1)).unwrap();
-        assert_eq!((record.status, record.incarnation), (Status::Draining, 6));
-    }
-
-    #[test]
-    fn a_list_is_the_members_and_nobody_else() {
-        let mut members = Members::new(id(0));
-        assert!(members.peers().is_empty());
-        let set = |ids: &[(u16, u16)]| MemberChange::Set {
-            members: ids
-                .iter()
-                .map(|(member, at)| (id(*member), address(*at)))
-                .collect(),
-        };
-        assert_eq!(members.change(&set(&[(0, 0), (1, 1)])), Ok(true));
-        assert_eq!(members.change(&set(&[(0, 0), (1, 1)])), Ok(false));
-        assert_eq!(present(&members), [0, 1]);
-        members.change(&set(&[(0, 0), (1, 5), (2, 2)])).unwrap();
-        assert_eq!(
-            members.get(id(1)).map(|record| record.address.clone()),
-            Some(address(5))
-        );
-        members.change(&set(&[(2, 2)])).unwrap();
-        assert!(
-            !members.has_me() && members.peers().is_empty(),
-            "a list without it means leave"
-        );
-        members.change(&set(&[(0, 0), (2, 2)])).unwrap();
-        assert!(members.has_me());
-    }
-
-    #[test]
-    fn one_is_replaced_by_another() {
-        let mut members = three();
-        let replace = |old, new| MemberChange::Replace {
-            old: id(old),
-            id: id(new),
-            address: address(new),
-        };
-        assert_eq!(members.change(&replace(2, 4)), Ok(true));
-        assert_eq!(present(&members), [0, 1, 4]);
-        assert_eq!(members.change(&replace(2, 5)), Err(Refused::NoSuchMember));
-    }
-
-    #[test]
-    fn there_are_only_so_many() {
-        let mut members = Members::new(id(0));
-        for number in 0..=RECORDS_MAX {
-            members.begin_with(id(u16::try_from(number).unwrap()), &address(1));
-        }
-        assert_eq!(members.records().count(), RECORDS_MAX);
-        let add = MemberChange::Add {
-            id: id(60_000),
-            address: address(1),
-        };
-        assert_eq!(members.change(&add), Err(Refused::TooMany));
-        assert!(!members.greet(id(60_000), &address(1), 1));
-    }
-
-    fn record() -> impl Strategy<Value = Record> {
-        let status = prop_oneof![
-            Just(Status::Present),
-            Just(Status::Draining),
-            Just(Status::Removed)
-        ];
-        (0_u16..4, 1_u64..4, 0_u32..3, status, 0_u16..3).prop_map(
-            |(number, version, incarnation, status, at)| Record {
-                id: id(number),
-                version,
-                incarnation,
-                status,
-                address: address(at),
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn records_merge_to_the_same_in_any_order_and_any_number(
-            records in prop::collection::vec(record(), 0..12),
-            again in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-        ) {
-            let (mut forth, mut back) = (Members::new(id(0)), Members::new(id(1)));
-            for record in &records {
-                forth.merge(record);
-            }
-            for record in records.iter().rev() {
-                back.merge(record);
-            }
-            if !records.is_empty() {
-                for index in again {
-                    back.merge(&records[index.index(records.len())]);
-                }
-            }
-            prop_assert!(forth.records().eq(back.records()));
-            prop_assert_eq!(forth.digest(), back.digest());
-        }
-    }
-}
+mod tests;

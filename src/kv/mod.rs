@@ -54,7 +54,7 @@ mod token;
 
 pub use batch::{BATCH_BYTES_MAX, BatchReader, BatchWriter, ORIGINS_MAX};
 pub use config::{Config, ConfigError, DiskRule};
-pub use derived::{IDS, derived_id};
+pub use derived::{IDS, derived_id, id_for};
 pub use members::{RECORDS_MAX, Record as MemberRecord, Status as MemberStatus};
 pub use message::{BATCHES_BYTES_MAX, Introduce, Message, More, Readiness, Report, Wants, Writes, kind};
 pub use operation::{
@@ -62,6 +62,7 @@ pub use operation::{
     KEY_BYTES_MAX, Key, Operation, SIBLINGS_MAX, STAMP_BELIEVED_MAX, STAMP_MAX, Stamp, VALUE_BYTES_MAX,
     Value, WRITE_BYTES_MAX, Write,
 };
+pub(crate) use replica::Kept;
 pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
     Action, Answer, BackupPart, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange,

@@ -11,6 +11,16 @@ pub(crate) enum Mutant {
     NoTombstones,
     /// The write that arrives last wins, whatever its stamp.
     LastArrivalWins,
+    /// One that drains leaves before those who stay have what it had.
+    LeavesAtOnce,
+    /// When a member goes it drops what it knows of lives that have ended, as if that were nobody's any more.
+    EndedLivesDropped,
+    /// It forgets what was deleted though one that was removed may come back without having heard of it.
+    AbsentOverlooked,
+    /// It forgets nothing as long as somebody is removed.
+    AbsentHoldsAll,
+    /// It lets a write go as soon as it has not got it and its life has ended.
+    LetsGoAtOnce,
 }
 
 #[cfg(test)]

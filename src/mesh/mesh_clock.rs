@@ -1,4 +1,4 @@
-//! The one place of the driver that reads clocks: monotonic time for everything, wall time once.
+//! The one place of the driver that reads clocks: monotonic time for everything, wall time once for all logs.
 #![allow(
     clippy::disallowed_methods,
     reason = "this is where the driver reads the clock"
@@ -35,6 +35,11 @@ impl MeshClock {
     /// The wall time of `now` in logs: never goes back, whatever is done to the computer's clock.
     pub(super) fn wall(&self, now: Time) -> WallTime {
         self.wall.carried(Time(0), now)
+    }
+
+    /// What the computer's clock shows at this moment.
+    pub(super) fn physical() -> WallTime {
+        wall_now()
     }
 
     /// How far the computer's clock has run ahead of ours, in microseconds: a suspended computer, or a clock

@@ -166,6 +166,20 @@ async function oddKeys(first, base) {
     assert.ok((await read(first, key)).shown.includes(`of ${key}`), key);
     assert.equal((await write(first, "delete", key)).status, 200, key);
   }
+  // A text that looks like the bytes of another key is not that key; nor is one that a field would make another.
+  const bytes = (text) => `base64:${Buffer.from(text).toString("base64")}`;
+  for (const [key, looksLike] of [["base64:YQ==", "a"], ["x\ny", "xy"]]) {
+    const status = (name) => fetch(`http://127.0.0.1:${base}/v1/keys/${encodeURIComponent(name)}`).then((answer) => answer.status);
+    for (const name of [key, looksLike]) await fetch(`http://127.0.0.1:${base}/v1/keys/${encodeURIComponent(name)}`, { method: "PUT", body: `of ${name}` });
+    assert.ok((await read(first, bytes(key))).shown.includes(`of ${key}`));
+    assert.equal((await write(first, "put", bytes(key), { value: "written" })).status, 200);
+    assert.ok((await read(first, bytes(key))).shown.includes("written"));
+    const pressed = await first.page.evaluate(() => document.querySelectorAll("#log li").length);
+    await first.page.click("#delete");
+    await first.until((count) => document.querySelectorAll("#log li").length > count, pressed);
+    assert.deepEqual([await status(key), await status(looksLike)], [404, 200]);
+    assert.equal((await write(first, "delete", looksLike)).status, 200);
+  }
   // Page by page, and back.
   for (let i = 10; i < 40; i++) await fetch(`http://127.0.0.1:${base}/v1/keys/item-${i}`, { method: "PUT", body: String(i) });
   await first.page.fill("#prefix", "item-");
@@ -181,6 +195,56 @@ async function oddKeys(first, base) {
   await first.until(() => window.clocklabReplica.state.keys[0] === "item-22");
   await first.page.fill("#prefix", "");
   await first.until(() => !window.clocklabReplica.state.keys[0].startsWith("item"));
+}
+
+/** What nests deep makes nothing else unreadable. */
+async function deep(first, base) {
+  for (const levels of [3000, 100_000]) {
+    const body = `${"[".repeat(levels)}1.0${"]".repeat(levels)}`;
+    await fetch(`http://127.0.0.1:${base}/v1/keys/deep-${levels}`, { method: "PUT", headers: { "content-type": "application/json" }, body });
+  }
+  await fetch(`http://127.0.0.1:${base}/v1/keys/deep`, { method: "PUT", body: "shallow" });
+  assert.match(await rowText(first, "deep"), /shallow/);
+  assert.match(await rowText(first, "deep-3000"), /\[\[\[/);
+  assert.match(await rowText(first, "deep-100000"), /too deep/);
+  assert.match(await first.page.textContent("#keys [role=status]"), /may be rounded/);
+  const got = await read(first, "deep-100000");
+  assert.equal(got.status, 200);
+  assert.match(got.shown, /too deep to be shown[^]*write \d+ of replica 0/);
+  for (const key of ["deep", "deep-3000", "deep-100000"]) assert.equal((await write(first, "delete", key)).status, 200);
+}
+
+/** Requests of a session are one after the other: no answer takes the place of a later one, nor comes into a new session. */
+async function overlap(one, base) {
+  const count = () => one.page.evaluate(() => document.querySelectorAll("#log li").length);
+  const noted = (most) => one.until((number) => document.querySelectorAll("#log li").length === number, most);
+  let before = await count();
+  let wait = 1000;
+  await one.page.route("**/v1/batch*", async (route) => {
+    const answer = await route.fetch();
+    const late = wait;
+    wait = 0;
+    await new Promise((resolve) => setTimeout(resolve, late));
+    await route.fulfill({ response: answer });
+  });
+  await one.page.selectOption("#type", "text");
+  for (const key of ["overlap-1", "overlap-2"]) {
+    await one.page.fill("#key", key);
+    await one.page.click("#put");
+  }
+  await noted(before + 2);
+  const { token, log } = await one.state();
+  assert.deepEqual(log.slice(0, 2).map(({ what, status }) => [what, status]), [["put overlap-2", 200], ["put overlap-1", 200]]);
+  const [, number] = /write ([\d,]+) of replica 0/.exec(log[0].text);
+  const seen = await fetch(`http://127.0.0.1:${base}/v1/why`, { headers: { "clocklab-token": token } }).then((answer) => answer.json());
+  assert.deepEqual(Object.values(seen.token), [Number(number.replaceAll(",", ""))]);
+  [before, wait] = [await count(), 1000];
+  await one.page.click("#put");
+  await one.page.click("#fresh");
+  await noted(before + 1);
+  assert.equal((await one.state()).token, "");
+  await one.page.unroute("**/v1/batch*");
+  for (const key of ["overlap-1", "overlap-2"]) assert.equal((await write(one, "delete", key)).status, 200);
 }
 
 /** A session that has seen what another replica lacks is told so there, and served once it is there. */
@@ -292,6 +356,12 @@ async function pressed(one, base) {
   await one.until(() => window.clocklabReplica.state.keys.length === 12);
 }
 
+/** The page's view is that of `GET /view`. */
+async function sameView(one, base, headers = {}) {
+  const { view: shown } = await fetch(`http://127.0.0.1:${base}/view`, { headers }).then((answer) => answer.json());
+  await one.until((text) => document.getElementById("view").textContent.endsWith(`: ${text}.`), shown.join(", "));
+}
+
 /** Who is silent is suspected, and says nothing of itself. */
 async function killed(first, third, base) {
   clocklab("fault", "kill", "2", "--run", folder);
@@ -301,6 +371,7 @@ async function killed(first, third, base) {
   await third.until(() => document.getElementById("state").textContent === "does not answer");
   assert.ok(await third.page.isVisible("#trouble"));
   const metrics = await fetch(`http://127.0.0.1:${base}/metrics`).then((answer) => answer.text());
+  await sameView(first, base);
   assert.ok(Number(/clocklab_kv_peer_behind_seconds\{peer="2"\} ([\d.]+)/.exec(metrics)[1]) > 0);
 }
 
@@ -362,7 +433,7 @@ async function tokens(browser) {
   const replica = start(...words);
   await ready(port);
   const make = (...more) => /clk_\S+/.exec(clocklab("kv", "token", "create", ...more, "--data", data))[0];
-  const [reader, writer] = [make("reader", "--scope", "read"), make("writer", "--scope", "write", "--prefix", "app/")];
+  const [reader, writer, boss] = [make("reader", "--scope", "read"), make("writer", "--scope", "write", "--prefix", "app/"), make("boss", "--scope", "admin")];
   for (const begun = Date.now(); Date.now() - begun < PATIENCE_MS; ) {
     if ((await fetch(`http://127.0.0.1:${port}/v1/status`)).status === 401) break;
   }
@@ -424,6 +495,12 @@ async function tokens(browser) {
   assert.match(await live.textContent("#preview"), /partition 0 \/ 7/);
   await live.close();
   await watch.stop();
+
+  // It leaves in order: it is in nobody's view any more.
+  const headers = { authorization: `Bearer ${boss}` };
+  await fetch(`http://127.0.0.1:${port}/v1/members/7/drain`, { method: "POST", headers });
+  await one.until(() => window.clocklabReplica.state.status.members.some(({ id, standing }) => id === 7 && standing === "left"));
+  await sameView(one, port, headers);
   assert.deepEqual(one.complaints, []);
   await one.close();
   await again.stop();
@@ -461,6 +538,8 @@ try {
   }
   await values(first, second);
   await oddKeys(first, base);
+  await deep(first, base);
+  await overlap(first, base);
   await session(browser, first);
   await diagram(first);
   await spread(first);

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
+use rand::{TryRng, rngs::SysRng};
 
 use crate::{
     cli::{Usage, secret},
@@ -103,4 +105,12 @@ pub(super) fn folder_error(error: DiskError) -> anyhow::Error {
         | DiskError::Older { .. }
         | DiskError::Damaged { .. } => error.into(),
     }
+}
+
+/// Numbers that nobody else knows, for [`Config::hash_secret`](crate::kv::Config).
+pub(super) fn hash_secret() -> anyhow::Result<[u64; 2]> {
+    let drawn = SysRng
+        .try_next_u64()
+        .and_then(|one| Ok([one, SysRng.try_next_u64()?]));
+    drawn.context("the system gives no random number")
 }

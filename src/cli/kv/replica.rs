@@ -16,7 +16,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{
-    common::{StoreOptions, folder_error},
+    common::{StoreOptions, folder_error, hash_secret},
     page, view,
 };
 use crate::{
@@ -80,7 +80,7 @@ pub(in crate::cli) struct ReplicaArguments {
     /// Folder of its data [default: kv-data/replica-<id>]
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     data: Option<PathBuf>,
-    /// Keep the data in memory alone
+    /// Keep the data in memory alone; tokens of HTTP have no place then
     #[arg(long)]
     memory: bool,
     /// Folder of run folders: write an event log
@@ -150,8 +150,12 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
             place.listen
         );
     }
+    if let Some(what) = arguments.locked_out(is_exposed) {
+        tracing::warn!("{what}");
+    }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
+    config.hash_secret = hash_secret()?;
     let folder = arguments.open_data(&place)?;
     config.disk = folder.as_ref().map_or(DiskRule::Nowhere, |_| config.disk);
     let incarnation = match &folder {
@@ -248,6 +252,15 @@ struct Log {
 }
 
 impl ReplicaArguments {
+    /// What keeps every client of HTTP out, if it does.
+    fn locked_out(&self, is_exposed: bool) -> Option<&'static str> {
+        (self.memory && is_exposed && !self.insecure).then_some(
+            "--memory: by HTTP nobody is let in, since other computers can reach this replica, so that every request needs a \
+             token, and tokens are kept in the folder of the data. Replicas and the commands of `clocklab kv` come in with the \
+             secret; for HTTP use --data, or say --insecure",
+        )
+    }
+
     /// Opens the folder of the data, unless all is in memory.
     fn open_data(&self, place: &Whereabouts) -> anyhow::Result<Option<DataFolder>> {
         if self.memory {
@@ -472,6 +485,15 @@ mod tests {
         let place = place("", &Environment::default()).expect("place");
         assert_eq!(place.listen.to_string(), "127.0.0.1:8090");
         assert_eq!(place.members.map(|members| members.len()), Some(1));
+    }
+
+    #[test]
+    fn who_locks_everybody_out_is_told_so() {
+        let said = |words, is_exposed| arguments(words).locked_out(is_exposed);
+        assert!(said("--memory", true).is_some_and(|what| what.contains("--data")));
+        for (words, is_exposed) in [("--memory", false), ("--memory --insecure", true), ("", true)] {
+            assert_eq!(said(words, is_exposed), None, "{words}");
+        }
     }
 
     #[test]

@@ -118,10 +118,13 @@ fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
     print(&format!(
         "{}\n\
          This is the only time that it is shown. `{}` may {scope} {reach}:\n\
-         curl -H 'Authorization: Bearer {}' http://HOST:PORT/v1/keys\n",
+         curl -H 'Authorization: Bearer {}' http://HOST:PORT/v1/keys\n\
+         This replica alone knows it: copy {} to the folders of the others, after each change. One whose folder has no \
+         tokens goes on serving everybody, if it listens on loopback or with --insecure.\n",
         text.as_str(),
         arguments.name,
         text.as_str(),
+        path.display(),
     ))?;
     Ok(Exit::Valid)
 }

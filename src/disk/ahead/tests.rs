@@ -39,7 +39,9 @@ fn values(rows: &Path, through: u64, sync: Sync) -> Result<Vec<String>, DiskErro
     let found = find(rows, SEED, through, sync)?;
     let mut values = Vec::new();
     for pages in &found.files {
-        for view in pages.rows_behind(through)? {
+        let mut places = Places::default();
+        pages.rows_behind(through, 0, &mut places)?;
+        for view in places.rows(&[pages]).map(|row| row.expect("it is there")) {
             match view.key {
                 b"a" => values.push(String::from_utf8(view.value.unwrap().to_vec()).unwrap()),
                 b"gone" => assert_eq!(view.value, None),
@@ -243,7 +245,9 @@ fn a_full_file_is_read_from_the_first_record_of_its_turn_to_the_last() {
     let path = Turn::First.path(&rows);
     let read = |full| {
         let pages = Pages::read(&rows, Turn::First, SEED)?;
-        pages.rows_of_turn(full).map(|rows| rows.len())
+        let mut places = Places::default();
+        pages.rows_of_turn(full, &mut places)?;
+        Ok::<_, DiskError>(places.rows(&[&pages]).flatten().count())
     };
     assert_eq!(read(full).unwrap(), 9);
     for other in [

@@ -24,6 +24,7 @@ use std::{
 };
 
 use hyper::{HeaderMap, StatusCode, header};
+use tokio::sync::watch;
 
 pub use file::{FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenLock, TokenText};
 
@@ -42,6 +43,8 @@ pub struct Access {
     /// Whether any request needs one now.
     is_needed: AtomicBool,
     known: RwLock<Known>,
+    /// How often the tokens have become others: what goes on judges its caller again.
+    changes: watch::Sender<u64>,
 }
 
 /// What the file said when it was read last.
@@ -83,6 +86,7 @@ impl Access {
             is_strict,
             is_needed: AtomicBool::new(is_strict),
             known: RwLock::default(),
+            changes: watch::Sender::default(),
         };
         access.refresh()?;
         Ok(access)
@@ -96,6 +100,7 @@ impl Access {
             is_strict: false,
             is_needed: AtomicBool::new(false),
             known: RwLock::default(),
+            changes: watch::Sender::default(),
         }
     }
 
@@ -130,6 +135,8 @@ impl Access {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known { tokens, version };
         self.is_needed.store(is_needed, Ordering::Relaxed);
+        drop(known);
+        self.changes.send_modify(|times| *times += 1);
         read.map(|_| ())
     }
 
@@ -141,28 +148,54 @@ impl Access {
         if !self.is_needed() {
             return Ok(Caller::Anybody);
         }
-        let unknown = |detail: &'static str, challenge: &str| {
-            Problem::challenge(StatusCode::UNAUTHORIZED, detail, challenge.to_owned())
-        };
         let said = headers.get(header::AUTHORIZATION);
         let bearer = said
             .and_then(|said| said.to_str().ok())
             .and_then(|said| said.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, given)) = bearer else {
-            return Err(unknown(
-                "this store needs a token: Authorization: Bearer TOKEN; `clocklab kv token create` makes one",
-                "Bearer realm=\"clocklab\"",
-            ));
+            return Err(self.needed());
         };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let holder = file::find(&known.tokens, given.trim());
-        holder.cloned().map(Caller::Holder).ok_or_else(|| {
-            unknown(
-                "no such token, or it was revoked",
-                "Bearer realm=\"clocklab\", error=\"invalid_token\"",
-            )
-        })
+        holder.cloned().map(Caller::Holder).ok_or_else(unknown)
+    }
+
+    /// Who a caller is by now that was let in before.
+    ///
+    /// # Errors
+    /// 401: its token was revoked, or it has none and needs one now.
+    pub(super) fn judge_again(&self, caller: &Caller) -> Result<Caller, Problem> {
+        if !self.is_needed() {
+            return Ok(Caller::Anybody);
+        }
+        let Caller::Holder(entry) = caller else {
+            return Err(self.needed());
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut holders = known.tokens.iter();
+        let holder = holders.find(|token| token.sha256 == entry.sha256);
+        holder.cloned().map(Caller::Holder).ok_or_else(unknown)
+    }
+
+    /// Tells when the tokens have become others.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// A request has no token.
+    fn needed(&self) -> Problem {
+        let detail = match self.path {
+            Some(_) => {
+                "this store needs a token: Authorization: Bearer TOKEN; `clocklab kv token create` makes one"
+            }
+            None => {
+                "this replica needs a token and keeps none, because its data is in memory alone: start it with --data instead \
+                 of --memory, or with --insecure"
+            }
+        };
+        let challenge = "Bearer realm=\"clocklab\"".to_owned();
+        Problem::challenge(StatusCode::UNAUTHORIZED, detail, challenge)
     }
 }
 
@@ -201,4 +234,13 @@ impl Caller {
         }
         Ok(())
     }
+}
+
+/// A request has a token that is none of ours.
+fn unknown() -> Problem {
+    Problem::challenge(
+        StatusCode::UNAUTHORIZED,
+        "no such token, or it was revoked",
+        "Bearer realm=\"clocklab\", error=\"invalid_token\"".to_owned(),
+    )
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     gateway::{
         answer::{self, Response},
+        body::{Body, Listing},
         call::Call,
         json,
         problem::Problem,
@@ -22,7 +23,8 @@ const PAGE_ITEMS: u32 = 10_000;
 /// How often a listing begins anew because something was written between its pages.
 const TRIES_MAX: u32 = 5;
 
-/// Most bytes of a listing: beyond it a client has to page through `/v1/keys`.
+/// Most bytes of a listing: beyond it a client has to page through `/v1/keys`. All that are on their way at once are bounded
+/// too, by [`Options`](crate::gateway::Options).
 const LISTING_BYTES_MAX: usize = 64 << 20;
 
 /// All keys and values. Each page is of one moment, and its token holds everything that was applied by then. So that a
@@ -42,9 +44,17 @@ pub(in crate::gateway) async fn list(mut call: Call<'_>) -> Result<Response, Pro
 
 /// One try; `None` if something was applied between two pages and this is not the last try.
 async fn pages(call: &Call<'_>, mut token: Token, is_last: bool) -> Result<Option<Response>, Problem> {
+    let most = call.shared.options.listing_bytes_held_max;
+    let full = |_| {
+        let what = format!(
+            "listings of more than {most} bytes are on their way: try again in a moment, or read page by page, with GET /v1/keys"
+        );
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", what)
+    };
+    let mut listing = Listing::new(&call.shared.load.listing_bytes);
     let mut body = b"{\"items\":{".to_vec();
     let mut after = None;
-    let mut pages = 0;
+    let (mut pages, mut has_items) = (0, false);
     loop {
         let action = Action::Scan {
             prefix: Box::default(),
@@ -59,15 +69,17 @@ async fn pages(call: &Call<'_>, mut token: Token, is_last: bool) -> Result<Optio
             return Err(Problem::unexpected());
         };
         for (key, item) in &items {
-            if body.last() != Some(&b'{') {
+            if has_items {
                 body.push(b',');
             }
+            has_items = true;
             // A member's name is a string, whatever bytes the key has.
             json::text(&mut body, &String::from_utf8_lossy(key));
             body.push(b':');
             json::content(&mut body, &item.content);
         }
-        if body.len() > LISTING_BYTES_MAX {
+        listing.push(std::mem::take(&mut body), most).map_err(full)?;
+        if listing.len() > LISTING_BYTES_MAX {
             let what = format!("more than {LISTING_BYTES_MAX} bytes: read page by page, with GET /v1/keys");
             return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "too-large", what));
         }
@@ -81,5 +93,7 @@ async fn pages(call: &Call<'_>, mut token: Token, is_last: bool) -> Result<Optio
     body.extend_from_slice(b"},");
     said::write_object(&mut body, &token);
     body.push(b'}');
-    Ok(Some(answer::whole(StatusCode::OK, answer::JSON, body)))
+    listing.push(body, most).map_err(full)?;
+    let body = Body::Listing(listing);
+    Ok(Some(answer::with_body(StatusCode::OK, answer::JSON, body)))
 }

@@ -11,7 +11,7 @@ use crate::{
         json,
         problem::Problem,
     },
-    kv::{Action, Answer, IDS, Member, MemberChange, Standing, Token, derived_id},
+    kv::{self, Action, Answer, IDS, Member, MemberChange, Standing, Token},
     service::Address,
     units::MachineId,
 };
@@ -99,29 +99,15 @@ fn present<'a>(members: &'a [Member], address: &Address) -> Option<&'a Member> {
     present.find(|member| member.address == *address)
 }
 
-/// The id of one that is to be a member at an address: that of the member there, or of one that was removed there, or
-/// the address's own. No id that a member at another address has: it would be taken from that.
+/// The id of one that is to be a member at an address.
 fn id_for(members: &[Member], address: &Address) -> Result<MachineId, Problem> {
-    if let Some(member) = present(members, address) {
-        return Ok(member.id);
-    }
-    let holder = |id: MachineId| {
-        let is_there = |member: &&Member| member.standing.is_member() && member.id == id;
-        members.iter().find(is_there)
-    };
-    let before = members.iter().filter(|member| member.address == *address);
-    let mut before = before.map(|member| member.id).filter(|id| holder(*id).is_none());
-    let id = before.next_back().unwrap_or_else(|| derived_id(address));
-    match holder(id) {
-        None => Ok(id),
-        Some(member) => {
-            let other = &member.address;
-            let what = format!(
-                "the id of {address} is {id}, and the member at {other} has it: start the new one with another --id"
-            );
-            Err(Problem::new(StatusCode::CONFLICT, "id-taken", what))
-        }
-    }
+    kv::id_for(members, address).map_err(|member| {
+        let (id, other) = (member.id, &member.address);
+        let what = format!(
+            "the id of {address} is {id}, and the member at {other} has it: start the new one with another --id"
+        );
+        Problem::new(StatusCode::CONFLICT, "id-taken", what)
+    })
 }
 
 async fn set(call: &Call<'_>, listed: Vec<Listed>) -> Result<Response, Problem> {
@@ -172,6 +158,7 @@ fn result(status: StatusCode, result: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kv::derived_id;
 
     fn member(id: u16, address: &str, standing: Standing) -> Member {
         Member {

@@ -2,9 +2,10 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use futures_util::StreamExt;
 use tempfile::TempDir;
 
-use super::Site;
+use super::{Site, client::Client};
 use crate::gateway::{Access, FILE, Options, Scope, TokenFile};
 
 struct Tokens {
@@ -179,6 +180,58 @@ fn a_token_that_is_revoked_or_made_counts_within_seconds() {
     fs::write(&tokens.path, "{").expect("written");
     // What cannot be read lets nobody in.
     wait_for(|| status(&site, &second, "GET", "/kvs/k") == 401);
+}
+
+#[test]
+fn what_goes_on_ends_when_its_token_is_revoked() {
+    let mut tokens = Tokens::new();
+    let stream = || {
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>("data: x\n\n")]);
+        axum::body::Body::from_stream(first.chain(futures_util::stream::pending()))
+    };
+    let events = axum::routing::get(async move || axum::response::Response::new(stream()));
+    let options = Options {
+        events: Some(axum::Router::new().route("/v1/events", events)),
+        ..Options::default()
+    };
+    let access = Access::open(Some(tokens.path.clone()), false).expect("readable");
+    let site = Site::with(access, options);
+    let open = |path: &str, token: &str| {
+        let mut client = site.client();
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: {token}\r\n\r\n").as_bytes());
+        assert_eq!(client.head().0, 200, "{path}");
+        client
+    };
+    let check_ended = |mut client: Client, status: u16| {
+        while client.line() != "event: problem" {}
+        let line = client.line();
+        let data = line.strip_prefix("data: ").expect("data");
+        let problem: serde_json::Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(problem["status"], status, "{problem}");
+    };
+    // Nobody needs a token yet.
+    let anybody = [open("/v1/watch", ""), open("/v1/events", "")];
+    let first = tokens.make("first", Scope::Read, "");
+    for client in anybody {
+        check_ended(client, 401);
+    }
+    let ends = [open("/v1/watch", &first), open("/v1/events", &first)];
+    let second = tokens.make("second", Scope::Write, "");
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 404);
+    let mut stays = open("/v1/watch", &second);
+    tokens.file.revoke("first").expect("there");
+    tokens.file.write(&tokens.path).expect("written");
+    for client in ends {
+        check_ended(client, 401);
+    }
+    assert_eq!(status(&site, &second, "PUT", "/kvs/k"), 201);
+    while stays.line() != "event: change" {}
+    // The same token reaches less.
+    let text = fs::read_to_string(&tokens.path).expect("readable");
+    let less = text.replace("\"prefix\": \"\"", "\"prefix\": \"app/\"");
+    assert_ne!(text, less);
+    fs::write(&tokens.path, less).expect("written");
+    check_ended(stays, 403);
 }
 
 fn wait_for(mut holds: impl FnMut() -> bool) {

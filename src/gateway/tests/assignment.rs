@@ -16,7 +16,7 @@ fn own(number: u64) -> String {
 }
 
 /// A write of somebody else, which is not here.
-fn elsewhere() -> Dot {
+pub(super) fn elsewhere() -> Dot {
     let origin = Origin {
         machine: MachineId(2),
         incarnation: 3,
@@ -24,7 +24,7 @@ fn elsewhere() -> Dot {
     Dot::new(origin, 5)
 }
 
-fn elsewhere_text() -> String {
+pub(super) fn elsewhere_text() -> String {
     let dot = elsewhere();
     token_text(&VersionVector::from_iter([(dot.origin, dot.number)]))
 }

@@ -75,6 +75,13 @@ impl Client {
         line.trim_end().to_owned()
     }
 
+    /// So many bytes.
+    pub(super) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).expect("so many bytes");
+        bytes
+    }
+
     /// Whether the server has closed the connection.
     pub(super) fn is_closed(&mut self) -> bool {
         let mut rest = [0; 1];

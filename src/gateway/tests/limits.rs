@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 
-use super::Site;
+use super::{
+    Site,
+    assignment::{elsewhere, elsewhere_text},
+    client::Client,
+};
 use crate::gateway::{Access, Options};
 
 fn site(change: impl FnOnce(&mut Options)) -> Site {
@@ -109,6 +113,58 @@ fn one_request_too_many_is_told_so() {
     let said = client.json("GET", "/kvs/k", "");
     assert_eq!((said.status, said.header("retry-after")), (503, "1"));
     assert!(said.json()["error"].is_string());
+    // How it is can be asked all the same.
+    for path in ["/ping", "/healthz", "/readyz", "/metrics"] {
+        assert_eq!(client.json("GET", path, "").status, 200, "{path}");
+    }
+    assert_eq!(
+        client.json("GET", "/page", "").status,
+        404,
+        "a page, if there were any"
+    );
+}
+
+#[test]
+fn those_who_wait_shut_nobody_out_who_waits_for_nothing() {
+    let site = site(|options| {
+        options.requests_max = 3;
+        options.waits_max = 2;
+    });
+    let unmet = format!(r#"{{"causal-metadata":{{"clocklab":"{}"}}}}"#, elsewhere_text());
+    let ask = |path: &str| {
+        let mut client = site.client();
+        let text = format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{unmet}",
+            unmet.len()
+        );
+        client.send(text.as_bytes());
+        client
+    };
+    let mut waiting = [ask("/data/k"), ask("/data/k")];
+    let begun = Instant::now();
+    while site.desk.open() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    let begun = Instant::now();
+    assert_eq!(site.client().json("PUT", "/data/k", r#"{"value":1}"#).status, 201);
+    assert_eq!(site.client().json("GET", "/kvs/k", "").status, 200);
+    assert_eq!(site.client().json("GET", "/v1/keys/k?wait=30s", "").status, 200);
+    // There is no place left to wait at.
+    assert_eq!(ask("/data/k").read(false).status, 503);
+    let seen = [("clocklab-token", &*elsewhere_text())];
+    let said = site.client().ask("GET", "/v1/keys/k?wait=30s", &seen, b"");
+    assert_eq!(said.status, 503);
+    assert_eq!(said.json()["missing"].as_array().map(Vec::len), Some(1));
+    let said = site.client().ask("PUT", "/v1/keys/k?wait=30s&w=2", &[], b"1");
+    assert_eq!(
+        said.status, 429,
+        "it would wait for copies less long than it wants to"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(5), "nobody waited");
+    site.desk.learn(elsewhere());
+    for client in &mut waiting {
+        assert_eq!(client.read(false).status, 200);
+    }
 }
 
 #[test]
@@ -140,6 +196,86 @@ fn all_bodies_together_are_bounded() {
             .status,
         204
     );
+}
+
+#[test]
+fn listings_on_their_way_are_bounded_together() {
+    const VALUES: usize = 24;
+    // Room for one, and not for two of which one is not read: far more than what sockets take.
+    let site = site(|options| options.listing_bytes_held_max = 20 << 20);
+    let body = format!(r#"{{"value":"{}"}}"#, "x".repeat(700_000));
+    let mut client = site.client();
+    for number in 0..VALUES {
+        let path = format!("/data/{number}");
+        assert_eq!(client.json("PUT", &path, &body).status, 201);
+    }
+    let mut slow = site.client();
+    slow.send(b"GET /data HTTP/1.1\r\nhost: a\r\n\r\n");
+    let (status, headers) = slow.head();
+    assert_eq!(status, 200);
+    let said = client.json("GET", "/data", "");
+    assert_eq!((said.status, said.header("retry-after")), (503, "1"));
+    assert!(said.json()["error"].is_string());
+    // It is of no matter to others.
+    assert_eq!(client.json("PUT", "/data/0", &body).status, 200);
+    assert_eq!(client.json("GET", "/data/0", "").status, 200);
+    let length = headers["content-length"].parse().expect("a length");
+    let listing: serde_json::Value = serde_json::from_slice(&slow.bytes(length)).expect("JSON");
+    assert_eq!(
+        listing["items"].as_object().map(serde_json::Map::len),
+        Some(VALUES)
+    );
+    assert!(listing["causal-metadata"]["clocklab"].is_string());
+    let said = client.json("GET", "/data", "").json();
+    assert_eq!(said["items"].as_object().map(serde_json::Map::len), Some(VALUES));
+    // One that goes without having read gives back what was held for it.
+    slow.send(b"GET /data HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(slow.head().0, 200);
+    drop(slow);
+    let begun = Instant::now();
+    while client.json("GET", "/data", "").status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_watch_that_takes_nothing_ends_after_so_many_bytes() {
+    let site = Site::new();
+    let (mut watch, mut client) = (site.client(), site.client());
+    watch.send(b"GET /v1/watch HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(watch.head().0, 200);
+    while site.desk.open() == 0 {
+        std::thread::yield_now();
+    }
+    let value = vec![b'x'; 700_000];
+    let held = |client: &mut Client| {
+        let said = client.json("GET", "/metrics", "");
+        let line = said
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix("clocklab_http_watch_bytes_held "));
+        line.and_then(|held| held.parse::<usize>().ok())
+            .expect("a figure")
+    };
+    let writes = 60;
+    for _ in 0..writes {
+        assert!(matches!(
+            client.ask("PUT", "/v1/keys/k", &[], &value).status,
+            201 | 204
+        ));
+        assert!(held(&mut client) <= 8 << 20);
+    }
+    let mut changes = 0;
+    let detail = loop {
+        match &*watch.line() {
+            "event: change" => changes += 1,
+            "event: problem" => break watch.line(),
+            _ => {}
+        }
+    };
+    assert!((1..writes).contains(&changes), "{changes}");
+    assert!(detail.contains("Last-Event-ID"), "{detail}");
+    assert_eq!(held(&mut client), 0);
 }
 
 #[test]

@@ -66,6 +66,11 @@ pub(in crate::gateway) async fn metrics(call: Call<'_>) -> Result<Response, Prob
     of_store(&mut lines, &status);
     of_peers(&mut lines, &status);
     of_http(&mut lines, &call.shared.load);
+    lines.gauge(
+        "http_watch_bytes_held",
+        "Bytes of changes that watches have not taken.",
+        call.shared.asker.bytes_behind() as u64,
+    );
     Ok(answer::whole(StatusCode::OK, TEXT, lines.0.into_bytes()))
 }
 
@@ -175,6 +180,11 @@ fn of_http(lines: &mut Lines, load: &Load) {
         "Requests under way.",
         now(&load.requests),
     );
+    lines.gauge(
+        "http_requests_waiting",
+        "Requests that may wait for what their session has seen.",
+        now(&load.waits),
+    );
     lines.gauge("http_watches", "Open watches.", now(&load.watches));
     lines.gauge(
         "http_events",
@@ -185,6 +195,11 @@ fn of_http(lines: &mut Lines, load: &Load) {
         "http_body_bytes_held",
         "Bytes of bodies that are held.",
         now(&load.body_bytes),
+    );
+    lines.gauge(
+        "http_listing_bytes_held",
+        "Bytes of listings that their clients have not taken.",
+        now(&load.listing_bytes),
     );
     let turned_away = load.turned_away.load(Ordering::Relaxed);
     lines.family(

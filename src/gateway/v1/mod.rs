@@ -28,7 +28,7 @@ pub(super) use metrics::metrics;
 pub(super) use openapi::openapi;
 pub(super) use scan::scan;
 pub(super) use status::{health, ready, status, why, why_all};
-pub(super) use watch::{ChangeStream, watch};
+pub(super) use watch::{ChangeStream, last_event, watch};
 
 #[cfg(test)]
 pub(super) use openapi::document;

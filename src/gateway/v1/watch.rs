@@ -9,8 +9,8 @@
 //!
 //! A position is one of this life of this replica. A client that comes back with `Last-Event-ID` goes on behind it; where that
 //! is not possible (another replica, another life, too long ago) it is told so by an event `reset`, and has to read what it is
-//! interested in again. An event `problem` is the last one; its data is what an error's body would have been. A client that
-//! takes too little is ended, and comes back with its position.
+//! interested in again. An event `problem` is the last one; its data is what an error's body would have been: 401 where the
+//! token was revoked. A client that takes too little is ended, and comes back with its position.
 
 use std::{
     future::Future,
@@ -38,6 +38,7 @@ use crate::{
         json,
         path::Style,
         problem::Problem,
+        revoked::Revoked,
         server::Place,
     },
     kv::{Action, Answer, Deny, Request, Token, Watched},
@@ -63,6 +64,7 @@ pub(in crate::gateway) struct ChangeStream {
     silence: Pin<Box<Sleep>>,
     /// Whose positions these are.
     origin: Origin,
+    revoked: Revoked,
     /// One of the watches that may be at once.
     _place: Place,
 }
@@ -119,6 +121,7 @@ pub(in crate::gateway) async fn watch(call: Call<'_>) -> Result<Response, Proble
             after: None,
         },
     };
+    let revoked = Revoked::new(call.shared, call.caller.clone(), Some(parameters.prefix.clone()));
     let mut request = from_now.clone();
     request.action = Action::Watch {
         prefix: parameters.prefix,
@@ -131,6 +134,7 @@ pub(in crate::gateway) async fn watch(call: Call<'_>) -> Result<Response, Proble
         otherwise: after.is_some().then(|| (asker.clone(), from_now)),
         silence: Box::pin(sleep(KEEP_ALIVE)),
         origin,
+        revoked,
         _place: place,
     };
     let mut response = Response::new(Body::Changes(Box::new(stream)));
@@ -148,6 +152,10 @@ impl ChangeStream {
         let Some(watching) = &mut self.watching else {
             return Poll::Ready(None);
         };
+        if let Poll::Ready(problem) = self.revoked.poll(context) {
+            self.watching = None;
+            return Poll::Ready(Some(Bytes::from(last_event(problem))));
+        }
         match watching.poll_next(context) {
             Poll::Ready(Some(reply)) => {
                 self.silence.as_mut().reset(Instant::now() + KEEP_ALIVE);
@@ -160,11 +168,11 @@ impl ChangeStream {
                     }
                     (Answer::Denied(deny), _) => {
                         self.watching = None;
-                        last(Problem::denied(deny, Style::Problem))
+                        last_event(Problem::denied(deny, Style::Problem))
                     }
                     _ => {
                         self.watching = None;
-                        last(Problem::unexpected())
+                        last_event(Problem::unexpected())
                     }
                 };
                 Poll::Ready(Some(Bytes::from(text)))
@@ -177,7 +185,7 @@ impl ChangeStream {
                 };
                 self.watching = None;
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "leaving", detail);
-                Poll::Ready(Some(Bytes::from(last(problem))))
+                Poll::Ready(Some(Bytes::from(last_event(problem))))
             }
             Poll::Pending => {
                 if self.silence.as_mut().poll(context).is_pending() {
@@ -215,7 +223,7 @@ fn event(origin: Origin, watched: &Watched) -> Vec<u8> {
 }
 
 /// The last event.
-fn last(problem: Problem) -> Vec<u8> {
+pub(in crate::gateway) fn last_event(problem: Problem) -> Vec<u8> {
     let mut text = b"event: problem\ndata: ".to_vec();
     if let Body::Whole(body) = problem.response(Style::Problem).into_body() {
         text.extend_from_slice(&body);

@@ -184,6 +184,10 @@ impl Replica {
 
     /// What of a token is gone.
     pub(super) fn released(&self, token: &Token) -> Vec<Dot> {
+        if mutant::is(Mutant::LetsGoAtOnce) {
+            let missing = self.known.missing(token);
+            return missing.filter(|dot| self.has_ended(dot.origin)).collect();
+        }
         if !self.is_complete_for_long() {
             return Vec::new();
         }
@@ -228,6 +232,12 @@ impl Replica {
             stable = least(&stable, &peer.settled);
         }
         let absent = self.letting_go.absent.values();
+        if mutant::is(Mutant::AbsentOverlooked) {
+            return stable;
+        }
+        if mutant::is(Mutant::AbsentHoldsAll) && absent.len() > 0 {
+            return VersionVector::new();
+        }
         absent.fold(stable, |stable, settled| least(&stable, settled))
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     kv::{
         members::{RECORDS_MAX, Record, Refused, Status},
         message::{Introduce, Message},
+        mutant::{self, Mutant},
         request::{Deny, MemberChange},
     },
     service::{Effect, Effects},
@@ -74,6 +75,14 @@ impl Replica {
             Refused::TooMany => Deny::TooLarge {
                 what: format!(
                     "there are {RECORDS_MAX} members, with those that were removed: no more are allowed"
+                ),
+            },
+            Refused::AddressTaken(id) => Deny::Malformed {
+                what: format!("machine {id} is a member at that address: remove, drain or replace it"),
+            },
+            Refused::Twice(id) => Deny::Malformed {
+                what: format!(
+                    "the id or the address of machine {id} is that of another of these members, too"
                 ),
             },
         })?;
@@ -190,6 +199,19 @@ impl Replica {
         let (now, heartbeat_us) = (self.now, self.config.heartbeat_us);
         let is_member = |id: &MachineId| peers.iter().any(|peer| peer.id == *id);
         self.note_absent();
+        if mutant::is(Mutant::EndedLivesDropped)
+            && self
+                .peers
+                .values()
+                .any(|peer| peer.is_known && !is_member(&peer.id))
+        {
+            let ended: Vec<_> = self.known.iter().map(|(origin, _)| origin).collect();
+            let ended: Vec<_> = ended
+                .into_iter()
+                .filter(|origin| self.has_ended(*origin))
+                .collect();
+            self.known.retain(|origin, _| !ended.contains(&origin));
+        }
         self.peers.retain(|id, peer| is_member(id) || peer.is_up());
         for (id, peer) in &mut self.peers {
             // When it comes back it is met anew.
@@ -241,7 +263,7 @@ impl Replica {
             }
         }
         let is_alone = self.members.present().all(|record| record.id == me);
-        let is_done = is_alone || (!are_behind && have > staying / 2);
+        let is_done = is_alone || mutant::is(Mutant::LeavesAtOnce) || (!are_behind && have > staying / 2);
         if is_done && self.members.decide(me, Status::Left).is_ok() {
             self.spread_members(effects);
         }

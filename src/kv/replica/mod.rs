@@ -16,6 +16,7 @@
 //! | `delivery`, `buffer` | when a peer's write is applied |
 //! | `held` | when an answer may leave |
 //! | `rows`, `gathering` | what the disk gets, and when; what an earlier life left there |
+//! | `kept_rows` | what the rows of a disk say, to one who judges it |
 //! | `links`, `peer` | what is heard of peers; who is suspected |
 //! | `membership`, `ready` | who the members are; when a new one serves |
 //! | `repair`, `log`, `transfer`, `adopt` | how a gap is closed |
@@ -32,6 +33,7 @@ mod copies;
 mod delivery;
 mod gathering;
 mod held;
+mod kept_rows;
 mod letting_go;
 mod links;
 mod log;
@@ -54,6 +56,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use adopt::Incoming;
 use buffer::Buffer;
 use held::Held;
+pub(crate) use kept_rows::Kept;
 use letting_go::LettingGo;
 use log::Log;
 use peer::Peer;
@@ -64,7 +67,7 @@ use rows::Keeping;
 use transfer::Transfers;
 use waiting::Waiting;
 use watching::Watching;
-use writes::Round;
+use writes::{Pace, Round};
 
 use super::{
     config::{Config, DiskRule},
@@ -110,6 +113,7 @@ pub struct Replica {
     phase: Phase,
     peers: BTreeMap<MachineId, Peer>,
     round: Round,
+    pace: Pace,
     log: Log,
     buffer: Buffer,
     waiting: Waiting,
@@ -126,12 +130,13 @@ pub struct Replica {
     stopped: Option<Reason>,
 }
 
-/// When it started.
+/// When it started, and what the wall clock shows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Start {
     is_done: bool,
+    /// When the wall clock was read last.
     at: Time,
-    /// The wall clock then, in microseconds since 1970.
+    /// What it showed then, in microseconds since 1970.
     wall_us: u64,
 }
 
@@ -187,7 +192,7 @@ impl Replica {
             origin,
             now: Time::default(),
             start: Start::default(),
-            store: Store::default(),
+            store: Store::with_secret(config.hash_secret),
             known: VersionVector::new(),
             kept: VersionVector::new(),
             stable: VersionVector::new(),
@@ -199,11 +204,12 @@ impl Replica {
             phase: Phase::Alone,
             peers: BTreeMap::new(),
             round: Round::default(),
+            pace: Pace::default(),
             log: Log::new(config.log_bytes_max, VersionVector::new()),
             buffer: Buffer::new(config.buffer_bytes_max),
             waiting: Waiting::default(),
             held: Held::default(),
-            watching: Watching::new(config.history_max, 0),
+            watching: Watching::new(config.history_max, config.history_bytes_max, 0),
             keeping: Keeping::default(),
             repair: Repair::default(),
             transfers: Transfers::default(),
@@ -221,18 +227,21 @@ impl Replica {
         self.config.id
     }
 
-    /// What the wall clock shows, in microseconds since 1970: as at the start, and carried on from there.
+    /// What the wall clock shows, in microseconds since 1970: as when it was read last, and carried on from there.
     fn wall_us(&self) -> u64 {
         let passed = self.now.0.saturating_sub(self.start.at.0);
         self.start.wall_us.saturating_add(passed)
     }
 
+    /// The wall clock was read: it may have been set, or the computer slept.
+    fn set_wall(&mut self, wall: WallTime) {
+        self.start.at = self.now;
+        self.start.wall_us = u64::try_from(wall.0).unwrap_or(0);
+    }
+
     fn start(&mut self, wall: WallTime, incarnation: u32, effects: &mut Effects<Self>) {
-        self.start = Start {
-            is_done: true,
-            at: self.now,
-            wall_us: u64::try_from(wall.0).unwrap_or(0),
-        };
+        self.start.is_done = true;
+        self.set_wall(wall);
         self.origin.incarnation = incarnation;
         // What this life writes is above what was written before it, also if its disk is lost.
         self.store
@@ -240,8 +249,10 @@ impl Replica {
         self.beat = self.now;
         if self.config.disk == DiskRule::Nowhere {
             self.keeping.without_rows();
+            self.store.without_changes();
         }
-        self.watching = Watching::new(self.config.history_max, self.start.wall_us);
+        let (history_max, bytes_max) = (self.config.history_max, self.config.history_bytes_max);
+        self.watching = Watching::new(history_max, bytes_max, self.start.wall_us);
         self.kept = self.known.clone();
         self.log = Log::new(self.config.log_bytes_max, self.known.clone());
         if let Some(why) = self.keeping.damage() {
@@ -300,6 +311,9 @@ impl Replica {
         self.answer_late(effects);
         if self.append_deadline().is_some_and(|due| due <= self.now) {
             self.append(effects);
+        }
+        if self.pace.deadline().is_some_and(|due| due <= self.now) {
+            self.flush(effects);
         }
         if self.now >= self.beat {
             // Beats that a late wake-up has left out are not made up for.
@@ -433,6 +447,7 @@ impl Service for Replica {
             Input::Appended { through } => self.appended(through, effects),
             Input::AppendFailed { why } => self.append_failed(&why, effects),
             Input::RoundEnd => self.round_end(effects),
+            Input::WallClock { wall } => self.set_wall(wall),
             Input::Timeout => self.timeout(effects),
             Input::Stop { reason } => self.stop(reason, effects),
             Input::End => self.end(effects),
@@ -447,6 +462,7 @@ impl Service for Replica {
             self.waiting.deadline(),
             self.held.deadline(),
             self.append_deadline(),
+            self.pace.deadline(),
         ];
         let more = self.has_more_to_send().then_some(self.now);
         others.into_iter().chain([more, Some(self.beat)]).flatten().min()

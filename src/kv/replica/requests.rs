@@ -136,7 +136,7 @@ impl Replica {
         what: For,
         effects: &mut Effects<Self>,
     ) {
-        if self.waiting.len() >= self.config.waiting_max {
+        if !self.waiting.has_room(ticket, &request, &self.config) {
             return self.deny(ticket, request.token, Vec::new(), Deny::Busy, effects);
         }
         self.counts.waited += 1;

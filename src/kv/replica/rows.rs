@@ -29,7 +29,6 @@ use crate::{
         message::{read_members, write_members},
         operation::Key,
         request::{Answer, Deny},
-        store::TreeKey,
     },
     service::{Effect, Effects, Row},
     units::{MachineId, Time},
@@ -37,13 +36,13 @@ use crate::{
 };
 
 /// The table of what concerns the whole.
-const TABLE_WHOLE: u8 = 0;
+pub(super) const TABLE_WHOLE: u8 = 0;
 
 /// The table of entries.
 const TABLE_ENTRIES: u8 = 1;
 
 /// The table of members.
-const TABLE_MEMBERS: u8 = 2;
+pub(super) const TABLE_MEMBERS: u8 = 2;
 
 /// Most appends that the disk has been given and has not kept yet; beyond it changes are gathered. The disk takes all
 /// that waits at once, so more would not make it faster.
@@ -58,18 +57,11 @@ const UNKEPT_BYTES_MAX: usize = 2 * GIVEN_BYTES_MAX;
 /// What a row weighs beside its bytes.
 const ROW_OVERHEAD_BYTES: usize = 64;
 
-/// So many gathered keys are looked through for those that are there twice.
-const KEYS_TWICE_MIN: usize = 65_536;
-
 /// What is between this replica and its disk.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     /// The last append that was given.
     given: u64,
-    /// Keys that changed since the last append; some twice.
-    keys: Vec<TreeKey>,
-    /// With so many they are looked through for those that are there twice.
-    look_at: usize,
     /// Bytes of the writes that changed them.
     gathered_bytes: usize,
     /// Since when there has been something to append.
@@ -96,18 +88,12 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// A key is about to change.
+    /// A key changes: which, the store notes.
     #[inline]
     pub(super) fn changed(&mut self, key: &[u8]) {
         self.is_whole_new = true;
-        if self.has_no_rows {
-            return;
-        }
-        self.gathered_bytes += ROW_OVERHEAD_BYTES + key.len();
-        self.keys.push(TreeKey::new(key));
-        if self.keys.len() >= self.look_at.max(KEYS_TWICE_MIN) {
-            self.sort_keys();
-            self.look_at = 2 * self.keys.len();
+        if !self.has_no_rows {
+            self.gathered_bytes += ROW_OVERHEAD_BYTES + key.len();
         }
     }
 
@@ -148,11 +134,6 @@ impl Keeping {
         self.is_last || self.is_joining_new || !self.members.is_empty()
     }
 
-    fn sort_keys(&mut self) {
-        self.keys.sort_unstable();
-        self.keys.dedup();
-    }
-
     /// The next append is the last: it has room.
     pub(super) fn end(&mut self) {
         self.is_last = true;
@@ -184,7 +165,7 @@ impl Keeping {
     }
 
     fn is_new(&self) -> bool {
-        self.is_whole_new || !self.keys.is_empty() || !self.members.is_empty()
+        self.is_whole_new || !self.members.is_empty()
     }
 
     /// Why the disk takes nothing any more.
@@ -277,34 +258,30 @@ impl Replica {
             return;
         }
         self.keeping.since = None;
-        self.keeping.sort_keys();
-        let keys = std::mem::take(&mut self.keeping.keys);
         let mut members = std::mem::take(&mut self.keeping.members);
         self.keeping.is_whole_new = false;
         self.keeping.gathered_bytes = 0;
-        self.keeping.look_at = 0;
         if self.keeping.trouble.is_some() {
             // Nothing outlives the process any more.
+            self.store.without_changes();
             return;
         }
         members.sort_unstable();
         members.dedup();
-        let mut rows = Vec::with_capacity(keys.len() + members.len() + 3);
+        let mut rows = Vec::with_capacity(self.store.changes() + members.len() + 3);
         rows.extend(self.whole_rows());
         if std::mem::take(&mut self.keeping.is_joining_new) {
             rows.push(whole_row(b"ready", vec![u8::from(self.keeping.has_joined)]));
         }
         let mut bytes = 0;
-        for key in keys {
-            let value = self.store.entry_bytes(key.as_bytes());
-            let key_bytes = key.as_bytes().len();
-            bytes += ROW_OVERHEAD_BYTES + key_bytes + value.as_ref().map_or(0, |value| value.len());
+        self.store.take_changes(|key, value| {
+            bytes += ROW_OVERHEAD_BYTES + key.len() + value.as_ref().map_or(0, |value| value.len());
             rows.push(Row {
                 table: TABLE_ENTRIES,
-                key: key.as_bytes().into(),
+                key: key.into(),
                 value,
             });
-        }
+        });
         rows.extend(
             members
                 .iter()
@@ -402,6 +379,7 @@ impl Replica {
         if let Some(deny) = self.disk_trouble() {
             self.end_watches(&deny, effects);
         }
+        self.watching.disk_gone();
     }
 
     /// Why an answer that names these writes cannot be given: this replica's disk has failed, and no other disk is known

@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     clock::{Dot, Origin},
-    kv::request::Request,
+    kv::{
+        config::Config,
+        operation::{Change, Value},
+        request::{Action, Request},
+    },
     service::Ticket,
     units::Time,
 };
@@ -22,6 +26,12 @@ pub(super) enum For {
     Readiness,
 }
 
+/// What an element of a set weighs beside its bytes.
+const VALUE_OVERHEAD_BYTES: usize = 32;
+
+/// What a request that waits, or an operation of one, weighs beside the bytes of what it says.
+const OVERHEAD_BYTES: usize = 256;
+
 #[derive(Debug)]
 struct Waiter {
     request: Request,
@@ -33,6 +43,10 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     waiters: BTreeMap<Ticket, Waiter>,
+    /// Those of clients' connections among them: how many of each, how many in all, and what they weigh in memory, about.
+    seats: BTreeMap<u64, usize>,
+    seated: usize,
+    bytes: usize,
     by_write: BTreeMap<Origin, BTreeSet<(u64, Ticket)>>,
     for_readiness: BTreeSet<Ticket>,
     deadlines: BTreeSet<(Time, Ticket)>,
@@ -46,9 +60,26 @@ impl Waiting {
         self.waiters.len()
     }
 
+    /// Whether there is room for one more. What came by the desk has bounds of its own.
+    pub(super) fn has_room(&self, ticket: Ticket, request: &Request, config: &Config) -> bool {
+        let seat = ticket.seat();
+        seat == Ticket::DESK
+            || self.seated < config.waiting_max
+                && self
+                    .seats
+                    .get(&seat)
+                    .is_none_or(|count| *count < config.waiting_seat_max)
+                && self.bytes + weight(request) <= config.waiting_bytes_max
+    }
+
     /// Lets a request wait.
     pub(super) fn add(&mut self, ticket: Ticket, request: Request, until: Time, what: For) {
         self.deadlines.insert((until, ticket));
+        if ticket.seat() != Ticket::DESK {
+            *self.seats.entry(ticket.seat()).or_default() += 1;
+            self.seated += 1;
+            self.bytes += weight(&request);
+        }
         match what {
             For::Write(dot) => {
                 let waiting = self.by_write.entry(dot.origin).or_default();
@@ -121,6 +152,16 @@ impl Waiting {
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<(Ticket, Request, Time)> {
         let waiter = self.waiters.remove(&ticket)?;
         self.deadlines.remove(&(waiter.until, ticket));
+        if ticket.seat() != Ticket::DESK {
+            self.seated -= 1;
+            self.bytes -= weight(&waiter.request);
+            if let Some(count) = self.seats.get_mut(&ticket.seat()) {
+                *count -= 1;
+                if *count == 0 {
+                    self.seats.remove(&ticket.seat());
+                }
+            }
+        }
         match waiter.what {
             For::Readiness => {
                 self.for_readiness.remove(&ticket);
@@ -143,13 +184,37 @@ impl Waiting {
     }
 }
 
+/// What a request weighs in memory, about.
+fn weight(request: &Request) -> usize {
+    let values = |values: &[Value]| {
+        values
+            .iter()
+            .map(|value| VALUE_OVERHEAD_BYTES + value.bytes.len())
+            .sum()
+    };
+    let said: usize = match &request.action {
+        Action::Write { operations, .. } => operations
+            .iter()
+            .map(|operation| {
+                let change: usize = match &operation.change {
+                    Change::Put(value) | Change::PutBeside(value) => value.bytes.len(),
+                    Change::Insert(elements) | Change::Remove(elements) => values(elements),
+                    Change::Delete | Change::Add(_) => 0,
+                };
+                OVERHEAD_BYTES + operation.key.len() + change
+            })
+            .sum(),
+        Action::Get { key } | Action::Why { key } => key.len(),
+        Action::Scan { prefix, .. } | Action::Watch { prefix, .. } => prefix.len(),
+        Action::Change(_) | Action::Members | Action::Status | Action::Backup { .. } => 0,
+    };
+    OVERHEAD_BYTES + said
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        kv::{Action, Token},
-        units::MachineId,
-    };
+    use crate::{kv::Token, units::MachineId};
 
     #[test]
     fn who_waits_is_woken_once() {
@@ -179,5 +244,6 @@ mod tests {
         assert!(waiting.by_write.is_empty());
         assert_eq!(waiting.take_woken().len(), 1);
         assert!(waiting.deadline().is_none());
+        assert!(waiting.seats.is_empty() && waiting.seated == 0 && waiting.bytes == 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Watches: who is told of every change to the keys that begin so, in the order in which writes are applied here.
 //!
-//! What has been applied lately is remembered as batches, which are decoded only for those who watch. What they are to
+//! What has been applied lately is remembered as batches, up to a number of writes and of bytes, which are decoded only for those who watch. What they are to
 //! be told is read at the end of each round, and told once it is on the disk: so they see states that were, in causal
 //! order, and none that a crash can take back. Positions count the writes applied in this life; they begin at the wall clock's
 //! microseconds of its start, so that a position of an earlier life is never taken for one of this.
@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use super::log::weight;
 use crate::{
     clock::{Dot, VersionVector},
     kv::{
@@ -20,6 +21,9 @@ use crate::{
     service::Ticket,
 };
 
+/// What a key weighs beside its bytes.
+const KEY_OVERHEAD_BYTES: usize = 32;
+
 /// What was applied.
 #[derive(Clone, Debug)]
 pub(super) enum Applied {
@@ -27,6 +31,20 @@ pub(super) enum Applied {
     Batch(Arc<Batch>),
     /// Another replica's state was taken over.
     Adopted(Arc<Adopted>),
+}
+
+impl Applied {
+    /// What it weighs in memory, about.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Batch(batch) => weight(batch),
+            Self::Adopted(adopted) => adopted
+                .keys
+                .iter()
+                .map(|key| KEY_OVERHEAD_BYTES + key.len())
+                .sum(),
+        }
+    }
 }
 
 /// What another replica's state has changed.
@@ -92,6 +110,9 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 pub(super) struct Watching {
     history_max: u64,
+    bytes_max: usize,
+    /// What is remembered weighs so much, about.
+    bytes: usize,
     /// The position before the first that is remembered.
     floor: u64,
     /// The last position.
@@ -101,6 +122,8 @@ pub(super) struct Watching {
     appends: VecDeque<(u64, u64)>,
     /// The last position that is on the disk.
     kept: u64,
+    /// It takes nothing any more: nobody watches.
+    is_disk_gone: bool,
     /// States that are not on the disk yet, oldest first.
     pub(super) prepared: VecDeque<Prepared>,
     /// The number of the next.
@@ -110,14 +133,17 @@ pub(super) struct Watching {
 
 impl Watching {
     /// Positions begin behind `start`.
-    pub(super) fn new(history_max: usize, start: u64) -> Self {
+    pub(super) fn new(history_max: usize, bytes_max: usize, start: u64) -> Self {
         Self {
             history_max: history_max as u64,
+            bytes_max,
+            bytes: 0,
             floor: start,
             last: start,
             steps: VecDeque::new(),
             appends: VecDeque::new(),
             kept: start,
+            is_disk_gone: false,
             prepared: VecDeque::new(),
             next: 1,
             watchers: BTreeMap::new(),
@@ -139,19 +165,23 @@ impl Watching {
     fn step(&mut self, what: Applied, count: u64, before: u64) {
         let first = self.last + 1;
         self.last += count;
+        self.bytes += what.weight();
         self.steps.push_back(Step {
             first,
             count,
             what,
             before,
         });
-        // Who watches has been told of what is on the disk; what is not is kept for them beyond the bound.
+        // Who watches has been told of what is on the disk; what is not is kept for them beyond the bound, as long as it
+        // can still come there.
         while let Some(oldest) = self.steps.front() {
             let end = oldest.first + oldest.count - 1;
-            if self.last - end < self.history_max || end > self.kept {
+            let is_short = self.last - end < self.history_max && self.bytes <= self.bytes_max;
+            if is_short || (end > self.kept && !self.is_disk_gone) {
                 break;
             }
             self.floor = end;
+            self.bytes -= oldest.what.weight();
             self.steps.pop_front();
         }
     }
@@ -159,6 +189,13 @@ impl Watching {
     /// What has been applied so far goes to the disk with this append.
     pub(super) fn appending(&mut self, number: u64) {
         self.appends.push_back((number, self.last));
+    }
+
+    /// The disk takes nothing any more, and those who watch were told so.
+    pub(super) fn disk_gone(&mut self) {
+        self.is_disk_gone = true;
+        self.appends.clear();
+        self.prepared.clear();
     }
 
     /// Appends up to this number are on the disk. Says whether there is anything new to tell.
@@ -171,6 +208,12 @@ impl Watching {
             self.appends.pop_front();
         }
         self.kept > before && !self.watchers.is_empty()
+    }
+
+    /// What is remembered weighs so many bytes, about.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Where a watch from now on begins.

@@ -1,7 +1,7 @@
 //! A key as the store's tree keeps it: short ones in place, so that looking for one touches no other memory, and a key
-//! costs no allocation of its own.
+//! costs no allocation of its own. Longer ones are shared by all that keep them.
 
-use std::{borrow::Borrow, cmp::Ordering};
+use std::{borrow::Borrow, cmp::Ordering, sync::Arc};
 
 /// Longest key that is kept in place.
 const IN_PLACE_BYTES_MAX: usize = 22;
@@ -11,7 +11,7 @@ const IN_PLACE_BYTES_MAX: usize = 22;
 /// Two keys in place are compared as numbers: the zeros behind the shorter one are below every other byte, and where the
 /// bytes are equal, zeros included, the length decides.
 #[derive(Clone, Debug)]
-pub(in crate::kv) enum TreeKey {
+pub(super) enum TreeKey {
     /// `bytes` up to `length`.
     InPlace {
         /// How many there are.
@@ -20,7 +20,7 @@ pub(in crate::kv) enum TreeKey {
         bytes: [u8; IN_PLACE_BYTES_MAX],
     },
     /// Elsewhere.
-    Boxed(Box<[u8]>),
+    Shared(Arc<[u8]>),
 }
 
 const _: () = assert!(
@@ -29,14 +29,20 @@ const _: () = assert!(
 );
 
 impl TreeKey {
+    /// No bytes at all: no key of a client's.
+    pub(super) const EMPTY: Self = Self::InPlace {
+        length: 0,
+        bytes: [0; IN_PLACE_BYTES_MAX],
+    };
+
     #[inline]
-    pub(in crate::kv) fn new(key: &[u8]) -> Self {
-        Self::in_place(key).unwrap_or_else(|| Self::Boxed(key.into()))
+    pub(super) fn new(key: &[u8]) -> Self {
+        Self::in_place(key).unwrap_or_else(|| Self::Shared(key.into()))
     }
 
     /// A key that is short enough.
     #[inline]
-    pub(super) fn in_place(key: &[u8]) -> Option<Self> {
+    fn in_place(key: &[u8]) -> Option<Self> {
         let mut bytes = [0; IN_PLACE_BYTES_MAX];
         bytes.get_mut(..key.len())?.copy_from_slice(key);
         let length = u8::try_from(key.len()).ok()?;
@@ -44,10 +50,10 @@ impl TreeKey {
     }
 
     #[inline]
-    pub(in crate::kv) fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::InPlace { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
-            Self::Boxed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
         }
     }
 }

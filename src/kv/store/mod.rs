@@ -23,14 +23,13 @@
 //! beyond. A whole transfer is for those who came later, or lost their disk, or were restored from a backup. The
 //! receiver takes over what the sender forgot: it cannot send that to others either.
 
+mod entries;
+mod index;
 mod key;
 mod transfer;
 mod write;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+use std::{collections::BTreeSet, iter, ops::Bound};
 
 use super::{
     entry::{Class, Entry},
@@ -41,7 +40,9 @@ use crate::{
     clock::{Dot, VersionVector},
     wire::FieldError,
 };
-pub(super) use key::TreeKey;
+use entries::Entries;
+use index::Place;
+use key::TreeKey;
 pub use transfer::{Incoming, Scope, Slice};
 pub use write::{Decided, Denied};
 
@@ -51,7 +52,7 @@ const SCANNED_MAX: usize = 20_000;
 /// Keys and what is under them.
 #[derive(Debug, Default)]
 pub struct Store {
-    entries: BTreeMap<TreeKey, Entry>,
+    entries: Entries,
     /// The keys of entries that have something to forget one day.
     fading: BTreeSet<TreeKey>,
     /// Entries that show something.
@@ -77,25 +78,46 @@ impl Store {
         Self::default()
     }
 
+    /// With nothing in it. The hash by which keys are found has a secret, which clients must not know; nothing that the
+    /// store does depends on it.
+    #[must_use]
+    pub fn with_secret(secret: [u64; 2]) -> Self {
+        Self {
+            entries: Entries::new(secret),
+            ..Self::default()
+        }
+    }
+
     /// Applies a write, whoever accepted it: all of it at once. It has to be its turn: everything that it depends on
     /// has been applied before, and it has not.
     ///
     /// Its values are taken out of it; keys and all else stay.
     pub fn apply(&mut self, write: &mut Write) {
+        self.apply_at(write, &[]);
+    }
+
+    /// Applies a write that was just decided here: where its keys are is known ([`Decided::places`]).
+    pub fn apply_at(&mut self, write: &mut Write, places: &[Option<Place>]) {
         let (dot, stamp) = (write.dot, write.stamp);
         self.raise_stamp(stamp);
-        for operation in &mut write.operations {
-            match get_mut(&mut self.entries, &operation.key) {
-                Some(entry) => {
+        let known = places.iter().copied().chain(iter::repeat(None));
+        for (operation, place) in write.operations.iter_mut().zip(known) {
+            let place = place.filter(|place| self.entries.holds(*place, &operation.key));
+            let place = place.or_else(|| self.entries.find(&operation.key));
+            let found = place.and_then(|place| Some((place, self.entries.at_mut(place)?)));
+            match found {
+                Some((place, entry)) => {
                     let before = entry.class();
                     entry.apply(dot, stamp, operation);
                     let after = entry.class();
+                    self.entries.changed(place);
                     self.count(&operation.key, Some(before), Some(after));
                 }
                 None => {
                     let entry = Entry::new(dot, stamp, operation);
                     self.count(&operation.key, None, Some(entry.class()));
-                    self.entries.insert(TreeKey::new(&operation.key), entry);
+                    let place = self.entries.insert(&TreeKey::new(&operation.key), entry);
+                    self.entries.changed(place);
                 }
             }
         }
@@ -104,14 +126,14 @@ impl Store {
     /// What is under a key at a time; `None`: nothing.
     #[must_use]
     pub fn get(&self, key: &[u8], wall_us: u64) -> Option<Item> {
-        self.entry(key)?.item(wall_us)
+        self.entries.get(key)?.item(wall_us)
     }
 
     /// Of each origin the greatest dot of what is under a key, tombstones and other memories included: what a read of
     /// the key depends on, also one that finds nothing.
     #[must_use]
     pub fn dots(&self, key: &[u8]) -> VersionVector {
-        self.entry(key).map(Entry::dots).unwrap_or_default()
+        self.entries.get(key).map(Entry::dots).unwrap_or_default()
     }
 
     /// The writes that left what is under a key, with their stamps, the chosen first; 0 for those of counters and sets,
@@ -141,8 +163,7 @@ impl Store {
             _ => Bound::Included(prefix),
         };
         let mut last: Option<&TreeKey> = None;
-        let range = self.entries.range::<[u8], _>((from, Bound::Unbounded));
-        for (looked, (key, entry)) in range.enumerate() {
+        for (looked, (key, entry)) in self.entries.range(from).enumerate() {
             if !key.as_bytes().starts_with(prefix) {
                 return (items, None);
             }
@@ -162,13 +183,29 @@ impl Store {
         (items, None)
     }
 
-    /// The bytes of a key's entry, for a row of the disk; `None`: there is none any more, the row goes.
+    /// The bytes of a key's entry; `None`: there is none.
     #[must_use]
     pub fn entry_bytes(&self, key: &[u8]) -> Option<Box<[u8]>> {
-        let entry = self.entry(key)?;
-        let mut bytes = Vec::with_capacity(entry.encoded_bytes());
-        entry.encode(&mut bytes);
-        Some(bytes.into())
+        self.entries.get(key).map(bytes_of)
+    }
+
+    /// Nobody will ask for the changes.
+    pub fn without_changes(&mut self) {
+        self.entries.without_changes();
+    }
+
+    /// How many keys have changed since the changes were taken last, about.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.entries.changes()
+    }
+
+    /// Hands over each key that has changed since the last time, in the order in which they did first, and the bytes of
+    /// its entry for a row of the disk; `None`: there is none any more, the row goes. What was taken back from the disk
+    /// has not changed.
+    pub fn take_changes(&mut self, mut take: impl FnMut(&[u8], Option<Box<[u8]>>)) {
+        self.entries
+            .take_changes(|key, entry| take(key.as_bytes(), entry.map(bytes_of)));
     }
 
     /// Takes back an entry that was kept on the disk.
@@ -177,7 +214,7 @@ impl Store {
     /// [`FieldError`] for bytes that are no entry: the row is damaged, or a later version's.
     pub fn restore(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), FieldError> {
         let entry = Entry::decode(bytes)?;
-        self.put_back(TreeKey::new(key), Some(entry));
+        self.put_back(&TreeKey::new(key), Some(entry));
         Ok(())
     }
 
@@ -205,7 +242,10 @@ impl Store {
         let next = next.map(|key| key.as_bytes().into());
         let mut changed = Vec::new();
         for key in keys {
-            let Some(entry) = self.entries.get_mut(key.as_bytes()) else {
+            let Some(place) = self.entries.find(key.as_bytes()) else {
+                continue;
+            };
+            let Some(entry) = self.entries.at_mut(place) else {
                 continue;
             };
             let before = entry.class();
@@ -219,6 +259,7 @@ impl Store {
             } else {
                 Some(entry.class())
             };
+            self.entries.changed(place);
             self.count(key.as_bytes(), Some(before), after);
             if outcome.is_empty {
                 self.entries.remove(key.as_bytes());
@@ -280,31 +321,23 @@ impl Store {
     pub fn digest(&self) -> u64 {
         let digests = self
             .entries
-            .iter()
+            .unordered()
             .map(|(key, entry)| entry.digest(key.as_bytes()));
         digests.fold(0, u64::wrapping_add)
     }
 
-    /// What is under a key.
-    #[inline]
-    fn entry(&self, key: &[u8]) -> Option<&Entry> {
-        match TreeKey::in_place(key) {
-            Some(key) => self.entries.get(&key),
-            None => self.entries.get(key),
-        }
-    }
-
-    /// Puts an entry in the place of what is under the key.
-    fn put_back(&mut self, key: TreeKey, entry: Option<Entry>) {
+    /// Puts an entry in the place of what is under the key. Says where it is.
+    fn put_back(&mut self, key: &TreeKey, entry: Option<Entry>) -> Option<Place> {
         let before = self.entries.get(key.as_bytes()).map(Entry::class);
         self.count(key.as_bytes(), before, entry.as_ref().map(Entry::class));
         match entry {
             Some(entry) => {
                 self.raise_stamp(entry.stamp());
-                self.entries.insert(key, entry);
+                Some(self.entries.insert(key, entry))
             }
             None => {
                 self.entries.remove(key.as_bytes());
+                None
             }
         }
     }
@@ -322,13 +355,11 @@ impl Store {
     }
 }
 
-/// What is under a key, to be changed.
-#[inline]
-fn get_mut<'a>(entries: &'a mut BTreeMap<TreeKey, Entry>, key: &[u8]) -> Option<&'a mut Entry> {
-    match TreeKey::in_place(key) {
-        Some(key) => entries.get_mut(&key),
-        None => entries.get_mut(key),
-    }
+/// An entry as bytes.
+fn bytes_of(entry: &Entry) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(entry.encoded_bytes());
+    entry.encode(&mut bytes);
+    bytes.into()
 }
 
 #[cfg(test)]

@@ -88,8 +88,7 @@ impl Store {
         let mut slice = Slice::default();
         let mut bytes = 0;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let range = self.entries.range::<[u8], _>((from, Bound::Unbounded));
-        for (looked, (key, entry)) in range.enumerate() {
+        for (looked, (key, entry)) in self.entries.range(from).enumerate() {
             if looked == entries_max || bytes >= bytes_max {
                 return slice;
             }
@@ -125,18 +124,18 @@ impl Store {
             };
             let unsent = self.entries.keys().filter(|key| !is_sent(key));
             for key in unsent.cloned().collect::<Vec<_>>() {
-                self.merge_key(key, None, my_known, their_known, &mut changed);
+                self.merge_key(&key, None, my_known, their_known, &mut changed);
             }
         }
         for (key, entry) in incoming.entries {
-            self.merge_key(key, Some(entry), my_known, their_known, &mut changed);
+            self.merge_key(&key, Some(entry), my_known, their_known, &mut changed);
         }
         changed
     }
 
     fn merge_key(
         &mut self,
-        key: TreeKey,
+        key: &TreeKey,
         theirs: Option<Entry>,
         my_known: &VersionVector,
         their_known: &VersionVector,
@@ -149,7 +148,9 @@ impl Store {
         let merged = Entry::merged(mine.clone(), my_known, theirs, their_known);
         if merged != mine {
             changed.push(key.as_bytes().into());
-            self.put_back(key, merged);
+            if let Some(place) = self.put_back(key, merged) {
+                self.entries.changed(place);
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What a client wants to write, judged as a whole: all of it is done, or nothing.
 
-use super::Store;
+use smallvec::SmallVec;
+
+use super::{Place, Store};
 use crate::{
     clock::{Dot, Origin, VersionVector},
     kv::{
@@ -31,7 +33,12 @@ pub struct Decided {
     pub done: Vec<Done>,
     /// What they depend on beside the client's token, of any origin.
     pub depends: VersionVector,
+    /// Where the keys of `operations` are; `None` of those that are not there.
+    pub(in crate::kv) places: Places,
 }
+
+/// Where the keys of a write are, for [`Store::apply_at`].
+pub(in crate::kv) type Places = SmallVec<[Option<Place>; 2]>;
 
 /// Operations that are not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +92,12 @@ impl Store {
             operations: Vec::with_capacity(operations.len()),
             done: Vec::with_capacity(operations.len()),
             depends: VersionVector::new(),
+            places: Places::new(),
         };
         let mut bytes = 0;
         for (place, operation) in (0_u32..).zip(operations) {
-            let found = self.entry(&operation.key);
+            let place_found = self.entries.find(&operation.key);
+            let found = place_found.and_then(|place| self.entries.at(place));
             if operation.condition != Condition::Always {
                 // The answer tells what is there: as good as a read.
                 found.inspect(|entry| decided.depends.merge(&entry.dots()));
@@ -113,6 +122,7 @@ impl Store {
                     decided.depends.merge(&applied.seen);
                     bytes += bytes_max(&applied);
                     decided.operations.push(applied);
+                    decided.places.push(place_found);
                 }
                 // The answer tells that nothing had to be done: as good as a read, too.
                 None => {

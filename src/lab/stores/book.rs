@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     ask::{Ask, Own},
     counts::Counts,
+    disks::Disks,
     logs::Logs,
     operator::Operator,
     recorded::{Outcome, Recorded},
@@ -59,6 +60,10 @@ pub(super) enum Pending {
     Base(usize, Ticket),
     /// A change of the members.
     Change,
+    /// How a replica is, in between.
+    Sample(MachineId),
+    /// What a replica remembers under a key.
+    Memory(MachineId, String),
 }
 
 /// What came of a value that was to be written.
@@ -74,7 +79,6 @@ pub(super) enum Fate {
 #[derive(Clone, Debug)]
 pub(super) struct Acknowledged {
     pub(super) dot: Dot,
-    pub(super) begun: Time,
     pub(super) copies: Copies,
 }
 
@@ -85,6 +89,8 @@ pub(super) struct Final {
     pub(super) items: Option<Vec<(Key, Item)>>,
     /// Sessions whose tokens it met.
     pub(super) met: BTreeSet<usize>,
+    /// The dots that it has under each key, as far as it was asked.
+    pub(super) memories: BTreeMap<String, VersionVector>,
 }
 
 /// The book.
@@ -111,8 +117,8 @@ pub(super) struct Book {
     /// Removals of elements that were asked for.
     pub(super) removals: BTreeMap<(usize, String), Fate>,
     swaps: BTreeSet<(Origin, String, String)>,
-    /// Whose disk was lost, and when.
-    pub(super) losses: Vec<(MachineId, Time)>,
+    /// What the disks keep; `None` where they are not seen, and none is ever lost.
+    pub(super) disks: Option<Disks>,
     pub(super) memory_only: BTreeSet<MachineId>,
     /// Who is a member when all has settled.
     pub(super) members: BTreeSet<MachineId>,
@@ -150,7 +156,7 @@ impl Book {
             increments: BTreeMap::new(),
             removals: BTreeMap::new(),
             swaps: BTreeSet::new(),
-            losses: Vec::new(),
+            disks: None,
             memory_only,
             members: MachineId::all(terms.replicas).collect(),
             restored: BTreeSet::new(),
@@ -175,22 +181,12 @@ impl Book {
         }
     }
 
-    /// Whether a write may be gone: it was on lost disks alone.
-    pub(super) fn may_be_gone(&self, write: &Acknowledged) -> bool {
-        let since = |(_, at): &&(MachineId, Time)| *at >= write.begun;
-        let lost = self.losses.iter().filter(since).count();
-        match write.copies {
-            Copies::One | Copies::Pushed => self.is_first_lost(write),
-            Copies::Two => lost >= 2,
-            Copies::Majority => lost > self.terms.members_min / 2,
+    /// What keeps an acknowledged write from being gone ([`disks`](super::disks)).
+    pub(super) fn judge_gone(&self, write: &Acknowledged) -> Result<(), String> {
+        match &self.disks {
+            Some(disks) => disks.judge_gone(write.dot, |id| self.members.contains(&id)),
+            None => Err("no disk was lost".to_owned()),
         }
-    }
-
-    /// Whether the disk that it was on first is lost; or was handed over to others, of whom one was lost.
-    fn is_first_lost(&self, write: &Acknowledged) -> bool {
-        let origin = write.dot.origin.machine;
-        let mut since = self.losses.iter().filter(|(_, at)| *at >= write.begun);
-        since.any(|(machine, _)| *machine == origin || self.operator.sends_away(origin))
     }
 
     /// From now on it may be seen.
@@ -355,7 +351,7 @@ impl Book {
         place: usize,
         ask: &Ask,
         copies: Copies,
-        begun: Time,
+        (begun, at): (Time, Time),
         heard: Heard<kv::Reply>,
     ) {
         let replicas = self.terms.replicas;
@@ -369,7 +365,11 @@ impl Book {
                 self.settle(place, ask, Outcome::Unknown, begun);
             }
             Heard::Reply { reply, .. } => {
-                self.on_released(place, &reply.released);
+                let by = self
+                    .sessions
+                    .get(place)
+                    .map_or(MachineId(0), |session| session.at);
+                self.on_released(place, by, at, &reply.released);
                 if let Ask::Mine { place, number } = ask
                     && !reply.released.is_empty()
                 {
@@ -394,20 +394,16 @@ impl Book {
         }
     }
 
-    /// Dots of a session's token were let go: allowed where the disk of their origin was lost; or where it never kept
-    /// them, so that they were not acknowledged, and others that did were lost.
-    pub(super) fn on_released(&mut self, place: usize, released: &[Dot]) {
+    /// Dots of a session's token were let go by a replica ([`disks`](super::disks)).
+    pub(super) fn on_released(&mut self, place: usize, by: MachineId, at: Time, released: &[Dot]) {
         for dot in released {
             self.counts.released += 1;
-            let origin = dot.origin.machine;
-            let mut losses = self.losses.iter();
-            let is_origin_lost =
-                losses.any(|(machine, _)| *machine == origin || self.operator.sends_away(origin));
-            let was_acknowledged = self.dots.contains(dot);
-            if !is_origin_lost && (was_acknowledged || self.losses.is_empty()) {
-                self.breaks(format!(
-                    "{dot} was let go, though the disk of machine {origin} was never lost"
-                ));
+            let judged = match &self.disks {
+                Some(disks) => disks.judge_let_go(*dot, by, at),
+                None => Err("no disk was lost".to_owned()),
+            };
+            if let Err(why) = judged {
+                self.breaks(format!("{dot} was let go by machine {by}, though {why}"));
             }
         }
         if !released.is_empty()
@@ -426,11 +422,10 @@ impl Book {
         }
     }
 
-    /// What a machine says that it holds, behind its restart: what it acknowledged is there.
+    /// What a machine says that it holds, behind a restart with its disk: what it acknowledged is there.
     pub(super) fn check_restored(&mut self, machine: MachineId, known: &VersionVector) {
-        let is_missing = |write: &&Acknowledged| {
-            write.dot.origin.machine == machine && !known.contains(write.dot) && !self.is_first_lost(write)
-        };
+        let is_missing =
+            |write: &&Acknowledged| write.dot.origin.machine == machine && !known.contains(write.dot);
         let missing = self.acknowledged.iter().find(is_missing);
         if let Some(write) = missing {
             let what = format!(

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock::VersionVector,
-    kv::{Content, Item, Key, Standing},
+    kv::{Content, Item, Key},
     units::MachineId,
 };
 
@@ -86,14 +86,8 @@ impl Book {
             if !status.is_ready {
                 self.breaks(format!("machine {machine} is not ready when all has settled"));
             }
-            // One that was removed may come back, and nothing is forgotten that it has not seen.
-            let mut members = status.members.iter();
-            let may_return = members.any(|member| member.standing == Standing::Removed);
-            if !may_return && (status.tombstones > 0 || status.stable != status.known) {
-                self.breaks(format!(
-                    "machine {machine} is left with {} tombstones, and takes {} for stable, of {}",
-                    status.tombstones, status.stable, status.known
-                ));
+            if let Some(held) = finals.get(&machine) {
+                self.judge_forgetting(machine, held, &status);
             }
         }
         all
@@ -128,9 +122,9 @@ impl Book {
         let mut lost = Vec::new();
         for write in &self.acknowledged {
             if !known.contains(write.dot) {
-                match self.may_be_gone(write) {
-                    true => destroyed += 1,
-                    false => lost.push(format!("{} ({:?})", write.dot, write.copies)),
+                match self.judge_gone(write) {
+                    Ok(()) => destroyed += 1,
+                    Err(why) => lost.push(format!("{} ({:?}): {why}", write.dot, write.copies)),
                 }
             }
         }

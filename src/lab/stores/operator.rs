@@ -158,14 +158,6 @@ impl fmt::Display for Change {
 }
 
 impl Operator {
-    /// Whether a machine leaves at some time.
-    pub(super) fn sends_away(&self, id: MachineId) -> bool {
-        self.planned.iter().any(|change| match change.what {
-            What::Add(_) => false,
-            What::Drain(machine) | What::Remove(machine) | What::Replace(machine, _) => machine == id,
-        })
-    }
-
     /// When the next change is due.
     pub(super) fn next_at(&self) -> Option<Time> {
         self.changes.last().map(|change| change.at)
@@ -206,11 +198,6 @@ impl Book {
             operator.changes.pop();
             return orders.wake(at, CHANGE);
         };
-        // What is given up may be gone, whenever it was written: it may be written before the machine hears of it.
-        match change.what {
-            What::Remove(machine) | What::Replace(machine, _) => self.losses.push((machine, Time(u64::MAX))),
-            What::Add(_) | What::Drain(_) => {}
-        }
         operator.is_asking = true;
         let request = Request {
             token: Token::new(),

@@ -4,11 +4,12 @@ use super::{
     book::{Book, Pending},
     operator::CHANGE,
     recorded::Outcome,
+    stable::SAMPLE,
     watches::{BASE, WATCH},
 };
 use crate::{
     kv::{self, Action, Answer, Token},
-    service::{Service, Ticket},
+    service::{Peer, Row, Service, Ticket},
     sim::open::{DiskEvent, Heard, LifeEvent, Moment, Observer, Orders},
     trace::Record,
     units::{MachineId, Time},
@@ -33,9 +34,15 @@ where
         }
         if let Record::Data(data) = record {
             self.data.insert(machine, (data.known.clone(), data.digest));
-            if self.restored.remove(&machine) {
-                self.check_restored(machine, &data.known);
+            if self.restored.remove(&machine)
+                && let Some(disks) = &self.disks
+                && let Err(what) = disks.judge_restored(machine, &data.known)
+            {
+                self.breaks(what);
             }
+        }
+        if let (Record::LinkUp { peer, incarnation }, Some(disks)) = (record, &mut self.disks) {
+            disks.met(machine, *peer, *incarnation);
         }
     }
 
@@ -43,13 +50,20 @@ where
         match event {
             LifeEvent::Started { incarnation, .. } => {
                 self.restored.insert(machine);
+                if let Some(disks) = &mut self.disks {
+                    disks.started(machine, incarnation);
+                }
                 if let Some(logs) = &mut self.logs {
                     logs.start(machine, at, incarnation);
                 }
             }
             LifeEvent::Died => {
-                if self.memory_only.contains(&machine) {
-                    self.losses.push((machine, at.at));
+                let is_lost = self.memory_only.contains(&machine);
+                if let Some(disks) = &mut self.disks {
+                    disks.died(machine);
+                    if is_lost {
+                        disks.lost(machine);
+                    }
                 }
             }
             LifeEvent::Ended => {
@@ -58,10 +72,28 @@ where
         }
     }
 
-    fn disk(&mut self, machine: MachineId, at: Moment, event: DiskEvent) {
+    fn disk(&mut self, machine: MachineId, _: Moment, event: DiskEvent) {
         match event {
-            DiskEvent::Lost => self.losses.push((machine, at.at)),
+            DiskEvent::Lost => {
+                if let Some(disks) = &mut self.disks {
+                    disks.lost(machine);
+                }
+            }
+            // What is there was told.
             DiskEvent::Durable { .. } | DiskEvent::Torn { .. } | DiskEvent::Failed => {}
+        }
+    }
+
+    fn keeps(&mut self, machine: MachineId, at: Moment, rows: &[Row]) {
+        if let Some(disks) = &mut self.disks {
+            let wrong = disks.keeps(machine, at.at, rows);
+            wrong.into_iter().for_each(|what| self.breaks(what));
+        }
+    }
+
+    fn peers(&mut self, machine: MachineId, at: Moment, peers: &[Peer]) {
+        if let Some(disks) = &mut self.disks {
+            disks.views(machine, at.at, peers);
         }
     }
 
@@ -73,13 +105,15 @@ where
                 copies,
                 begun,
             }) => {
-                self.session_heard(place, &ask, copies, begun, heard);
+                self.session_heard(place, &ask, copies, (begun, at), heard);
                 self.plan_turn(place, at, orders);
             }
             Some(Pending::Status(machine) | Pending::Scan(machine)) => {
-                self.final_heard(machine, None, heard);
+                self.final_heard(machine, None, at, heard);
             }
-            Some(Pending::Token(machine, session)) => self.final_heard(machine, Some(session), heard),
+            Some(Pending::Token(machine, session)) => self.final_heard(machine, Some(session), at, heard),
+            Some(Pending::Sample(machine)) => self.sample_heard(machine, at, &heard),
+            Some(Pending::Memory(machine, key)) => self.memory_heard(machine, key, heard),
             Some(Pending::Watch(number)) => self.watch_heard(at, ticket, number, heard, orders),
             Some(Pending::Change) => self.change_heard(at, &heard, orders),
             Some(Pending::Base(number, watch)) => self.base_heard(number, watch, heard),
@@ -107,6 +141,8 @@ where
             self.wake_operator(at, orders);
         } else if tag & (WATCH | BASE) > 0 {
             self.wake_watch(at, tag, orders);
+        } else if tag == SAMPLE {
+            self.sample(at, orders);
         } else if tag == SETTLED {
             self.read_all(orders);
         } else if tag == 0 {
@@ -119,6 +155,7 @@ where
             if let Some(first) = self.operator.next_at() {
                 orders.wake(first, CHANGE);
             }
+            orders.wake(at, SAMPLE);
             orders.wake(self.terms.settled, SETTLED);
         } else {
             let place = usize::try_from(tag - 1).unwrap_or(usize::MAX);
@@ -208,16 +245,17 @@ impl Book {
                 let pending = Pending::Token(machine, session.place);
                 ask(session.token.clone(), Action::Get { key }, pending);
             }
+            self.ask_memories(machine, orders);
         }
     }
 
-    fn final_heard(&mut self, machine: MachineId, session: Option<usize>, heard: Heard<kv::Reply>) {
+    fn final_heard(&mut self, machine: MachineId, session: Option<usize>, at: Time, heard: Heard<kv::Reply>) {
         let Heard::Reply { reply, .. } = heard else {
             return;
         };
         // What a session has seen may have been on a lost disk alone, though nobody was told that it is kept.
         if let Some(session) = session {
-            self.on_released(session, &reply.released);
+            self.on_released(session, machine, at, &reply.released);
         }
         let held = self.finals.entry(machine).or_default();
         match (reply.answer, session) {

@@ -66,7 +66,7 @@ impl Book {
         if !self.dots.insert(dot) {
             self.breaks(format!("{dot} names two writes, the second is {ask:?}"));
         }
-        self.acknowledged.push(Acknowledged { dot, begun, copies });
+        self.note_acknowledged(dot, copies);
         self.decide(ask, Fate::Done(dot));
         if let Ask::Swap { key, mark, .. } = ask {
             self.swapped(dot.origin, key, mark);
@@ -117,6 +117,16 @@ impl Book {
             | Ask::Siblings { .. }
             | Ask::Ending { .. } => {}
         }
+    }
+
+    fn note_acknowledged(&mut self, dot: Dot, copies: Copies) {
+        let members_min = self.terms.members_min;
+        if let Some(disks) = &self.disks
+            && let Err(what) = disks.judge_acknowledged(dot, copies, members_min)
+        {
+            self.breaks(what);
+        }
+        self.acknowledged.push(Acknowledged { dot, copies });
     }
 
     fn note_read(&mut self, place: usize, key: &str, value: Option<&str>, begun: Time) {

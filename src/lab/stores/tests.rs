@@ -137,11 +137,21 @@ fn wrong_stores_are_found_out() {
 
 #[test]
 fn mutants_are_found_out() {
-    for mutant in [
-        Mutant::NoCausalBuffer,
-        Mutant::NoTombstones,
-        Mutant::LastArrivalWins,
+    use Membership::{Changes, Fixed};
+    for (mutant, members) in [
+        (Mutant::NoCausalBuffer, Fixed),
+        (Mutant::NoTombstones, Fixed),
+        (Mutant::LastArrivalWins, Fixed),
+        (Mutant::LetsGoAtOnce, Fixed),
+        (Mutant::LeavesAtOnce, Changes),
+        (Mutant::EndedLivesDropped, Changes),
+        (Mutant::AbsentOverlooked, Changes),
+        (Mutant::AbsentHoldsAll, Changes),
     ] {
+        let trial = |seed| StoreTrial {
+            members,
+            ..trial(seed)
+        };
         mutant::make(Some(mutant));
         let broken =
             (0..MUTANT_SEEDS).find_map(|seed| trial(seed).run(Keep::Verdict).broken.into_iter().next());

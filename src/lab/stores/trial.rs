@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, io, ops::RangeInclusive, path::Path};
 use super::{
     book::{Book, Terms},
     counts::Counts,
+    disks::Disks,
     logs::Logs,
     operator::Plan,
 };
@@ -192,6 +193,7 @@ impl StoreTrial {
             .collect();
         let logs = (keep == Keep::Logs).then(|| Logs::new(self.run_id(), self.seed, terms.replicas));
         let mut book = Book::new(terms, memory_only, logs);
+        book.disks = Some(Disks::default());
         if self.members == Membership::Changes {
             let addresses = config.machines.iter().map(|place| place.address.clone());
             let plan = Plan::draw(self.seed, self.replicas(), addresses.collect(), self.heals_us());

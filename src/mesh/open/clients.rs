@@ -17,7 +17,6 @@ use tracing::debug;
 
 use super::{
     CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES_MAX,
-    desk::{DESK_SEAT, SEAT_SHIFT},
 };
 use crate::{
     mesh::connection::{Connection, Filled},
@@ -29,7 +28,7 @@ use crate::{
 /// Silence after which the kernel asks whether a client is still there.
 const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(60);
 
-/// How far the place of a request stands from the right of its ticket.
+/// How far the place of a request stands from the right of its ticket's number.
 const PLACE_SHIFT: u32 = 32;
 
 /// All clients.
@@ -141,7 +140,7 @@ impl Client {
 
 #[inline]
 fn ticket(seat: usize, place: u16, count: u32) -> Ticket {
-    Ticket((seat as u64) << SEAT_SHIFT | u64::from(place) << PLACE_SHIFT | u64::from(count))
+    Ticket::of(seat as u64, u64::from(place) << PLACE_SHIFT | u64::from(count))
 }
 
 impl Clients {
@@ -298,8 +297,8 @@ impl Clients {
     /// Gives a client an answer, unless it has gone.
     #[inline]
     pub(super) fn reply<A: Message>(&mut self, ticket: Ticket, reply: A, last: Last, now: Time) -> Said<A> {
-        let seat = ticket.0 >> SEAT_SHIFT;
-        if seat == DESK_SEAT {
+        let seat = ticket.seat();
+        if seat == Ticket::DESK {
             return Said::Desk(reply);
         }
         let seat = self.seats.get_mut(usize::try_from(seat).unwrap_or(usize::MAX));

@@ -18,12 +18,6 @@ use mio::Waker;
 use super::{DESK_A_ROUND, DESK_MAX};
 use crate::service::{Answered, Desk, Last, Service, Ticket};
 
-/// The seat of the desk in tickets; clients have those below.
-pub(super) const DESK_SEAT: u64 = 0xFFFF;
-
-/// How far a seat stands from the right of a ticket.
-pub(super) const SEAT_SHIFT: u32 = 48;
-
 /// Where other threads hand requests in. At [`DESK_MAX`] requests that wait for their last answer, and once the loop has
 /// ended, a request is dropped without an answer.
 pub struct OpenDesk<S: Service> {
@@ -104,7 +98,7 @@ fn lock<S: Service>(queue: &Mutex<Queue<S>>) -> MutexGuard<'_, Queue<S>> {
 
 impl<S: Service<Request: Send>> Desk<S> for OpenDesk<S> {
     fn submit(&self, request: S::Request, answered: Answered<S>) -> Ticket {
-        let ticket = Ticket(DESK_SEAT << SEAT_SHIFT | self.next.fetch_add(1, Ordering::Relaxed));
+        let ticket = Ticket::of(Ticket::DESK, self.next.fetch_add(1, Ordering::Relaxed));
         let mut queue = lock(&self.queue);
         if queue.is_closed || queue.open >= DESK_MAX {
             // Outside the lock: what is dropped may call back.

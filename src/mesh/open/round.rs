@@ -478,8 +478,13 @@ where
     }
 
     fn timers(&mut self, now: Time) {
+        let is_due = |service: &S| service.deadline().is_some_and(|deadline| deadline <= now);
+        if is_due(&self.service) {
+            let wall = MeshClock::physical();
+            self.input(now, Input::WallClock { wall });
+        }
         let mut left = TIMEOUTS_MAX;
-        while left > 0 && self.service.deadline().is_some_and(|deadline| deadline <= now) {
+        while left > 0 && is_due(&self.service) {
             self.input(now, Input::Timeout);
             left -= 1;
         }

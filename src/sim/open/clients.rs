@@ -7,7 +7,7 @@ use super::{
     run::Simulation,
 };
 use crate::{
-    service::{Last, Service, Ticket},
+    service::{Last, Row, Service, Ticket},
     units::{MachineId, Time},
 };
 
@@ -122,7 +122,8 @@ impl<S: Service> Simulation<S> {
             });
         }
         if !has_disk {
-            if let Some(through) = machine.disk.keep_all() {
+            let mut kept = |rows: &[Row]| observer.keeps(me, moment, rows);
+            if let Some(through) = machine.disk.keep_all(&mut kept) {
                 return self.came(me, Came::Appended(through), now);
             }
             return Ok(());
@@ -147,7 +148,9 @@ impl<S: Service> Simulation<S> {
         observer: &mut impl Observer<S>,
     ) -> Result<(), OpenError> {
         let moment = self.moment(me, now);
-        let through = self.machine(me).and_then(|machine| machine.disk.synced(sync));
+        let mut kept = |rows: &[Row]| observer.keeps(me, moment, rows);
+        let machine = self.machine(me);
+        let through = machine.and_then(|machine| machine.disk.synced(sync, &mut kept));
         if let Some(through) = through {
             observer.disk(me, moment, DiskEvent::Durable { through });
             self.came(me, Came::Appended(through), now)?;

@@ -84,24 +84,26 @@ impl Disk {
         Some((self.syncs, self.slow))
     }
 
-    /// A sync has ended. Returns through which number all is durable; `None` for one that was cut off, or failed.
-    pub(super) fn synced(&mut self, sync: u64) -> Option<u64> {
+    /// A sync has ended. Returns through which number all is durable; `None` for one that was cut off, or failed. `kept`
+    /// is told each group, here and below.
+    pub(super) fn synced(&mut self, sync: u64, kept: &mut impl FnMut(&[Row])) -> Option<u64> {
         if sync != self.syncs || self.syncing == 0 || self.full > 0 {
             return None;
         }
         let count = std::mem::take(&mut self.syncing);
-        self.keep(count)
+        self.keep(count, kept)
     }
 
     /// Everything is durable at once: there is no disk to wait for.
-    pub(super) fn keep_all(&mut self) -> Option<u64> {
-        self.keep(self.waiting.len())
+    pub(super) fn keep_all(&mut self, kept: &mut impl FnMut(&[Row])) -> Option<u64> {
+        self.keep(self.waiting.len(), kept)
     }
 
-    fn keep(&mut self, count: usize) -> Option<u64> {
+    fn keep(&mut self, count: usize, kept: &mut impl FnMut(&[Row])) -> Option<u64> {
         let mut through = None;
         for (number, rows) in self.waiting.drain(..count) {
             through = Some(number);
+            kept(&rows);
             for row in rows {
                 match row.value {
                     Some(value) => self.rows.insert((row.table, row.key), value),
@@ -113,15 +115,15 @@ impl Disk {
     }
 
     /// The process was killed: a beginning of what was under way is there. Returns how many groups are, and how many not.
-    pub(super) fn tear(&mut self, dice: &mut Stream) -> (u64, u64) {
+    pub(super) fn tear(&mut self, dice: &mut Stream, kept: &mut impl FnMut(&[Row])) -> (u64, u64) {
         let waiting = self.waiting.len();
-        let kept = match self.full == 0 && !self.is_told {
+        let count = match self.full == 0 && !self.is_told {
             true => usize::try_from(dice.below(waiting as u64 + 1)).unwrap_or(0),
             false => 0,
         };
-        self.keep(kept);
+        self.keep(count, kept);
         self.forget();
-        (kept as u64, (waiting - kept) as u64)
+        (count as u64, (waiting - count) as u64)
     }
 
     /// The process is gone, and with it what was given and is not durable.

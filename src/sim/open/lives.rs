@@ -14,7 +14,7 @@ use super::{
 use crate::{
     faults::{Gate, MachineEffect},
     node::DownCause,
-    service::{Input, Service, Ticket},
+    service::{Input, Row, Service, Ticket},
     trace::{FaultNote, Recipients, Record, WallTime},
     units::{MachineId, Time},
     wire::Reason,
@@ -174,7 +174,8 @@ impl<S: Service> Simulation<S> {
         machine.dropped.clear();
         observer.life(me, moment, LifeEvent::Died);
         if has_disk {
-            let (kept, lost) = machine.disk.tear(&mut machine.dice.disk);
+            let mut keeps = |rows: &[Row]| observer.keeps(me, moment, rows);
+            let (kept, lost) = machine.disk.tear(&mut machine.dice.disk, &mut keeps);
             self.totals.groups_lost += lost;
             observer.disk(me, moment, DiskEvent::Torn { kept, lost });
         } else {
@@ -301,7 +302,9 @@ impl<S: Service> Simulation<S> {
         machine.gate = None;
         machine.inbox.clear();
         machine.round = None;
-        machine.disk.keep_all();
+        machine
+            .disk
+            .keep_all(&mut |rows: &[Row]| observer.keeps(me, moment, rows));
         machine.disk.forget();
         let links = std::mem::take(&mut machine.links);
         let tickets: Vec<Ticket> = std::mem::take(&mut machine.tickets).into_keys().collect();

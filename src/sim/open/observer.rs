@@ -1,7 +1,7 @@
 //! Who is told what happens in a simulation, and plays the clients.
 
 use crate::{
-    service::{Last, Service, Ticket},
+    service::{Last, Peer, Row, Service, Ticket},
     trace::{Record, WallTime},
     units::{MachineId, Time},
 };
@@ -78,6 +78,13 @@ pub trait Observer<S: Service> {
 
     /// Something happened to a disk.
     fn disk(&mut self, machine: MachineId, at: Moment, event: DiskEvent);
+
+    /// A group of rows has come to a disk, and is there whatever happens from now on; told before the event that says how.
+    /// A machine without a disk keeps what it has been given until its process is gone.
+    fn keeps(&mut self, machine: MachineId, at: Moment, rows: &[Row]);
+
+    /// A process says whom it wants links to, as often as it says so.
+    fn peers(&mut self, machine: MachineId, at: Moment, peers: &[Peer]);
 
     /// A client hears about its request.
     fn heard(&mut self, at: Time, ticket: Ticket, heard: Heard<S::Reply>, orders: &mut Orders<S>);

@@ -53,6 +53,14 @@ impl<S: Service> Simulation<S> {
         if !self.is_in_life(me, life) {
             return Ok(());
         }
+        if self.is_due(me, now)
+            && let Some(wall) = self
+                .machines
+                .get(me.index())
+                .map(|machine| machine.clock.wall(now))
+        {
+            self.input(me, Input::WallClock { wall }, now);
+        }
         let mut timeouts = 0;
         while self.is_due(me, now) {
             timeouts += 1;
@@ -286,7 +294,10 @@ impl<S: Service> Simulation<S> {
                     self.reset(me, peer, number, now);
                 }
             }
-            Effect::Peers(peers) => self.peers(me, peers, now)?,
+            Effect::Peers(peers) => {
+                observer.peers(me, self.moment(me, now), &peers);
+                self.peers(me, peers, now)?;
+            }
             Effect::Reply { ticket, reply, last } => self.reply(me, ticket, reply, last, now)?,
             Effect::Append { number, rows } => {
                 let taken = self

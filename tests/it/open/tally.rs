@@ -360,6 +360,7 @@ impl Service for Tally {
             Input::RoundEnd => self.end_round(effects),
             Input::Timeout => self.beat(now, effects),
             Input::Stop { reason } => self.tell(Told::Stopped(reason)),
+            Input::WallClock { .. } => {}
             Input::End => self.tell(Told::Ended),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::{
     ask::{AskOptions, Asker},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::{Exit, Usage, kv::view, print},
-    kv::{Action, Answer, Deny, Member, MemberChange},
+    kv::{self, Action, Answer, Deny, Member, MemberChange},
     service::Peer,
     units::MachineId,
 };
@@ -64,6 +65,38 @@ enum Change {
     },
 }
 
+/// What was changed, as JSON.
+#[derive(Debug, Serialize)]
+struct ChangedJson {
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    was_so: bool,
+}
+
+impl ChangedJson {
+    fn of(change: &MemberChange, was_so: bool) -> Self {
+        let (name, old, id, address) = match change {
+            MemberChange::Add { id, address } => ("add", None, Some(id), Some(address)),
+            MemberChange::Remove { id } => ("remove", None, Some(id), None),
+            MemberChange::Drain { id } => ("drain", None, Some(id), None),
+            MemberChange::Replace { old, id, address } => ("replace", Some(old), Some(id), Some(address)),
+            MemberChange::Set { .. } => ("set", None, None, None),
+        };
+        Self {
+            change: name,
+            old: old.map(|old| old.0),
+            id: id.map(|id| id.0),
+            address: address.map(ToString::to_string),
+            was_so,
+        }
+    }
+}
+
 pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
     let mut asker = arguments.options.asker()?;
     let Some(change) = &arguments.change else {
@@ -71,33 +104,30 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
         print(&show(&members, arguments.options.json)?)?;
         return Ok(Exit::Valid);
     };
-    let (change, done) = match change {
+    let change = match change {
         Change::Add { member } => {
-            let Peer { id, address } = new_member(member)?;
-            let done = format!("machine {id} at {address} is a member");
-            (MemberChange::Add { id, address }, done)
+            let Peer { id, address } = new_member(&mut asker, member)?;
+            MemberChange::Add { id, address }
         }
         Change::Remove { member } => {
             let id = known(&mut asker, member)?;
-            (MemberChange::Remove { id }, format!("machine {id} is removed"))
+            MemberChange::Remove { id }
         }
         Change::Drain { member } => {
             let id = known(&mut asker, member)?;
-            (
-                MemberChange::Drain { id },
-                format!("machine {id} hands over, and is then removed"),
-            )
+            MemberChange::Drain { id }
         }
         Change::Replace { old, new } => {
-            let (old, Peer { id, address }) = (known(&mut asker, old)?, new_member(new)?);
-            let done = format!("machine {old} is removed, and machine {id} at {address} is a member");
-            (MemberChange::Replace { old, id, address }, done)
+            let (old, Peer { id, address }) = (known(&mut asker, old)?, new_member(&mut asker, new)?);
+            MemberChange::Replace { old, id, address }
         }
     };
-    let said = asker.ask(Action::Change(change))?;
+    let said = asker.ask(Action::Change(change.clone()))?;
     match &said.reply.answer {
-        Answer::MembersChanged { was_so: false } => print(&(done + "\n"))?,
-        Answer::MembersChanged { was_so: true } => print(&format!("{done}, and was so before\n"))?,
+        Answer::MembersChanged { was_so } => print(&match arguments.options.json {
+            true => json::line(&ChangedJson::of(&change, *was_so))?,
+            false => changed(&change, *was_so),
+        })?,
         Answer::Denied(Deny::NoSuchMember) => {
             tracing::warn!(
                 "{}",
@@ -110,6 +140,21 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Valid)
 }
 
+/// What was changed, in words.
+fn changed(change: &MemberChange, was_so: bool) -> String {
+    let done = match change {
+        MemberChange::Add { id, address } => format!("machine {id} at {address} is a member"),
+        MemberChange::Remove { id } => format!("machine {id} is removed"),
+        MemberChange::Drain { id } => format!("machine {id} hands over, and is then removed"),
+        MemberChange::Replace { old, id, address } => {
+            format!("machine {old} is removed, and machine {id} at {address} is a member")
+        }
+        MemberChange::Set { .. } => "the members are these".to_owned(),
+    };
+    let before = if was_so { ", and was so before" } else { "" };
+    format!("{done}{before}\n")
+}
+
 fn list(asker: &mut Asker) -> anyhow::Result<Vec<Member>> {
     let said = asker.ask(Action::Members)?;
     match said.reply.answer {
@@ -118,12 +163,23 @@ fn list(asker: &mut Asker) -> anyhow::Result<Vec<Member>> {
     }
 }
 
-fn new_member(text: &str) -> anyhow::Result<Peer> {
+/// One that is to be a member. Where no id is given, it is that of who is or was there, or the address's own.
+fn new_member(asker: &mut Asker, text: &str) -> anyhow::Result<Peer> {
     let members = view::parse(text).map_err(Usage)?;
-    match <[Peer; 1]>::try_from(members) {
-        Ok([member]) => Ok(member),
-        Err(_) => Err(Usage(format!("`{text}` names several members: add one after the other")).into()),
+    let Ok([mut member]) = <[Peer; 1]>::try_from(members) else {
+        return Err(Usage(format!("`{text}` names several members: add one after the other")).into());
+    };
+    if !text.contains('=') {
+        let members = list(asker)?;
+        member.id = kv::id_for(&members, &member.address).map_err(|other| {
+            Usage(format!(
+                "`{text}` without an id would be machine {}, and that is the one at {}: name another, `ID={text}`, and start \
+                 it with --id",
+                other.id, other.address
+            ))
+        })?;
     }
+    Ok(member)
 }
 
 /// The id of a member that is named by it or by its address.
@@ -132,9 +188,10 @@ fn known(asker: &mut Asker, text: &str) -> anyhow::Result<MachineId> {
         return Ok(MachineId(id));
     }
     let members = list(asker)?;
-    let found = members
-        .iter()
-        .find(|member| member.address.as_str() == text.trim());
+    let is_there = |member: &&Member| member.address.as_str() == text.trim();
+    // An address may have had others before.
+    let mut present = members.iter().filter(|member| member.standing.is_member());
+    let found = present.find(is_there).or_else(|| members.iter().find(is_there));
     match found {
         Some(member) => Ok(member.id),
         None => {
@@ -164,4 +221,49 @@ fn show(members: &[Member], is_json: bool) -> anyhow::Result<String> {
         );
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::Address;
+
+    #[test]
+    fn a_change_is_a_line_of_words_or_of_json() {
+        let (id, old) = (MachineId(3), MachineId(2));
+        let address: Address = "127.0.0.1:17203".parse().expect("an address");
+        let (added, there) = (address.clone(), address);
+        for (change, words, json) in [
+            (
+                MemberChange::Add { id, address: added },
+                "machine 3 at 127.0.0.1:17203 is a member\n",
+                r#"{"change":"add","id":3,"address":"127.0.0.1:17203","was_so":false}"#,
+            ),
+            (
+                MemberChange::Remove { id },
+                "machine 3 is removed\n",
+                r#"{"change":"remove","id":3,"was_so":false}"#,
+            ),
+            (
+                MemberChange::Drain { id },
+                "machine 3 hands over, and is then removed\n",
+                r#"{"change":"drain","id":3,"was_so":false}"#,
+            ),
+            (
+                MemberChange::Replace {
+                    old,
+                    id,
+                    address: there,
+                },
+                "machine 2 is removed, and machine 3 at 127.0.0.1:17203 is a member\n",
+                r#"{"change":"replace","old":2,"id":3,"address":"127.0.0.1:17203","was_so":false}"#,
+            ),
+        ] {
+            assert_eq!(changed(&change, false), words);
+            let line = json::line(&ChangedJson::of(&change, false)).expect("JSON");
+            assert_eq!(line.trim_end(), json);
+        }
+        let again = changed(&MemberChange::Remove { id }, true);
+        assert_eq!(again, "machine 3 is removed, and was so before\n");
+    }
 }

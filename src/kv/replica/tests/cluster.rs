@@ -189,12 +189,17 @@ impl Cluster {
             let row = Row { table, key, value };
             self.give(id, Input::Restored { row });
         }
-        let wall = WallTime(WALL_US + i64::try_from(self.now.0).unwrap());
+        let wall = self.wall();
         self.give(id, Input::Start { wall, incarnation });
         self.give(id, Input::RoundEnd);
     }
 
     /// Kills a replica: what its disk has not kept is lost.
+    /// What every wall clock shows.
+    pub(super) fn wall(&self) -> WallTime {
+        WallTime(WALL_US + i64::try_from(self.now.0).unwrap())
+    }
+
     pub(super) fn kill(&mut self, id: u16) {
         self.machines.remove(&id);
         let pairs: Vec<Pair> = self

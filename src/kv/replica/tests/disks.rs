@@ -391,3 +391,25 @@ fn a_write_that_a_failing_disk_did_not_keep_is_not_shown_until_another_disk_has_
     assert_eq!(cluster.see(1, "k").as_deref(), Some("1"), "others keep it by now");
     cluster.assert_converged();
 }
+
+#[test]
+fn a_replica_whose_disk_has_failed_does_not_remember_ever_more_for_watches() {
+    let mut cluster = Cluster::empty();
+    for id in [1, 2] {
+        cluster.configure(id, Some(&[1, 2])).history_bytes_max = 50_000;
+    }
+    cluster.start(1);
+    cluster.start(2);
+    cluster.run(1000);
+    cluster.machines.get_mut(&1).unwrap().disk = Disk::Fails;
+    let large = "x".repeat(10_000);
+    for number in 0..30 {
+        cluster.write(2, &Token::new(), put(&format!("k{number}"), &large));
+        cluster.run(5);
+    }
+    assert!(cluster.status(1).disk_trouble.is_some());
+    assert_eq!(cluster.known(1), cluster.known(2));
+    for id in [1, 2] {
+        assert!(cluster.machines[&id].replica.watching.bytes() <= 50_000, "{id}");
+    }
+}

@@ -4,10 +4,10 @@ use super::cluster::{Cluster, Disk, address, delete, put};
 use crate::{
     kv::{
         Action, Answer, Change, Condition, Content, Copies, Deny, Done, Item, Key, MemberChange, Operation,
-        Reply, Token,
+        Reply, Request, Token,
     },
-    service::{Input, Last},
-    trace::Record,
+    service::{Input, Last, Ticket},
+    trace::{Record, WallTime},
     units::MachineId,
 };
 
@@ -164,6 +164,57 @@ fn a_watch_is_told_in_causal_order_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_a_watch_may_go_back_to_is_bounded_in_bytes() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1])).history_bytes_max = 100_000;
+    cluster.start(1);
+    cluster.run(10);
+    let watch = |after| Action::Watch {
+        prefix: b"w".as_slice().into(),
+        after,
+    };
+    let (mut positions, large) = (Vec::new(), "x".repeat(20_000));
+    let ticket = cluster.submit(1, &Token::new(), 0, watch(None));
+    for number in 0..10 {
+        cluster.write(1, &Token::new(), put(&format!("w{number}"), &large));
+        cluster.run(5);
+    }
+    for (reply, _) in cluster.replies.get(&ticket).into_iter().flatten() {
+        let Answer::Changed(watched) = &reply.answer else {
+            panic!("{reply:?}");
+        };
+        positions.push(watched.position);
+    }
+    assert_eq!(positions.len(), 10, "who watches is told of all of it");
+    // Four of 20,000 bytes and what they weigh beside fit.
+    let again = cluster.submit(1, &Token::new(), 0, watch(Some(positions[6])));
+    cluster.run(5);
+    assert_eq!(cluster.replies.get(&again).map(Vec::len), Some(3));
+    let reply = cluster.ask(1, &Token::new(), 0, watch(Some(positions[3])));
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Malformed { .. })),
+        "{reply:?}"
+    );
+}
+
+#[test]
+fn a_wall_clock_that_was_set_is_followed() {
+    let mut cluster = Cluster::new(1);
+    let hour_us = 3_600_000_000;
+    let lasting = Operation {
+        lasts_us: Some(hour_us),
+        ..put("k", "1")
+    };
+    cluster.write(1, &Token::new(), lasting);
+    assert_eq!(cluster.see(1, "k").as_deref(), Some("1"));
+    // The computer slept for an hour.
+    let wall = cluster.wall();
+    let later = WallTime(wall.0 + i64::try_from(hour_us).unwrap());
+    cluster.give(1, Input::WallClock { wall: later });
+    assert_eq!(cluster.see(1, "k"), None);
+}
+
+#[test]
 fn why_says_what_is_waited_for_and_who_has_it() {
     let mut cluster = Cluster::new(3);
     cluster.cut(1, 3);
@@ -225,6 +276,64 @@ fn only_so_many_wait() {
         );
     }
     assert_eq!(cluster.status(1).waiting, 0);
+}
+
+#[test]
+fn so_many_bytes_wait_and_no_more() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1])).waiting_bytes_max = 50_000;
+    cluster.configure(2, Some(&[2]));
+    cluster.start(1);
+    cluster.start(2);
+    cluster.run(10);
+    let token = cluster.write(2, &Token::new(), put("k", "1"));
+    let write = |text: &str| Action::Write {
+        operations: vec![put("large", text)],
+        copies: Copies::One,
+    };
+    let large = "x".repeat(20_000);
+    let tickets: Vec<_> = (0..4)
+        .map(|_| cluster.submit(1, &token, 1000, write(&large)))
+        .collect();
+    let is_busy = |reply: &Reply| matches!(reply.answer, Answer::Denied(Deny::Busy));
+    let busy = |cluster: &Cluster, ticket| cluster.answer(ticket).is_some_and(is_busy);
+    let all: Vec<bool> = tickets.iter().map(|ticket| busy(&cluster, *ticket)).collect();
+    assert_eq!(all, [false, false, true, true]);
+    // Who goes makes room.
+    cluster.give(1, Input::Cancelled { ticket: tickets[0] });
+    let next = cluster.submit(1, &token, 1000, write(&large));
+    assert!(!busy(&cluster, next));
+    let last = cluster.submit(1, &token, 1000, write(&large));
+    assert!(busy(&cluster, last));
+}
+
+#[test]
+fn no_connection_takes_the_room_of_others() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1])).waiting_seat_max = 2;
+    cluster.configure(2, Some(&[2]));
+    cluster.start(1);
+    cluster.start(2);
+    cluster.run(10);
+    let token = cluster.write(2, &Token::new(), put("k", "1"));
+    let mut waits = |seat, number| {
+        let ticket = Ticket::of(seat, number);
+        let request = Request {
+            token: token.clone(),
+            wait_us: 1_000_000,
+            action: Action::Get {
+                key: b"k".as_slice().into(),
+            },
+        };
+        cluster.give(1, Input::Request { ticket, request });
+        cluster.answer(ticket).is_none()
+    };
+    assert_eq!([1, 2, 3].map(|number| waits(7, number)), [true, true, false]);
+    assert!(waits(8, 1), "another's room is its own");
+    assert!(
+        (0..9).all(|number| waits(Ticket::DESK, number)),
+        "HTTP has bounds of its own"
+    );
 }
 
 #[test]

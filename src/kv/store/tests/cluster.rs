@@ -1,6 +1,6 @@
 //! Replicas that hand each other writes and state by hand, in any order that causality allows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use super::super::{Incoming, Scope, Store};
 use super::spec;
@@ -229,8 +229,17 @@ impl Cluster {
         let replica = &mut self.replicas[at];
         if has_all && disk.forgotten == *replica.store.forgotten() {
             assert_eq!(
-                store.entries.values().collect::<Vec<_>>(),
-                replica.store.entries.values().collect::<Vec<_>>()
+                store
+                    .entries
+                    .range(Bound::Unbounded)
+                    .map(|(_, entry)| entry)
+                    .collect::<Vec<_>>(),
+                replica
+                    .store
+                    .entries
+                    .range(Bound::Unbounded)
+                    .map(|(_, entry)| entry)
+                    .collect::<Vec<_>>()
             );
             assert_eq!(
                 (store.keys(), store.tombstones()),
@@ -279,7 +288,13 @@ impl Cluster {
             }
         }
         let store = &replica.store;
-        let classes = || store.entries.values().map(crate::kv::entry::Entry::class);
+        let classes = || {
+            store
+                .entries
+                .range(Bound::Unbounded)
+                .map(|(_, entry)| entry)
+                .map(crate::kv::entry::Entry::class)
+        };
         assert_eq!(
             store.keys(),
             classes().filter(|class| class.is_there).count() as u64

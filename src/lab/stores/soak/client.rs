@@ -169,7 +169,7 @@ fn hear(
         }
     });
     chapter.with(|book| {
-        book.session_heard(place, &turn.ask, turn.manner.copies, begun, said.heard);
+        book.session_heard(place, &turn.ask, turn.manner.copies, (begun, now), said.heard);
         let session = book.sessions.get_mut(place)?;
         match stays {
             // One in two stays where it is told 503, to see how long.

@@ -135,6 +135,7 @@ fn read(shared: &Shared, book: &mut Book, prefix: &str, machine: MachineId) -> R
         items: Some(scan(&mut client, prefix)?),
         status: status(shared, machine),
         met: BTreeSet::new(),
+        memories: BTreeMap::new(),
     };
     let tokens: Vec<(usize, Token)> = book
         .sessions
@@ -145,7 +146,7 @@ fn read(shared: &Shared, book: &mut Book, prefix: &str, machine: MachineId) -> R
         let key = crate::lab::stores::ask::bytes("r0");
         let action = prefixed(Action::Get { key }, prefix);
         let reply = ask(&mut client, token, action).map_err(|error| error.to_string())?;
-        book.on_released(place, &reply.released);
+        book.on_released(place, machine, shared.now(), &reply.released);
         match reply.answer {
             Answer::Found(_) | Answer::NotFound => {
                 last.met.insert(place);

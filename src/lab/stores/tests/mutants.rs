@@ -236,6 +236,7 @@ impl Service for Tampered {
             Input::Appended { through } => self.give(now, Input::Appended { through }),
             Input::AppendFailed { why } => self.give(now, Input::AppendFailed { why }),
             Input::RoundEnd => self.give(now, Input::RoundEnd),
+            Input::WallClock { wall } => self.give(now, Input::WallClock { wall }),
             Input::Timeout => self.give(now, Input::Timeout),
             Input::Stop { reason } => self.give(now, Input::Stop { reason }),
             Input::End => self.give(now, Input::End),

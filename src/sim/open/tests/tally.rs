@@ -211,7 +211,7 @@ impl Service for Tally {
             Input::End => {
                 self.ends.borrow_mut().insert(self.me, self.counts.clone());
             }
-            Input::AppendFailed { .. } | Input::Stop { .. } => {}
+            Input::WallClock { .. } | Input::AppendFailed { .. } | Input::Stop { .. } => {}
         }
     }
 
@@ -239,7 +239,12 @@ pub(super) struct Counting {
     pub(super) lost: Vec<(MachineId, u32)>,
     pub(super) lives: Vec<(MachineId, u32)>,
     pub(super) failed_disks: u64,
+    /// What is on the disks.
+    pub(super) kept: BTreeMap<MachineId, Tables>,
 }
+
+/// A table's number and a key of it, and the value.
+pub(super) type Tables = BTreeMap<(u8, Box<[u8]>), Option<Box<[u8]>>>;
 
 impl Observer<Tally> for Counting {
     fn record(&mut self, machine: MachineId, at: Moment, record: &Record) {
@@ -248,8 +253,14 @@ impl Observer<Tally> for Counting {
 
     fn life(&mut self, machine: MachineId, at: Moment, event: LifeEvent) {
         self.story.push(format!("{machine} {at:?} {event:?}"));
-        if let LifeEvent::Started { incarnation, .. } = event {
+        if let LifeEvent::Started { incarnation, rows } = event {
             self.starts += 1;
+            let kept = self.kept.entry(machine).or_default();
+            let there = kept.values().filter(|value| value.is_some()).count();
+            assert_eq!(
+                there as u64, rows,
+                "{machine} begins with what its disk was told to keep"
+            );
             let is_new = |(other, before): &(MachineId, u32)| *other != machine || *before < incarnation;
             assert!(
                 self.lives.iter().all(is_new),
@@ -263,12 +274,24 @@ impl Observer<Tally> for Counting {
         self.story.push(format!("{machine} {at:?} {event:?}"));
         match event {
             DiskEvent::Lost => {
+                self.kept.remove(&machine);
                 let of_machine = self.lives.iter().filter(|(other, _)| *other == machine);
                 self.lost.extend(of_machine.copied());
             }
             DiskEvent::Failed => self.failed_disks += 1,
             DiskEvent::Durable { .. } | DiskEvent::Torn { .. } => {}
         }
+    }
+
+    fn keeps(&mut self, machine: MachineId, _: Moment, rows: &[Row]) {
+        let kept = self.kept.entry(machine).or_default();
+        for row in rows {
+            kept.insert((row.table, row.key.clone()), row.value.clone());
+        }
+    }
+
+    fn peers(&mut self, machine: MachineId, _: Moment, peers: &[Peer]) {
+        assert!(peers.iter().all(|peer| peer.id != machine), "{peers:?}");
     }
 
     fn heard(&mut self, at: Time, ticket: Ticket, heard: Heard<(Origin, u64)>, _: &mut Orders<Tally>) {

@@ -34,12 +34,33 @@ function setBearer(text) {
 /** The headers that let a request in. */
 const letIn = () => (bearer ? { authorization: `Bearer ${bearer}` } : {});
 
+/** What was read with numbers as the browser has them, since something in it nests too deep for more. */
+const rounded = new WeakSet();
+
 /** JSON whose numbers stay as they were written, where the browser can: 1.0 and 12345678901234567890 too. */
 function exact(text) {
-  return JSON.parse(text, (_, value, context) => {
+  const keepSource = (_, value, context) => {
     const isNumber = typeof value === "number" && context?.source !== undefined && JSON.rawJSON;
     return isNumber && String(value) !== context.source ? JSON.rawJSON(context.source) : value;
-  });
+  };
+  try {
+    return JSON.parse(text, keepSource);
+  } catch (error) {
+    // A browser goes down into what it has read on its stack; what only reads does not.
+    if (!(error instanceof RangeError)) throw error;
+    const all = JSON.parse(text);
+    if (all !== null && typeof all === "object") rounded.add(all);
+    return all;
+  }
+}
+
+/** The JSON of an answer, or what is wrong with it in words. */
+function readJson(read, text) {
+  try {
+    return { body: read(text) };
+  } catch (error) {
+    return { body: null, error: `the answer is no JSON that this browser can read (${error.message})` };
+  }
 }
 
 /**
@@ -52,7 +73,7 @@ async function ask(method, path, { headers = {}, body, waitMs = 0, withinMs = AN
     const answer = await fetch(path, { method, headers: { ...letIn(), ...headers }, body, signal, cache: "no-store" });
     const text = await answer.text();
     const isJson = /[/+]json/.test(answer.headers.get("content-type") ?? "");
-    const said = { status: answer.status, headers: answer.headers, text, body: isJson && text ? read(text) : null };
+    const said = { status: answer.status, headers: answer.headers, text, ...(isJson && text ? readJson(read, text) : { body: null }) };
     if (!answer.ok && answer.status !== 304) said.error = said.body?.detail ?? `${answer.status} ${answer.statusText}`;
     return said;
   } catch (error) {
@@ -78,11 +99,20 @@ function keyPath(key) {
   return [...bytesOf(key.base64)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
 }
 
-/** A key for people. */
-const keyText = (key) => (typeof key === "string" ? key : `base64:${key.base64}`);
+/** What the base64 of a key's bytes stands behind, where the page shows it and a person types it. */
+const BYTES = "base64:";
+
+/**
+ * A key for people, each another text: what is no text stands as its bytes, and so does what would be read as that, and what a
+ * field of one line would change.
+ */
+function keyText(key) {
+  if (typeof key !== "string") return BYTES + key.base64;
+  return key.startsWith(BYTES) || /[\r\n]/.test(key) ? BYTES + base64Of(key) : key;
+}
 
 /** The same key, read from what a person typed or the page showed. */
-const keyOf = (text) => (text.startsWith("base64:") ? { base64: text.slice(7) } : text);
+const keyOf = (text) => (text.startsWith(BYTES) ? { base64: text.slice(BYTES.length) } : text);
 
 /** Whether a browser leaves the key alone in an address: `.` and `..` it takes for steps, however they are masked. */
 const isPlain = (key) => key !== "." && key !== "..";

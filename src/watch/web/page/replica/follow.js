@@ -33,6 +33,8 @@ function makeFollower(take, tell) {
         rest = rest.slice(end + 2);
         const field = (name) => lines.find((line) => line.startsWith(`${name}:`))?.slice(name.length + 1).trimStart();
         const data = field("data");
+        // The last one: the token was revoked, or there is one now and this page has none.
+        if (field("event") === "problem") return void tell("refused", JSON.parse(data).detail);
         lastId = field("id") ?? lastId;
         if (data) take(JSON.parse(data));
       }

@@ -27,8 +27,8 @@ function elementText(line) {
 
 /** The browser of keys. `announce` says something to screen readers, `point` shows a write in the diagram, if it can. */
 function makeKeys(element, session, announce, point) {
-  const state = { prefix: "", after: [], items: [], next: null, opened: null, access: null };
-  let [readAt, known, isReading] = [0, "", false];
+  const state = { prefix: "", after: [], items: [], next: null, isRounded: false, opened: null, access: null };
+  let [readAt, known, isReading, opens] = [0, "", false, 0];
 
   const prefix = el("input", { type: "text", id: "prefix", size: 16, spellcheck: "false", autocomplete: "off", oninput: () => turn([]) });
   const list = el("ul", { class: "keys", id: "key-list" });
@@ -82,6 +82,9 @@ function makeKeys(element, session, announce, point) {
   });
   showType();
 
+  /** Whether the field names the key that is opened. */
+  const isOpened = () => state.opened !== null && keyText(state.opened.key) === key.value;
+
   function showType() {
     const isValue = type.value === "text" || type.value === "json";
     setText(label, TYPES[type.value].label);
@@ -90,7 +93,7 @@ function makeKeys(element, session, announce, point) {
     fields.lasts.hidden = fields.beside.hidden = buttons.put.hidden = !isValue;
     buttons.add.hidden = type.value !== "counter";
     buttons.insert.hidden = buttons.remove.hidden = type.value !== "set";
-    const isRead = state.opened?.etag && keyText(state.opened.key) === key.value;
+    const isRead = state.opened?.etag && isOpened();
     unchanged.disabled = !isRead;
     if (!isRead) unchanged.checked = false;
   }
@@ -118,7 +121,7 @@ function makeKeys(element, session, announce, point) {
       setText(words, said.error);
       return;
     }
-    Object.assign(state, { items: said.body.items, next: said.body.next });
+    Object.assign(state, { items: said.body.items, next: said.body.next, isRounded: rounded.has(said.body) });
     show();
   }
 
@@ -161,7 +164,8 @@ function makeKeys(element, session, announce, point) {
     }
     const isEmpty = state.items.length === 0;
     const page = state.after.length > 0 ? `page ${state.after.length + 1}` : "";
-    setText(words, isEmpty ? (state.prefix ? "no key begins so" : "no keys yet: write one below") : page);
+    const roundedWords = state.isRounded ? "a value nests too deep: numbers may be rounded here" : "";
+    setText(words, isEmpty ? (state.prefix ? "no key begins so" : "no keys yet: write one below") : [page, roundedWords].filter(Boolean).join(", "));
     back.disabled = state.after.length === 0;
     forth.disabled = !state.next;
   }
@@ -169,6 +173,7 @@ function makeKeys(element, session, announce, point) {
   /** Reads a key, as a part of the session. */
   async function open(name) {
     const text = keyText(name);
+    const mine = ++opens;
     const said = isPlain(name)
       ? await session.ask("GET", `/v1/keys/${keyPath(name)}?siblings=true`, { read: exact })
       : await session.ask("GET", `/v1/keys?prefix=${keyPath(name)}&limit=1`, { read: exact });
@@ -179,6 +184,8 @@ function makeKeys(element, session, announce, point) {
       if (!item) Object.assign(said, { status: 404, error: "there is nothing under the key" });
     }
     const outcome = session.note(`get ${text}`, said, said.error ? "" : shortText(item));
+    // The key that was pressed last is the one that shows.
+    if (mine !== opens) return;
     announce(`${text}: ${outcome}`);
     state.opened = { key: name, etag: said.error ? null : item.etag, wasRead: !said.error || said.status === 404 };
     if (!said.error && item.type === "counter") type.value = "counter";
@@ -188,6 +195,7 @@ function makeKeys(element, session, announce, point) {
     const head = el("p", { class: "row" }, el("b", null, text), said.error ? null : el("span", { class: "badge" }, item.type === "bytes" ? "text" : item.type), again);
     const missing = (said.body?.missing ?? []).map((one) => el("li", null, missingWords(one)));
     const parts = said.error ? [el("p", { class: said.status === 404 ? "note" : "off" }, `${said.status || "–"}: ${said.error}`), missing.length > 0 ? el("ul", { class: "dots" }, ...missing) : ""] : readParts(item, why?.body?.present, showDot);
+    if (!said.error && rounded.has(said.body)) parts.push(el("p", { class: "note" }, "It nests too deep for this page to keep its numbers as they were written: they may be rounded."));
     opened.replaceChildren(head, ...parts);
     opened.hidden = false;
     key.value = text;
@@ -214,7 +222,8 @@ function makeKeys(element, session, announce, point) {
   /** Writes, as a part of the session: a batch of one operation, whose JSON goes out as it was typed. */
   async function write(name, operation) {
     if (!key.reportValidity()) return;
-    const wanted = keyOf(key.value);
+    const shown = key.value;
+    const wanted = isOpened() ? state.opened.key : keyOf(shown);
     let members;
     try {
       members = operation();
@@ -230,7 +239,7 @@ function makeKeys(element, session, announce, point) {
       body: `{"operations":[{${texts.join(",")}}]}`,
     });
     const dot = said.body?.write;
-    const text = session.note(`${name} ${key.value}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
+    const text = session.note(`${name} ${shown}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
     came.replaceChildren(said.error ? `${said.status || "–"}: ${text}` : `${text} `, dot ? showDot(dot) : "");
     came.className = said.error ? "off" : "note";
     // What was read is not what is there now.

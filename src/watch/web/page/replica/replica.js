@@ -126,7 +126,7 @@ function show() {
   setText(byId("trouble"), trouble);
   document.body.classList.toggle("stale", failed !== "");
   replicas(status);
-  const shown = status.members.filter(({ standing }) => standing !== "removed" && standing !== "suspected");
+  const shown = status.members.filter(({ standing }) => isMember(standing) && standing !== "suspected");
   setText(byId("view"), `The view, as GET /view tells it: ${shown.map(({ address }) => address).join(", ") || "empty"}.`);
   vectors(status);
   showBuffered(byId("buffered"), status, why);

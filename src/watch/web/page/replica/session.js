@@ -22,9 +22,11 @@ function makeSession(element, logElement, changed) {
   const [, carried] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
   if (carried) history.replaceState(null, "", location.pathname);
   const session = { token: carried ?? kept(SESSION), count: 0, log: [] };
+  /** The last of its requests, as a promise; and how often it began anew. */
+  let [last, beginnings] = [Promise.resolve(), 0];
   const text = el("code", { id: "token" });
   const copy = el("button", { type: "button", title: "the token, as Clocklab-Token takes it", onclick: copyToken }, "Copy");
-  const fresh = el("button", { type: "button", id: "fresh", title: "forget what was seen: the next request depends on nothing", onclick: () => set("") }, "Start anew");
+  const fresh = el("button", { type: "button", id: "fresh", title: "forget what was seen: the next request depends on nothing", onclick: begin }, "Start anew");
   const wait = el("select", { id: "wait" }, ...WAITS.map((seconds) => el("option", { value: seconds }, seconds === 0 ? "not at all: 503" : `up to ${seconds} s`)));
   const seen = el("ul", { id: "seen", class: "dots" });
   const onward = el("p", { id: "onward" });
@@ -43,6 +45,12 @@ function makeSession(element, logElement, changed) {
     changed();
   }
 
+  /** What was asked before is of another session: its answer adds nothing to this one. */
+  function begin() {
+    beginnings++;
+    set("");
+  }
+
   function copyToken() {
     // Only pages of this computer, or of HTTPS, may write to the clipboard.
     if (navigator.clipboard) return void navigator.clipboard.writeText(session.token);
@@ -57,16 +65,24 @@ function makeSession(element, logElement, changed) {
     copy.disabled = fresh.disabled = token === "";
   }
 
-  /** Asks as a part of the session, and takes the token of the answer. */
-  session.ask = async (method, path, options = {}) => {
-    const seconds = Number(wait.value);
+  /**
+   * Asks as a part of the session, and takes the token of the answer. One at a time: each goes with what those before it have
+   * seen, and no answer takes the place of a later one.
+   */
+  session.ask = (method, path, options = {}) => {
+    last = last.then(() => askNext(method, path, options));
+    return last;
+  };
+
+  async function askNext(method, path, options) {
+    const [seconds, beginning] = [Number(wait.value), beginnings];
     const joined = path.includes("?") ? "&" : "?";
     const headers = { ...options.headers, ...(session.token ? { "clocklab-token": session.token } : {}) };
     const said = await ask(method, seconds > 0 ? `${path}${joined}wait=${seconds}s` : path, { ...options, headers, waitMs: seconds * 1000 });
     const next = said.headers.get("clocklab-token");
-    if (next) set(next);
+    if (next && beginning === beginnings) set(next);
     return said;
-  };
+  }
 
   /** Writes a request down: what was asked, the status, and what came of it. */
   session.note = (what, said, words) => {

@@ -6,10 +6,19 @@ const SHORT = 60;
 /** Letters of a value in full: beyond it the rest is left to the command line. */
 const FULL = 20_000;
 
+/** What stands for a value that a browser cannot write. */
+const TOO_DEEP = "nests too deep to be shown here";
+
 /** One value as text: JSON as it was written, bytes as text or base64. */
 function valueText(value, type, indent) {
-  if (type === "bytes" || type === "text") return typeof value === "string" ? value : `base64:${value.base64}`;
-  return JSON.stringify(value, null, indent) ?? "";
+  if (type === "bytes" || type === "text") return typeof value === "string" ? value : BYTES + value.base64;
+  try {
+    return JSON.stringify(value, null, indent) ?? "";
+  } catch (error) {
+    // The stack is not deep enough, or with its blanks the text is too long.
+    if (!(error instanceof RangeError)) throw error;
+    return indent ? valueText(value, type) : TOO_DEEP;
+  }
 }
 
 /** A key's content in a line. */

@@ -1,0 +1,49 @@
+//! What the rows of a replica's disk say, to one who judges what its disk keeps and not what it says of that.
+
+use super::rows::{TABLE_MEMBERS, TABLE_WHOLE};
+use crate::{
+    clock::VersionVector,
+    kv::{members::Record, message::read_members},
+    service::Row,
+    wire::{FieldError, Fields},
+};
+
+/// What a row says, as far as it concerns the replica as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Which writes are on the disk, and the greatest that was forgotten of each origin.
+    Known {
+        /// The writes.
+        known: VersionVector,
+        /// What was forgotten.
+        forgotten: VersionVector,
+    },
+    /// Whether the replica had the data of the beginning.
+    Joined(bool),
+    /// What is known of one that is or was a member.
+    Members(Vec<Record>),
+}
+
+impl Kept {
+    /// What a row says; `None` of an entry, and of what nobody judges.
+    ///
+    /// # Errors
+    /// [`FieldError`] for a row that no replica could read.
+    pub(crate) fn of(row: &Row) -> Result<Option<Self>, FieldError> {
+        let value = row.value.as_deref().unwrap_or_default();
+        let mut fields = Fields::new(value);
+        let kept = match (row.table, &*row.key) {
+            (TABLE_WHOLE, b"known") => {
+                let known = VersionVector::decode(&mut fields)?;
+                fields.varint("stamp")?;
+                let forgotten = VersionVector::decode(&mut fields)?;
+                Self::Known { known, forgotten }
+            }
+            (TABLE_WHOLE, b"ready") => return Ok(Some(Self::Joined(value.first() == Some(&1)))),
+            (TABLE_MEMBERS, _) => Self::Members(read_members(&mut fields)?),
+            _ => return Ok(None),
+        };
+        fields.end()?;
+        Ok(Some(kept))
+    }
+}
