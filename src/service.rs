@@ -254,6 +254,27 @@ pub trait Desk<S: Service>: Send + Sync {
     fn cancel(&self, ticket: Ticket);
 }
 
+/// What a client's connection has shown of who it is. Its guard's own.
+#[derive(Clone, Default)]
+pub struct Shown {
+    /// What it has shown: a secret.
+    pub text: String,
+    /// What the guard found by it: in which turn of its knowledge, and where.
+    pub found: Option<(u64, usize)>,
+}
+
+/// Judges what clients by the wire ask, before the service is given it.
+pub trait Guard<S: Service>: fmt::Debug + Send + Sync {
+    /// The answer, if the service is not to be asked. Does not block.
+    fn judge(&self, shown: &mut Shown, request: &S::Request) -> Option<S::Reply>;
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown(…)")
+    }
+}
+
 /// Keeps a service's rows: what a driver gives appends to. Another thread of it does the work.
 ///
 /// ```text

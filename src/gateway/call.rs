@@ -105,6 +105,7 @@ fn wants_copies(action: &Action) -> bool {
         | Action::Change(_)
         | Action::Status
         | Action::Why { .. }
-        | Action::Backup { .. } => false,
+        | Action::Backup { .. }
+        | Action::Present { .. } => false,
     }
 }

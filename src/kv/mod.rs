@@ -65,8 +65,8 @@ pub use operation::{
 pub(crate) use replica::Kept;
 pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
-    Action, Answer, BackupPart, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange,
-    Missing, REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status,
+    Action, Answer, BackupPart, Bearer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member,
+    MemberChange, Missing, REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status,
     TEXT_BYTES_MAX, Token, Watched, Why,
 };
 pub use sealed::{Batch, SEALED_BYTES};

@@ -292,3 +292,123 @@ fn a_running_replica_is_copied_while_it_serves() {
     again.end();
     running.end();
 }
+
+/// The text of a token that is made now.
+#[track_caller]
+fn token(folder: &Path, words: &str) -> String {
+    let (code, text) = done(folder, &format!("kv token create {words} --data data"));
+    assert_eq!(code, Some(0), "{text}");
+    text.split_whitespace().next().unwrap().to_owned()
+}
+
+/// Does it with this token in the environment.
+fn with_token(folder: &Path, token: &str, words: &str) -> (Option<i32>, String) {
+    let mut command = clocklab(folder, words);
+    said(&command.env("CLOCKLAB_TOKEN", token).output().unwrap())
+}
+
+/// Which token may do what, by the wire, and what else is answered.
+const RIGHTS: &[(&str, &str, Result<&str, &str>)] = &[
+    ("", "kv get app/x", Err("needs a token")),
+    ("", "kv put app/x 0", Err("needs a token")),
+    ("", "kv status", Err("needs a token")),
+    ("", "kv bench --duration 1s", Err("needs a token")),
+    ("", "kv backup --into none.backup", Err("needs a token")),
+    ("clk_0", "kv get app/x", Err("no such token")),
+    ("writer", "kv put app/x 1", Ok("")),
+    ("reader", "kv get app/x", Ok("1")),
+    ("reader", "kv scan app/", Ok("app/x")),
+    ("reader", "kv status", Ok("")),
+    ("reader", "kv put app/x 2", Err("may read, and this needs write")),
+    ("reader", "kv get other", Err("keys that begin with `app/`")),
+    ("reader", "kv scan", Err("keys that begin with `app/`")),
+    (
+        "reader",
+        "kv watch other --count 1",
+        Err("keys that begin with `app/`"),
+    ),
+    ("reader", "kv why other", Err("keys that begin with `app/`")),
+    ("writer", "kv delete other", Err("keys that begin with `app/`")),
+    (
+        "writer",
+        "kv bench --duration 1s",
+        Err("keys that begin with `app/`"),
+    ),
+    ("writer", "kv members remove 7", Err("this needs admin")),
+    ("writer", "kv backup --into none.backup", Err("this needs admin")),
+    ("bencher", "kv bench --duration 1s", Ok("")),
+    ("bencher", "kv put app/x 3", Err("keys that begin with `bench-`")),
+    (
+        "part",
+        "kv backup --into none.backup",
+        Err("keys that begin with `app/`"),
+    ),
+    ("admin", "kv backup --into all.backup", Ok("rows")),
+    ("admin", "kv get app/x", Ok("1")),
+];
+
+#[test]
+fn by_the_wire_a_token_lets_its_holder_do_what_it_says() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(1);
+    let tokens: Vec<(&str, String)> = [
+        ("reader", "reader --scope read --prefix app/"),
+        ("writer", "writer --scope write --prefix app/"),
+        ("bencher", "bencher --scope write --prefix bench-"),
+        ("part", "part --scope admin --prefix app/"),
+        ("admin", "admin --scope admin"),
+    ]
+    .map(|(name, words)| (name, token(folder, words)))
+    .into();
+    let text_of = |name: &str| {
+        let found = tokens.iter().find(|(other, _)| *other == name);
+        found.map_or(name.to_owned(), |(_, text)| text.clone())
+    };
+    let replica = format!("kv replica --id 0 --listen 127.0.0.1:{base} --data data");
+    let running = Started::new(folder, &replica);
+    let at = format!("--at 127.0.0.1:{base}");
+    until_done(
+        folder,
+        &format!("kv status {at} --token {}", text_of("admin")),
+        "",
+    );
+    for (name, words, expected) in RIGHTS {
+        let (code, text) = with_token(folder, &text_of(name), &format!("{words} {at}"));
+        let (wanted, part) = match expected {
+            Ok(part) => (Some(0), part),
+            Err(part) => (Some(3), part),
+        };
+        assert!(
+            code == wanted && text.contains(part),
+            "{name}, {words}: {code:?} {text}"
+        );
+        assert!(!text.contains("clk_"), "a secret is shown: {text}");
+    }
+    assert!(!folder.join("none.backup").exists());
+    // One that is revoked is of no use any more, soon.
+    let (code, text) = done(folder, "kv token revoke reader --data data");
+    assert_eq!(code, Some(0), "{text}");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let (code, text) = with_token(folder, &text_of("reader"), &format!("kv get app/x {at}"));
+        if code == Some(3) {
+            assert!(text.contains("revoked"), "{text}");
+            break;
+        }
+        assert!(Instant::now() < until, "{text}");
+        thread::sleep(Duration::from_millis(100));
+    }
+    running.end();
+    // Who has proved the secret needs no token, and who has not gets nowhere with one.
+    assert_eq!(done(folder, "secret").0, Some(0));
+    let running = Started::new(folder, &format!("{replica} --secret-file clocklab.secret"));
+    until_done(
+        folder,
+        &format!("kv get app/x {at} --secret-file clocklab.secret"),
+        "1",
+    );
+    let (code, text) = with_token(folder, &text_of("admin"), &format!("kv get app/x {at}"));
+    assert_eq!(code, Some(3), "{text}");
+    running.end();
+}

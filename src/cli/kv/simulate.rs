@@ -27,11 +27,12 @@ Clients put, read, delete, swap, count, insert, remove, scan and write batches, 
 Until twelve seconds before the end messages are lost, doubled and delayed, links cut both ways or one way, replicas killed, \
 stopped and started again with their disk or without it, disks full or slow. Then all has to settle.
 
-Judged is that every session reads what it wrote and nothing older than it has seen, that what was acknowledged is there \
-unless it was on lost disks alone, that nothing denied is ever seen and nothing deleted comes back, that counters and sets \
-are exact, that all replicas end with the same data and nothing waits, and that the history of all reads and writes is \
-causally consistent and convergent (`clocklab kv check`). Watches are told each write of a session's register once, in causal \
-order. With --members nothing may be lost that was not removed by decision, and all have to see the members that were decided.
+Judged is that every session reads what it wrote and nothing older than it has seen, that what is acknowledged is on as \
+many disks as were asked for, and there at the end unless all disks that kept it were lost or removed by decision, that \
+nothing denied is ever seen and nothing deleted comes back, that counters and sets are exact, that all replicas end with \
+the same data and nothing waits, and that the history of all reads and writes is causally consistent and convergent \
+(`clocklab kv check`). Watches are told each write of a session's register once, in causal order. \
+With --members who is drained has handed over when it leaves, and all have to see the members that were decided.
 
 A file of faults has one a line (seconds, how long, what), as a bad run shows them:
   @3.2 +1.5 partition 0 to 1 hold

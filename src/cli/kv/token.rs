@@ -1,4 +1,4 @@
-//! `clocklab kv token`: bearer tokens for clients of HTTP.
+//! `clocklab kv token`: bearer tokens for clients.
 #![allow(clippy::disallowed_methods, reason = "a token says when it was made")]
 
 use std::{
@@ -22,7 +22,10 @@ Examples:
   clocklab kv token list --data kv-data/replica-1
   clocklab kv token revoke alice --data kv-data/replica-1
 
-Tokens are of HTTP alone; replicas and clients by the wire prove that they know the secret (clocklab secret). Each replica has \
+  CLOCKLAB_TOKEN=clk_… clocklab kv get app/name --at 127.0.0.1:8090
+
+Where replicas have a secret (clocklab secret), clients by the wire, such as clocklab's own commands, prove that they know it and may \
+do everything; without one they present a token, as clients of HTTP do. Each replica has \
 its own tokens.json in its data folder, with hashes and no token's text, so a token is shown once. Copy the file to the \
 other replicas' folders if their clients shall use the same tokens. A running replica looks at the file every second.
 With the first token every request needs one, but /healthz and /ping.

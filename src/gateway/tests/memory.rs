@@ -131,6 +131,7 @@ impl Memory {
             Action::Change(change) => self.change(change),
             Action::Status => Answer::Status(Box::new(self.status())),
             Action::Backup { .. } => Answer::Denied(Deny::Busy),
+            Action::Present { .. } => Answer::Admitted,
             Action::Why { .. } => Answer::Why(Box::new(Why {
                 present: Vec::new(),
                 buffered: Vec::new(),

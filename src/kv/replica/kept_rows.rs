@@ -47,3 +47,33 @@ impl Kept {
         Ok(Some(kept))
     }
 }
+
+#[cfg(test)]
+impl Kept {
+    /// The row that says it, as a replica makes it.
+    pub(crate) fn row(&self) -> Row {
+        let mut value = Vec::new();
+        let (table, key) = match self {
+            Self::Known { known, forgotten } => {
+                known.encode(&mut value);
+                crate::wire::write_varint(7, &mut value);
+                forgotten.encode(&mut value);
+                (TABLE_WHOLE, b"known".to_vec())
+            }
+            Self::Joined(has_joined) => {
+                value.push(u8::from(*has_joined));
+                (TABLE_WHOLE, b"ready".to_vec())
+            }
+            Self::Members(records) => {
+                crate::kv::message::write_members(records, &mut value);
+                let id = records.first().map_or(0, |record| record.id.0);
+                (TABLE_MEMBERS, id.to_be_bytes().to_vec())
+            }
+        };
+        Row {
+            table,
+            key: key.into(),
+            value: Some(value.into()),
+        }
+    }
+}

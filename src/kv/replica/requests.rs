@@ -57,6 +57,10 @@ impl Replica {
                 let answer = Answer::Why(Box::new(self.why(key, &request.token)));
                 return self.answer(ticket, request.token, Vec::new(), answer, effects);
             }
+            // Whoever judges tokens has done so before.
+            Action::Present { .. } => {
+                return self.answer(ticket, request.token, Vec::new(), Answer::Admitted, effects);
+            }
             Action::Change(change) => return self.change(ticket, request.token, change, effects),
         }
         if let Err(deny) = self.is_open() {
@@ -165,7 +169,8 @@ impl Replica {
             | Action::Members
             | Action::Change(_)
             | Action::Status
-            | Action::Why { .. } => None,
+            | Action::Why { .. }
+            | Action::Present { .. } => None,
         };
         if let Some(deny) = unkept {
             return self.deny(ticket, token, released, deny, effects);
@@ -206,7 +211,11 @@ impl Replica {
             }
             Action::Backup { .. } => self.begin_backup(ticket, token, released, effects),
             // Served before.
-            Action::Members | Action::Change(_) | Action::Status | Action::Why { .. } => {}
+            Action::Members
+            | Action::Change(_)
+            | Action::Status
+            | Action::Why { .. }
+            | Action::Present { .. } => {}
         }
     }
 
@@ -366,6 +375,7 @@ fn judge(action: &Action) -> Result<(), Deny> {
         | Action::Change(_)
         | Action::Status
         | Action::Why { .. }
-        | Action::Backup { .. } => Ok(()),
+        | Action::Backup { .. }
+        | Action::Present { .. } => Ok(()),
     }
 }

@@ -92,12 +92,13 @@ impl Reply {
             Answer::Why(_) => 8,
             Answer::Denied(_) => 9,
             Answer::Backup(_) => 10,
+            Answer::Admitted => 11,
         });
         self.token.encode(body);
         write_list(&self.released, body, |dot, body| write_dot(*dot, body));
         match &self.answer {
             Answer::Found(item) => write_item(item, body),
-            Answer::NotFound => {}
+            Answer::NotFound | Answer::Admitted => {}
             Answer::Scanned { items, next } => {
                 write_list(items, body, |(key, item), body| {
                     write_bytes(key, body);
@@ -143,6 +144,7 @@ fn read_answer(answer: u8, fields: &mut Fields<'_>) -> Result<Answer, FieldError
         8 => Answer::Why(Box::new(read_why(fields)?)),
         9 => Answer::Denied(read_deny(fields)?),
         10 => Answer::Backup(read_part(fields)?),
+        11 => Answer::Admitted,
         other => return unknown("answer", other),
     })
 }
@@ -377,6 +379,7 @@ fn write_deny(deny: &Deny, body: &mut Vec<u8>) {
         Deny::TooFewCopies { .. } => 9,
         Deny::Disk { .. } => 10,
         Deny::NoSuchMember => 11,
+        Deny::Forbidden { .. } => 12,
     });
     match deny {
         Deny::NoMember | Deny::Joining | Deny::Leaving | Deny::Busy | Deny::NoSuchMember => {}
@@ -392,7 +395,7 @@ fn write_deny(deny: &Deny, body: &mut Vec<u8>) {
             write_varint(u64::from(*have), body);
             write_varint(u64::from(*want), body);
         }
-        Deny::Disk { why } => write_text(why, body),
+        Deny::Disk { why } | Deny::Forbidden { why } => write_text(why, body),
     }
 }
 
@@ -428,6 +431,9 @@ fn read_deny(fields: &mut Fields<'_>) -> Result<Deny, FieldError> {
             why: read_text(fields, "why")?,
         },
         11 => Deny::NoSuchMember,
+        12 => Deny::Forbidden {
+            why: read_text(fields, "why")?,
+        },
         other => return unknown("reason", other),
     })
 }

@@ -97,6 +97,9 @@ fn requests() -> impl Strategy<Value = Request> {
         Just(Action::Status),
         keys().prop_map(|key| Action::Why { key }),
         any::<u64>().prop_map(|number| Action::Backup { number }),
+        "[a-z_0-9]{0,70}".prop_map(|text| Action::Present {
+            bearer: Bearer::new(text)
+        }),
     ];
     (vectors(), any::<u64>(), action).prop_map(|(token, wait_us, action)| Request {
         token,
@@ -219,6 +222,7 @@ fn denials() -> impl Strategy<Value = Deny> {
         }),
         text().prop_map(|why| Deny::Disk { why }),
         Just(Deny::NoSuchMember),
+        text().prop_map(|why| Deny::Forbidden { why }),
     ]
 }
 
@@ -248,6 +252,7 @@ fn replies() -> impl Strategy<Value = Reply> {
             }))
         ),
         denials().prop_map(Answer::Denied),
+        Just(Answer::Admitted),
         (any::<u64>(), any::<u64>(), any::<bool>(), bytes()).prop_map(|(number, rows, is_last, bytes)| {
             Answer::Backup(BackupPart {
                 number,

@@ -19,10 +19,12 @@
 //!
 //! What one that leaves can know of the others' disks is what it was told by the life of each that its link led to last.
 //! If the disk of that life has been lost since, it counts all the same: nothing tells it in time from one that is there.
+//! A leaving is judged when its machine's own disk says it. Where that takes nothing any more it is not, and what is gone
+//! by it is found at the end: it is no excuse there either.
 //!
 //! That a write had its copies is judged when a client hears that it is done ([`Disks::judge_acknowledged`]): the disk of the
-//! replica that accepted it, and as many as were asked for; of a majority, those that are more than half of the fewest members
-//! at one time, for who a replica takes for a member is not known here.
+//! replica that accepted it, and as many as were asked for; of a majority a bound from below, more than half of the fewest
+//! members of the run at one time.
 //!
 //! # When a write may be let go
 //!

@@ -1,5 +1,6 @@
 //! Hundreds of seeds of the store in virtual time, and wrong stores that have to be found out.
 
+mod disks;
 mod mutants;
 
 use self::mutants::{Tampered, Wrong};

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{session::Session, words};
 use crate::{
-    cli::{Usage, secret},
+    cli::{Usage, kv::common::BearerOption, secret},
     clock::VersionVector,
     kv::{Action, Answer, Deny, Reply, Request, Token},
     lab::REPLICA_PORT_DEFAULT,
@@ -41,6 +41,8 @@ pub(in crate::cli) struct AskOptions {
     /// File with the store's secret, if it has one
     #[arg(long, value_name = "FILE", global = true)]
     secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    bearer: BearerOption,
     /// Print JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -52,6 +54,7 @@ pub(super) struct Asker {
     addresses: Vec<Address>,
     wait: Duration,
     secret: Option<Secret>,
+    bearer: BearerOption,
     session: Option<Session>,
     token: Token,
 }
@@ -84,6 +87,7 @@ impl AskOptions {
             },
             wait: self.wait,
             secret: secret::read(self.secret_file.as_deref())?.map(|file| file.secret),
+            bearer: self.bearer.clone(),
             session,
             token: token.unwrap_or_default(),
         })
@@ -167,7 +171,9 @@ impl Asker {
     }
 
     fn connect(&self, address: &Address) -> Result<Connection, ClientError> {
-        Client::connect(address, None, self.secret.as_ref(), PATIENCE)
+        let mut connection = Client::connect(address, None, self.secret.as_ref(), PATIENCE)?;
+        self.bearer.present(&mut connection)?;
+        Ok(connection)
     }
 
     fn ask_at(&self, address: &Address, wait: Duration, request: &Request) -> Result<Said, ClientError> {
@@ -232,7 +238,8 @@ fn trouble(said: &Said) -> Option<Trouble> {
         | Deny::Malformed { .. }
         | Deny::TooFewCopies { .. }
         | Deny::Disk { .. }
-        | Deny::NoSuchMember => return None,
+        | Deny::NoSuchMember
+        | Deny::Forbidden { .. } => return None,
     };
     let text = words::denied(said.machine, &said.address, deny);
     Some(Trouble { text, may_pass })

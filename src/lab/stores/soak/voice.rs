@@ -261,7 +261,8 @@ pub(super) fn prefixed(action: Action, prefix: &str) -> Action {
         | Action::Change(_)
         | Action::Status
         | Action::Why { .. }
-        | Action::Backup { .. }) => other,
+        | Action::Backup { .. }
+        | Action::Present { .. }) => other,
     }
 }
 
@@ -291,6 +292,7 @@ pub(super) fn strip(answer: &mut Answer, prefix: &str) -> Option<String> {
         | Answer::Status(_)
         | Answer::Why(_)
         | Answer::Backup(_)
+        | Answer::Admitted
         | Answer::Denied(_) => {}
     }
     strange
