@@ -175,20 +175,20 @@ pub(in crate::disk) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) ->
     };
     let mut last = through;
     let used = files.iter().map(Pages::greatest).max().unwrap_or(0).max(last);
-    for pages in &mut files {
+    let mut is_reached = [true; 2];
+    for (pages, is_reached) in files.iter().zip(&mut is_reached) {
         let behind = pages.records().map(|(number, ..)| number);
         let mut behind = behind.skip_while(|number| *number <= through).peekable();
-        let is_next = behind.peek().is_none_or(|number| *number == last + 1);
-        let end = behind.last();
-        if is_next {
-            last = end.unwrap_or(last);
-        } else {
-            // Something is missing before it.
-            pages.bytes.clear();
+        *is_reached = behind.peek().is_none_or(|number| *number == last + 1);
+        if *is_reached {
+            last = behind.last().unwrap_or(last);
         }
     }
     if used > last {
         let what = format!("record {} is not whole, and record {used} is there", last + 1);
+        if let Some(pages) = synced_and_wrong(&files, last) {
+            return Err(pages.damaged(what));
+        }
         match sync {
             Sync::Always => {
                 let [pages, _] = &files;
@@ -201,5 +201,31 @@ pub(in crate::disk) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) ->
             ),
         }
     }
+    for (pages, is_reached) in files.iter_mut().zip(is_reached) {
+        if !is_reached {
+            // Something is missing before it.
+            pages.bytes.clear();
+        }
+    }
     Ok(Found { files, used })
+}
+
+/// The file that was synced, and still lacks the record behind `last`. However a life syncs, it syncs all of a file
+/// before the other one gets its first record: so a file is whole if the other one begins behind its end, or if both
+/// hold records behind its end.
+fn synced_and_wrong(files: &[Pages; 2], last: u64) -> Option<&Pages> {
+    let [one, other] = files;
+    let begins_behind = |pages: &Pages| {
+        let mut records = pages.records();
+        records.next().is_some_and(|(number, ..)| number > last + 1)
+    };
+    if begins_behind(one) {
+        return Some(other);
+    }
+    if begins_behind(other) {
+        return Some(one);
+    }
+    let (of_one, of_other) = (one.greatest(), other.greatest());
+    let earlier = if of_one < of_other { one } else { other };
+    (of_one.min(of_other) > last).then_some(earlier)
 }
