@@ -136,23 +136,7 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     let place = arguments.place(&Environment::read())?;
     let secret = arguments.store.secret()?;
     let is_exposed = !place.listen.ip().is_loopback();
-    if is_exposed && secret.is_none() && !arguments.insecure {
-        let text = format!(
-            "at {} other computers can reach this replica, and without a secret whoever does may read, write and join: make one \
-             with `clocklab secret` and give it to every replica with --secret-file, or say --insecure",
-            place.listen
-        );
-        return Err(Usage(text).into());
-    }
-    if arguments.insecure {
-        tracing::warn!(
-            "--insecure: whoever reaches {} may read, write and join",
-            place.listen
-        );
-    }
-    if let Some(what) = arguments.locked_out(is_exposed) {
-        tracing::warn!("{what}");
-    }
+    arguments.say_who_may(place.listen, secret.is_some())?;
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
     config.hash_secret = hash_secret()?;
@@ -173,11 +157,13 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         seed: u64::from(incarnation),
         log_end: log.end,
     };
-    let access = Access::open(
-        folder.as_ref().map(|folder| folder.path().join(gateway::FILE)),
-        is_exposed && !arguments.insecure,
-    )
-    .map_err(|error| Usage(error.to_string()))?;
+    let access = Arc::new(
+        Access::open(
+            folder.as_ref().map(|folder| folder.path().join(gateway::FILE)),
+            is_exposed && !arguments.insecure,
+        )
+        .map_err(|error| Usage(error.to_string()))?,
+    );
     let replica = Replica::new(config).map_err(|error| Usage(error.to_string()))?;
     // Rows go from the disk into the replica one by one: a second copy of them all would be as large as the data.
     let rows = folder.as_ref().map(DataFolder::reader);
@@ -213,11 +199,15 @@ fn serve<L: EventLog>(
     incarnation: u32,
     mut mesh: OpenMesh<Replica, L>,
     rows: Option<RowReader>,
-    access: Access,
+    access: Arc<Access>,
     options: Options,
 ) -> anyhow::Result<Exit> {
     if let Some(rows) = rows {
         rows.each_row(|row| mesh.restore(row))?;
+    }
+    if arguments.store.secret()?.is_none() {
+        // Else who has proved the secret may ask everything, and nobody else gets so far.
+        mesh.set_guard(Arc::<Access>::clone(&access));
     }
     let server = Arc::new(Server::start(mesh.desk(), access, options)?);
     let http = Arc::clone(&server);
@@ -252,6 +242,25 @@ struct Log {
 }
 
 impl ReplicaArguments {
+    /// Refuses to be open to other computers without a word, and says on each start who is let in.
+    fn say_who_may(&self, listen: SocketAddr, has_secret: bool) -> anyhow::Result<()> {
+        let is_exposed = !listen.ip().is_loopback();
+        if is_exposed && !has_secret && !self.insecure {
+            let text = format!(
+                "at {listen} other computers can reach this replica, and without a secret whoever does may read, write and join: \
+                 make one with `clocklab secret` and give it to every replica with --secret-file, or say --insecure"
+            );
+            return Err(Usage(text).into());
+        }
+        if self.insecure {
+            tracing::warn!("--insecure: whoever reaches {listen} may read, write and join");
+        }
+        if let Some(what) = self.locked_out(is_exposed) {
+            tracing::warn!("{what}");
+        }
+        Ok(())
+    }
+
     /// What keeps every client of HTTP out, if it does.
     fn locked_out(&self, is_exposed: bool) -> Option<&'static str> {
         (self.memory && is_exposed && !self.insecure).then_some(
@@ -410,108 +419,4 @@ impl ReplicaArguments {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: ReplicaArguments,
-    }
-
-    fn arguments(words: &str) -> ReplicaArguments {
-        let words = std::iter::once("replica").chain(words.split_whitespace());
-        Line::try_parse_from(words)
-            .map(|line| line.arguments)
-            .expect("usage")
-    }
-
-    fn environment(socket_address: &str, view: &str, node_identifier: &str) -> Environment {
-        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Environment {
-            socket_address: given(socket_address),
-            view: given(view),
-            node_identifier: given(node_identifier),
-        }
-    }
-
-    fn place(words: &str, environment: &Environment) -> Result<Whereabouts, String> {
-        let place = arguments(words).place(environment);
-        place.map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_assignment_of_2024_is_understood() {
-        let view = "10.10.0.2:8090,10.10.0.3:8090";
-        let place = place("", &environment("10.10.0.3:8090", view, "")).expect("place");
-        assert_eq!(place.listen.to_string(), "0.0.0.0:8090");
-        assert_eq!(place.address.as_str(), "10.10.0.3:8090");
-        let members = place.members.expect("members");
-        assert_eq!(members.len(), 2);
-        assert!(
-            members
-                .iter()
-                .any(|member| member.id == place.id && member.address == place.address)
-        );
-    }
-
-    #[test]
-    fn the_assignment_of_2025_is_understood() {
-        let place = place("", &environment("", "", "7")).expect("place");
-        assert_eq!(
-            (place.listen.to_string().as_str(), place.id),
-            ("0.0.0.0:8081", MachineId(7))
-        );
-        assert_eq!(place.members, None);
-    }
-
-    #[test]
-    fn options_win_over_the_environment() {
-        let environment = environment("10.10.0.3:8090", "10.10.0.3:8090", "7");
-        let words = "--id 1 --listen 127.0.0.1:9000 --advertise localhost:9001 --view 0=a:1,1=localhost:9001";
-        let place = place(words, &environment).expect("place");
-        assert_eq!(place.listen.to_string(), "127.0.0.1:9000");
-        assert_eq!(
-            (place.id, place.address.as_str()),
-            (MachineId(1), "localhost:9001")
-        );
-        assert_eq!(place.members.map(|members| members.len()), Some(2));
-    }
-
-    #[test]
-    fn who_is_told_nothing_is_alone_on_this_computer() {
-        let place = place("", &Environment::default()).expect("place");
-        assert_eq!(place.listen.to_string(), "127.0.0.1:8090");
-        assert_eq!(place.members.map(|members| members.len()), Some(1));
-    }
-
-    #[test]
-    fn who_locks_everybody_out_is_told_so() {
-        let said = |words, is_exposed| arguments(words).locked_out(is_exposed);
-        assert!(said("--memory", true).is_some_and(|what| what.contains("--data")));
-        for (words, is_exposed) in [("--memory", false), ("--memory --insecure", true), ("", true)] {
-            assert_eq!(said(words, is_exposed), None, "{words}");
-        }
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let none = Environment::default();
-        for (words, expected) in [
-            ("--id 65000", "--id: 65000"),
-            ("--view 127.0.0.1", "--view: `127.0.0.1` is no address"),
-            ("--view x=127.0.0.1:1", "`x` is no id"),
-            ("--view ,", "--view: a view names at least one member"),
-            ("--listen nowhere", "--listen nowhere"),
-        ] {
-            let error = place(words, &none).expect_err(words);
-            assert!(error.contains(expected), "{words}: {error}");
-        }
-        let error = place("", &environment("here", "", "")).expect_err("SOCKET_ADDRESS");
-        assert!(error.contains("SOCKET_ADDRESS: `here`"), "{error}");
-        let error = place("", &environment("", "", "me")).expect_err("NODE_IDENTIFIER");
-        assert!(error.contains("NODE_IDENTIFIER: `me`"), "{error}");
-    }
-}
+mod tests;

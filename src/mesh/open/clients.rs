@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     mesh::connection::{Connection, Filled},
-    service::{Effects, Input, Last, Service, Ticket},
+    service::{Effects, Guard, Input, Last, Service, Shown, Ticket},
     units::{MachineId, Time},
     wire::{Answer, Control, ErrorCode, Message, Reason, Refusal, encode_answer, kind, read_request},
 };
@@ -61,6 +61,8 @@ pub(super) struct Client {
     moved: Time,
     /// It is not read any more: it is to be closed when its answers are out.
     leaving: bool,
+    /// What it has shown of who it is.
+    shown: Shown,
 }
 
 /// A request that waits.
@@ -85,6 +87,19 @@ enum Turn {
     Broken(Refusal),
 }
 
+impl Turn {
+    /// What a client's frame is that is no request.
+    fn of_control(kind: u8, body: &[u8]) -> Self {
+        match Control::decode(kind, body) {
+            Ok(Control::Error { .. } | Control::Goodbye { .. }) => Self::Gone,
+            _ => {
+                let text = format!("here come requests, not {kind:#04x}");
+                Self::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
+            }
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(
         token: Token,
@@ -106,6 +121,7 @@ impl Client {
             free: Vec::new(),
             moved: now,
             leaving: false,
+            shown: Shown::default(),
         }
     }
 
@@ -192,7 +208,7 @@ impl Clients {
     pub(super) fn hear<S>(
         &mut self,
         seat: usize,
-        service: &mut S,
+        (guard, service): (Option<&dyn Guard<S>>, &mut S),
         effects: &mut Effects<S>,
         bytes_left: &mut usize,
         now: Time,
@@ -217,16 +233,17 @@ impl Clients {
             }
             match client.connection.decoder.next_frame() {
                 Ok(Some(frame)) if frame.kind <= kind::CONTROL_LAST => {
-                    break match Control::decode(frame.kind, frame.body) {
-                        Ok(Control::Error { .. } | Control::Goodbye { .. }) => Turn::Gone,
-                        _ => {
-                            let text = format!("here come requests, not {:#04x}", frame.kind);
-                            Turn::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
-                        }
-                    };
+                    break Turn::of_control(frame.kind, frame.body);
                 }
                 Ok(Some(frame)) => match read_request::<S::Request>(frame.kind, frame.body) {
                     Ok((own, request)) => {
+                        requests += 1;
+                        if let Some(guard) = guard
+                            && let Some(reply) = guard.judge(&mut client.shown, &request)
+                        {
+                            client.answer(own, &reply, now);
+                            continue;
+                        }
                         *count = count.wrapping_add(1);
                         let place = client.take_place(Open {
                             count: *count,
@@ -234,7 +251,6 @@ impl Clients {
                         });
                         let ticket = ticket(seat, place, *count);
                         service.handle(now, Input::Request { ticket, request }, effects);
-                        requests += 1;
                         continue;
                     }
                     Err(error) => break Turn::Broken(Refusal::malformed(error)),
@@ -411,6 +427,21 @@ impl Clients {
 }
 
 impl Client {
+    /// Answers a request that the service was not given.
+    fn answer<A: Message>(&mut self, ticket: u64, reply: &A, now: Time) {
+        if self.connection.unsent() == 0 {
+            self.moved = now;
+        }
+        let answer = Answer {
+            ticket,
+            is_last: true,
+            reply,
+        };
+        if !encode_answer(self.connection.output(), &answer) {
+            self.end("an answer does not fit a frame", ErrorCode::FrameTooLong);
+        }
+    }
+
     /// It is told why, behind what it has been answered so far, and closed.
     fn end(&mut self, text: &str, code: ErrorCode) {
         if !self.leaving {
