@@ -3,9 +3,7 @@
 //! Every replica is asked again and again how it is. What it takes for stable it may forget the deletions of, so
 //!
 //! - all who are members to it have had it on their disks, and so has everybody who was removed and has the data of
-//!   the beginning: it may come back with its disk, and with writes that a deletion hides ([`Disks::judge_stable`]). Not
-//!   so one that was removed before the replica heard of any life of it, and that has nothing of anybody else: if it serves, it
-//!   serves alone, and what it accepts then is stamped above all that the others may have forgotten (page of `ready`);
+//!   the beginning: it may come back with its disk, and with writes that a deletion hides ([`Disks::judge_stable`]);
 //! - when all has settled it is everything that is known; or, while somebody is removed, at least what was so before
 //!   that one went ([`Disks::settled`]). Who is away says no more than it has said, and a replica that has been started again
 //!   remembers of that what it had forgotten by it; so later writes of those who are there need not be stable.
@@ -18,12 +16,12 @@ use std::collections::BTreeSet;
 use super::{
     ask::{bytes, counter_key, set_key},
     book::{Book, Final, Pending},
-    disks::{Disks, LATELY_US, Machine},
+    disks::{Disks, LATELY_US},
     seen::text,
     session::SETS,
 };
 use crate::{
-    clock::{Origin, VersionVector},
+    clock::VersionVector,
     kv::{self, Action, Answer, Request, Standing, Status, Token},
     service::Service,
     sim::open::{Heard, Orders},
@@ -35,18 +33,6 @@ pub(super) const SAMPLE: u64 = 1 << 58;
 
 /// From one time to the next, in microseconds.
 const BETWEEN_US: u64 = 500_000;
-
-impl Machine {
-    /// Whether a replica never heard of any life of this machine, which has nothing of anybody else.
-    fn was_alone(&self, id: MachineId, status: &Status) -> bool {
-        let mut members = status.members.iter();
-        let is_unheard = members.all(|member| member.id != id || member.incarnation == 0);
-        let is_mine = |origin: Origin| origin.machine == id;
-        is_unheard
-            && self.ever.iter().all(|(origin, _)| is_mine(origin))
-            && !status.known.iter().any(|(origin, _)| is_mine(origin))
-    }
-}
 
 impl Disks {
     /// A replica says what it takes for stable. Says what is wrong with that.
@@ -65,7 +51,7 @@ impl Disks {
         let members = members.filter(|(_, since)| since.0 + LATELY_US <= at.0);
         let removed = removed(status).into_iter().filter(|id| {
             let machine = self.machines.get(id);
-            machine.is_some_and(|machine| machine.has_joined && !machine.was_alone(*id, status))
+            machine.is_some_and(|machine| machine.has_joined)
         });
         let mut wrong = Vec::new();
         for other in members.map(|(id, _)| *id).chain(removed) {

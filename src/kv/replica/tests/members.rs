@@ -509,3 +509,41 @@ fn who_left_comes_back_as_a_newcomer_though_it_has_its_disk() {
     }
     cluster.assert_converged();
 }
+
+#[test]
+fn one_that_was_removed_before_it_was_heard_of_may_come_back_with_writes() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=3 {
+        cluster.configure(id, Some(&[1, 2, 3]));
+    }
+    cluster.isolate(3);
+    // A later life has greater stamps.
+    for id in [3, 1, 2] {
+        cluster.start(id);
+    }
+    // Both sides have served alone by then, and stamps of both have leapt ahead.
+    cluster.run(3000);
+    cluster.write(3, &Token::new(), put("k", "unseen"));
+    cluster.write(3, &Token::new(), put("mine", "1"));
+    for number in 0..20 {
+        cluster.write(1, &Token::new(), put("k", &number.to_string()));
+    }
+    cluster.write(1, &Token::new(), delete("k"));
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    cluster.run(20_000);
+    assert_eq!(cluster.status(1).tombstones, 1, "it may come back");
+    cluster.mend_all();
+    let (id, address) = (MachineId(3), address(3));
+    cluster.change(1, MemberChange::Add { id, address });
+    cluster.run(20_000);
+    for id in 1..=3 {
+        assert_eq!(
+            cluster.see(id, "k"),
+            None,
+            "{id}: the delete has the greater stamp"
+        );
+        assert_eq!(cluster.see(id, "mine").as_deref(), Some("1"));
+        assert_eq!(cluster.status(id).tombstones, 0, "{id}");
+    }
+    cluster.assert_converged();
+}
