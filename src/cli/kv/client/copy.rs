@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    cli::{Exit, kv::common::folder_error, print},
+    cli::{Exit, Usage, kv::common::folder_error, print},
     disk::{self, Copied},
 };
 
@@ -48,6 +48,13 @@ pub(in crate::cli) struct RestoreArguments {
 }
 
 pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
+    if arguments.into.exists() {
+        let text = format!(
+            "--into {}: there is such a file already: name another",
+            arguments.into.display()
+        );
+        return Err(Usage(text).into());
+    }
     let copied = disk::back_up(&arguments.data, &arguments.into).map_err(folder_error)?;
     say(&copied, &format!("in {}", arguments.into.display()))
 }

@@ -63,6 +63,17 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
         prefix: value::prefix(arguments.prefix.as_deref())?,
         after: arguments.after,
     })?;
+    let what = match &arguments.prefix {
+        Some(prefix) => format!(
+            "keys that begin with `{}`",
+            words::shown(prefix.as_encoded_bytes())
+        ),
+        None => "all keys".to_owned(),
+    };
+    tracing::info!(
+        "watching {what} at {}: a line for each change from now on; Ctrl-C ends it",
+        connection.address()
+    );
     let mut seen = asker.token().clone();
     // The session is free for other commands meanwhile.
     drop(asker);
