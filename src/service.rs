@@ -254,6 +254,27 @@ pub trait Desk<S: Service>: Send + Sync {
     fn cancel(&self, ticket: Ticket);
 }
 
+/// What a client's connection has shown of who it is. Its guard's own.
+#[derive(Clone, Default)]
+pub struct Shown {
+    /// What it has shown: a secret.
+    pub text: String,
+    /// What the guard found by it: in which turn of its knowledge, and where.
+    pub found: Option<(u64, usize)>,
+}
+
+/// Judges what clients by the wire ask, before the service is given it.
+pub trait Guard<S: Service>: fmt::Debug + Send + Sync {
+    /// The answer, if the service is not to be asked. Does not block.
+    fn judge(&self, shown: &mut Shown, request: &S::Request) -> Option<S::Reply>;
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown(…)")
+    }
+}
+
 /// Keeps a service's rows: what a driver gives appends to. Another thread of it does the work.
 ///
 /// ```text
@@ -309,6 +330,19 @@ pub trait Service {
 
     /// When to call with [`Input::Timeout`], if at all. A time that has passed means: now.
     fn deadline(&self) -> Option<Time>;
+}
+
+impl Row {
+    /// Appends the row as a backup's file has it: table u8, key length u16, value length u32, key, value. One without a
+    /// value is laid out as one with an empty one: no copy has such rows.
+    pub fn lay_out(&self, bytes: &mut Vec<u8>) {
+        let value = self.value.as_deref().unwrap_or_default();
+        bytes.push(self.table);
+        bytes.extend(u16::try_from(self.key.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend(u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend(&*self.key);
+        bytes.extend(value);
+    }
 }
 
 impl Disk for NoDisk {

@@ -8,10 +8,10 @@
 //!   digest   SHA-256 of everything before it: 32 bytes
 //! ```
 //!
-//! It is made of a stopped replica, whose folder it locks meanwhile: a copy of a running one would need a second way
-//! into its rows, and a replica of a cluster can be stopped without anybody missing it. It is streamed, so its size is
-//! no matter of memory. What is restored is a further life, numbered above all that began since the copy was made (see
-//! `incarnation`): no write's name is given twice. What the copy lacks the replica takes from the others.
+//! It is made of a stopped replica, whose folder it locks meanwhile, or of rows that a running one gives. It is streamed, so
+//! its size is no matter of memory. It grows beside its place, and gets its name when it is whole and was read back. What
+//! is restored is a further life, numbered above all that began since the copy was made (see `incarnation`): no write's
+//! name is given twice. What the copy lacks the replica takes from the others.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -85,47 +85,122 @@ pub fn back_up(data: &Path, into: &Path) -> Result<Copied, DiskError> {
     let empty = || DiskError::Empty {
         path: data.to_owned(),
     };
-    if !rows_of(data).is_dir() {
+    let has_written = read_life(data)?.is_some_and(|life| life.sync().is_some());
+    if !has_written && !rows_of(data).is_dir() {
         return Err(empty());
     }
     let _lock = Lock::acquire(data)?;
     let life = read_life(data)?.ok_or_else(empty)?;
     let rows = Rows::open(&rows_of(data), life.sync())?;
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(into);
-    let file = file.map_err(|error| io_error(into, error))?;
-    let written = write_backup(&rows, &life, file, into);
-    if written.is_err() {
-        // Half a copy is none.
-        let _ = fs::remove_file(into);
-    }
-    written
+    let mut backup = BackupWriter::create(into, &owner_of(&life), life.incarnation)?;
+    let mut bytes = Vec::new();
+    rows.each(|row| {
+        bytes.clear();
+        row.lay_out(&mut bytes);
+        backup.put(&bytes, 1)
+    })?;
+    backup.finish()
 }
 
-fn write_backup(rows: &Rows, life: &Life, file: File, into: &Path) -> Result<Copied, DiskError> {
-    let failed = |error| io_error(into, error);
-    let mut output = Hashed::new(BufWriter::with_capacity(1 << 20, file));
-    let head = Head {
+/// A backup that is being written, of rows that come from anywhere.
+#[derive(Debug)]
+pub struct BackupWriter {
+    output: Hashed,
+    into: PathBuf,
+    beside: Beside,
+    owner: Owner,
+    incarnation: u32,
+    rows: u64,
+}
+
+/// A file beside its place, taken away with this.
+#[derive(Debug)]
+struct Beside(PathBuf);
+
+impl BackupWriter {
+    /// Begins the backup `into` of what `owner` had in the life `incarnation`. The file is there when it is whole.
+    ///
+    /// # Errors
+    /// [`DiskError`]: the file is there already, or the system refuses something.
+    pub fn create(into: &Path, owner: &Owner, incarnation: u32) -> Result<Self, DiskError> {
+        if fs::symlink_metadata(into).is_ok() {
+            return Err(io_error(into, io::ErrorKind::AlreadyExists.into()));
+        }
+        let mut name = into.as_os_str().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let beside = PathBuf::from(name);
+        let failed = |error| io_error(&beside, error);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&beside);
+        let file = file.map_err(failed)?;
+        let guard = Beside(beside.clone());
+        let mut output = Hashed::new(BufWriter::with_capacity(1 << 20, file));
+        let head = Head {
+            cluster: owner.cluster.clone(),
+            machine: owner.machine.0,
+            incarnation,
+        };
+        let head = serde_json::to_vec(&head).map_err(|error| failed(error.into()))?;
+        let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
+        output
+            .put(&[BACKUP_FORMAT, &length.to_be_bytes(), &head])
+            .map_err(failed)?;
+        Ok(Self {
+            output,
+            into: into.to_owned(),
+            beside: guard,
+            owner: owner.clone(),
+            incarnation,
+            rows: 0,
+        })
+    }
+
+    /// Appends bytes of rows ([`Row::lay_out`]), and how many rows begin in them. All rows together ascend by table, then key.
+    ///
+    /// # Errors
+    /// [`DiskError`]: the system refuses it.
+    pub fn put(&mut self, bytes: &[u8], rows: u64) -> Result<(), DiskError> {
+        self.rows += rows;
+        self.output
+            .put(&[bytes])
+            .map_err(|error| io_error(&self.beside.0, error))
+    }
+
+    /// Ends the file, reads it back, and moves it to its place.
+    ///
+    /// # Errors
+    /// [`DiskError`]: what was given is no rows in order, or the system refuses something. Then there is no file.
+    pub fn finish(mut self) -> Result<Copied, DiskError> {
+        let beside = &self.beside.0;
+        let failed = |error| io_error(beside, error);
+        self.output
+            .put(&[&[END], &self.rows.to_be_bytes()])
+            .map_err(failed)?;
+        let bytes = self.output.finish().map_err(failed)?;
+        read_backup(beside, |_| Ok(()))?;
+        // Unlike a rename, this replaces nothing.
+        fs::hard_link(beside, &self.into).map_err(|error| io_error(&self.into, error))?;
+        sync_folder(parent_of(&self.into)).map_err(|error| io_error(&self.into, error))?;
+        Ok(Copied {
+            owner: self.owner,
+            incarnation: self.incarnation,
+            rows: self.rows,
+            bytes,
+        })
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn owner_of(life: &Life) -> Owner {
+    Owner {
+        machine: MachineId(life.machine),
         cluster: life.cluster.clone(),
-        machine: life.machine,
-        incarnation: life.incarnation,
-    };
-    let head = serde_json::to_vec(&head).map_err(|error| failed(error.into()))?;
-    let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
-    output
-        .put(&[BACKUP_FORMAT, &length.to_be_bytes(), &head])
-        .map_err(failed)?;
-    let count = rows.each(|row| {
-        let value = row.value.unwrap_or_default();
-        let key_bytes = u16::try_from(row.key.len()).unwrap_or(u16::MAX).to_be_bytes();
-        let value_bytes = u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes();
-        let put = output.put(&[&[row.table], &key_bytes, &value_bytes, &row.key, &value]);
-        put.map_err(failed)
-    })?;
-    output.put(&[&[END], &count.to_be_bytes()]).map_err(failed)?;
-    let bytes = output.finish().map_err(failed)?;
-    sync_folder(parent_of(into)).map_err(failed)?;
-    Ok(copied(life, count, bytes))
+    }
 }
 
 /// Makes the folder `data` of the backup `from`: nothing is written before all of it has been read and its digest
@@ -140,7 +215,7 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
     let lock = Lock::acquire(data)?;
     // Somebody may have been faster.
     refuse_occupied(data, Some(&lock))?;
-    let rows = Rows::open(&rows_of(data), Sync::Always)?;
+    let rows = Rows::open(&rows_of(data), None)?;
     let (life, count, bytes) = rows.take_sorted(0, |take| {
         read_backup(from, |row| {
             take(RowView {
@@ -152,19 +227,12 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
     })?;
     // Last: without it the folder is no replica's, and what was begun is found to be so.
     write_life(data, &life)?;
-    Ok(copied(&life, count, bytes))
-}
-
-fn copied(life: &Life, rows: u64, bytes: u64) -> Copied {
-    Copied {
-        owner: Owner {
-            machine: MachineId(life.machine),
-            cluster: life.cluster.clone(),
-        },
+    Ok(Copied {
+        owner: owner_of(&life),
         incarnation: life.incarnation,
-        rows,
+        rows: count,
         bytes,
-    }
+    })
 }
 
 /// Reads a backup to its end, gives its rows and compares its digest. Says whose it is, how many rows and bytes.
@@ -214,6 +282,7 @@ fn read_backup(
 }
 
 /// Writes, and keeps a digest of what was written.
+#[derive(Debug)]
 struct Hashed {
     output: BufWriter<File>,
     digest: Sha256,
@@ -234,8 +303,9 @@ impl Hashed {
     }
 
     /// Appends the digest and syncs. Says how long the file is.
-    fn finish(mut self) -> io::Result<u64> {
-        self.output.write_all(&self.digest.finalize())?;
+    fn finish(&mut self) -> io::Result<u64> {
+        let digest = std::mem::take(&mut self.digest).finalize();
+        self.output.write_all(&digest)?;
         self.output.flush()?;
         let bytes = self.output.stream_position()?;
         self.output.get_ref().sync_all()?;
@@ -323,7 +393,8 @@ impl Checked {
             cluster: head.cluster,
             machine: head.machine,
             incarnation: head.incarnation,
-            sync: None,
+            // It has rows, and the last of them are on the disk.
+            sync: Some(Sync::Always.to_string()),
         })
     }
 

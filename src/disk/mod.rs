@@ -23,12 +23,13 @@ mod backup;
 mod error;
 mod folder;
 mod incarnation;
+mod parts;
 mod queue;
 mod rows;
 mod sync;
 mod writer;
 
-pub use backup::{BACKUP_FORMAT, Copied, back_up, restore};
+pub use backup::{BACKUP_FORMAT, BackupWriter, Copied, back_up, restore};
 pub use error::DiskError;
 pub use folder::{DataFolder, FORMAT, Owner, RowReader};
 pub use incarnation::{incarnation_without_disk, wait_for_incarnation};

@@ -42,5 +42,7 @@ mod socket;
 mod tests;
 mod v1;
 
-pub use access::{Access, FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenText};
+pub use access::{
+    Access, FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenLock, TokenText,
+};
 pub use server::{Options, Server, ServerError};

@@ -201,6 +201,7 @@ impl Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "disk", detail)
             }
             Deny::NoSuchMember => Self::not_found("View has no such replica"),
+            Deny::Forbidden { why } => Self::new(StatusCode::FORBIDDEN, "forbidden", why),
         }
     }
 

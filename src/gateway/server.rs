@@ -102,7 +102,7 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) asker: Asker,
     pub(super) options: Options,
-    pub(super) access: Access,
+    pub(super) access: Arc<Access>,
     pub(super) guard: Guard,
     pub(super) load: Load,
 }
@@ -160,7 +160,11 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError`].
-    pub fn start<S>(desk: Arc<dyn Desk<S>>, access: Access, options: Options) -> Result<Self, ServerError>
+    pub fn start<S>(
+        desk: Arc<dyn Desk<S>>,
+        access: impl Into<Arc<Access>>,
+        options: Options,
+    ) -> Result<Self, ServerError>
     where
         S: Service<Request = Request, Reply = Reply> + 'static,
     {
@@ -172,7 +176,7 @@ impl Server {
         let shared = Arc::new(Shared {
             asker: Asker::new(desk),
             options,
-            access,
+            access: access.into(),
             guard: Guard::new(host),
             load: Load::default(),
         });

@@ -65,9 +65,9 @@ pub use operation::{
 pub(crate) use replica::Kept;
 pub use replica::{JOIN_US_MAX, Replica};
 pub use request::{
-    Action, Answer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member, MemberChange, Missing,
-    REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status, TEXT_BYTES_MAX, Token,
-    Watched, Why,
+    Action, Answer, BackupPart, Bearer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member,
+    MemberChange, Missing, REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status,
+    TEXT_BYTES_MAX, Token, Watched, Why,
 };
 pub use sealed::{Batch, SEALED_BYTES};
 pub use token::{TOKEN_BYTES_MAX, TOKEN_TEXT_BYTES_MAX, TokenError, parse_token, token_text};

@@ -1,6 +1,6 @@
 //! What clients ask of a replica, and what they are answered: one meaning for HTTP and for the wire protocol.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::operation::{Key, Operation, Value};
 use crate::{
@@ -72,6 +72,16 @@ pub enum Action {
     Why {
         /// The key; empty for all keys.
         key: Key,
+    },
+    /// Let me in by this token, for all that this connection asks from now on.
+    Present {
+        /// The token.
+        bearer: Bearer,
+    },
+    /// Give a copy of everything, as it is at one moment, part by part.
+    Backup {
+        /// 0 begins one; else the number of one that was begun: its next part.
+        number: u64,
     },
 }
 
@@ -171,6 +181,10 @@ pub enum Answer {
     Status(Box<Status>),
     /// What it waits for.
     Why(Box<Why>),
+    /// A part of a copy of everything.
+    Backup(BackupPart),
+    /// The token is good, or none is needed.
+    Admitted,
     /// No. Nothing was done, now or later, unless the reason says otherwise.
     Denied(Deny),
 }
@@ -314,7 +328,16 @@ pub enum Deny {
     },
     /// There is no such member.
     NoSuchMember,
+    /// The connection has presented no token that lets it ask this.
+    Forbidden {
+        /// What is missing.
+        why: String,
+    },
 }
+
+/// A bearer token's text: a secret, which is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bearer(String);
 
 /// A write that is not here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -388,6 +411,39 @@ pub struct Why {
     pub buffered: Vec<(Dot, Vec<Missing>)>,
     /// What the request's token names and this replica does not have.
     pub unmet: Vec<Missing>,
+}
+
+/// A part of a copy of everything. All parts together are the rows of a backup's file, in their order, cut anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupPart {
+    /// The copy's number: what its next part is asked for with.
+    pub number: u64,
+    /// How many rows begin in this part.
+    pub rows: u64,
+    /// Whether it is the last.
+    pub is_last: bool,
+    /// Bytes of rows ([`Row::lay_out`](crate::service::Row::lay_out)).
+    pub bytes: Box<[u8]>,
+}
+
+impl Bearer {
+    /// The token with this text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(…)")
+    }
 }
 
 impl Item {

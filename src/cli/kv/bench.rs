@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context;
 use clap::Args;
 
-use super::common::CopiesOption;
+use super::common::{BearerOption, CopiesOption};
 use crate::{
     cli::{Exit, Usage, print, secret::SecretOption},
     dice::{Purpose, Stream},
@@ -86,6 +86,8 @@ pub(in crate::cli) struct BenchArguments {
     line: bool,
     #[command(flatten)]
     secret: SecretOption,
+    #[command(flatten)]
+    bearer: BearerOption,
 }
 
 /// What one connection saw.
@@ -144,6 +146,7 @@ fn ask(arguments: &BenchArguments, number: u16, secret: Option<&Secret>) -> anyh
         .get(place)
         .ok_or_else(|| Usage("--at names nobody".to_owned()))?;
     let mut client: Client<Request, Reply> = Client::connect(address, None, secret, PATIENCE)?;
+    arguments.bearer.present(&mut client)?;
     let mut dice = Stream::new(arguments.seed, MachineId(number), Purpose::Die);
     let value = Value {
         format: Format::Bytes,

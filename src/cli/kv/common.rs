@@ -1,6 +1,6 @@
-//! What `kv run` and `kv replica` take alike.
+//! What commands of the store take alike.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -9,8 +9,9 @@ use rand::{TryRng, rngs::SysRng};
 use crate::{
     cli::{Usage, secret},
     disk::{DiskError, Sync},
-    kv::{self, Copies, DiskRule},
-    wire::Secret,
+    kv::{self, Action, Answer, Bearer, Copies, Deny, DiskRule, Reply, Request, Token},
+    mesh::open::{Client, ClientError},
+    wire::{ErrorCode, Refusal, Secret},
 };
 
 /// How many replicas have a write before it is answered.
@@ -89,6 +90,41 @@ impl StoreOptions {
 
 fn microseconds(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A bearer token for a store that needs one.
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct BearerOption {
+    /// The bearer token, if the store needs one; others see it in the list of processes, unlike the variable [default:
+    /// CLOCKLAB_TOKEN of the environment]
+    #[arg(long, value_name = "TOKEN", global = true)]
+    token: Option<String>,
+}
+
+impl BearerOption {
+    /// Presents the token to a replica, if there is one.
+    ///
+    /// # Errors
+    /// [`ClientError`]: the connection ended, or the token is not good there.
+    pub(super) fn present(&self, connection: &mut Client<Request, Reply>) -> Result<(), ClientError> {
+        let variable = || env::var("CLOCKLAB_TOKEN").ok().filter(|text| !text.is_empty());
+        let Some(text) = self.token.clone().or_else(variable) else {
+            return Ok(());
+        };
+        let bearer = Bearer::new(text);
+        connection.send(&Request {
+            token: Token::new(),
+            wait_us: 0,
+            action: Action::Present { bearer },
+        })?;
+        match connection.receive()?.reply.answer {
+            Answer::Denied(Deny::Forbidden { why }) => Err(ClientError::Refused {
+                address: connection.address().clone(),
+                refusal: Refusal::new(ErrorCode::NotAuthenticated, why),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A folder or a file that was named by mistake is a slip of usage.

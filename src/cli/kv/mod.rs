@@ -27,7 +27,7 @@ pub(super) enum KvCommand {
     /// Measure how many requests a second a replica answers, and how soon
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::BenchArguments),
-    /// Bearer tokens for clients of HTTP: make, list, revoke
+    /// Bearer tokens for clients: make, list, revoke
     #[command(after_help = token::EXAMPLES)]
     Token(token::TokenArguments),
     /// Judge what clients recorded: can a causally consistent store have shown it to them

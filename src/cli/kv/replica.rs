@@ -183,11 +183,13 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         seed: u64::from(incarnation),
         log_end: log.end,
     };
-    let access = Access::open(
-        folder.as_ref().map(|folder| folder.path().join(gateway::FILE)),
-        is_exposed && !arguments.insecure,
-    )
-    .map_err(|error| Usage(error.to_string()))?;
+    let access = Arc::new(
+        Access::open(
+            folder.as_ref().map(|folder| folder.path().join(gateway::FILE)),
+            is_exposed && !arguments.insecure,
+        )
+        .map_err(|error| Usage(error.to_string()))?,
+    );
     let replica = Replica::new(config).map_err(|error| Usage(error.to_string()))?;
     // Rows go from the disk into the replica one by one: a second copy of them all would be as large as the data.
     let rows = folder.as_ref().map(DataFolder::reader);
@@ -246,11 +248,15 @@ fn serve<L: EventLog>(
     incarnation: u32,
     mut mesh: OpenMesh<Replica, L>,
     rows: Option<RowReader>,
-    access: Access,
+    access: Arc<Access>,
     (options, page_at): (Options, Address),
 ) -> anyhow::Result<Exit> {
     if let Some(rows) = rows {
         rows.each_row(|row| mesh.restore(row))?;
+    }
+    if arguments.store.secret()?.is_none() {
+        // Else who has proved the secret may ask everything, and nobody else gets so far.
+        mesh.set_guard(Arc::<Access>::clone(&access));
     }
     let server = Arc::new(Server::start(mesh.desk(), access, options)?);
     let http = Arc::clone(&server);

@@ -1,4 +1,4 @@
-//! `clocklab kv token`: bearer tokens for clients of HTTP.
+//! `clocklab kv token`: bearer tokens for clients.
 #![allow(clippy::disallowed_methods, reason = "a token says when it was made")]
 
 use std::{
@@ -22,7 +22,10 @@ Examples:
   clocklab kv token list --data kv-data/replica-1
   clocklab kv token revoke alice --data kv-data/replica-1
 
-Tokens are of HTTP alone; replicas and clients by the wire prove that they know the secret (clocklab secret). Each replica has \
+  CLOCKLAB_TOKEN=clk_… clocklab kv get app/name --at 127.0.0.1:8090
+
+Where replicas have a secret (clocklab secret), clients by the wire, such as clocklab's own commands, prove that they know it and may \
+do everything; without one they present a token, as clients of HTTP do. Each replica has \
 its own tokens.json in its data folder, with hashes and no token's text, so a token is shown once. Copy the file to the \
 other replicas' folders if their clients shall use the same tokens. A running replica looks at the file every second.
 With the first token every request needs one, but /healthz and /ping.
@@ -114,6 +117,7 @@ fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
     // A replica that has not run yet has no folder yet.
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let path = folder.join(FILE);
+    let _held = TokenFile::lock(&path)?;
     let mut file = TokenFile::read(&path)?;
     let made = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let scope = arguments.scope.into();
@@ -166,9 +170,11 @@ fn list(folder: &FolderOption) -> anyhow::Result<Exit> {
 }
 
 fn revoke(arguments: &RevokeArguments) -> anyhow::Result<Exit> {
-    let mut file = read(&arguments.folder.data)?;
+    let folder = existing(&arguments.folder.data)?;
+    let _held = TokenFile::lock(&folder.join(FILE))?;
+    let mut file = read(folder)?;
     file.revoke(&arguments.name).map_err(explained)?;
-    file.write(&arguments.folder.data.join(FILE))?;
+    file.write(&folder.join(FILE))?;
     let left = file.entries().len();
     print(&format!(
         "`{}` is of no use any more; {left} left\n",
@@ -180,13 +186,18 @@ fn revoke(arguments: &RevokeArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Valid)
 }
 
-/// The tokens of a folder that is there.
-fn read(folder: &Path) -> anyhow::Result<TokenFile> {
+/// A folder that is there.
+fn existing(folder: &Path) -> anyhow::Result<&Path> {
     if !folder.is_dir() {
         let text = format!("--data {}: there is no such folder", folder.display());
         return Err(Usage(text).into());
     }
-    Ok(TokenFile::read(&folder.join(FILE))?)
+    Ok(folder)
+}
+
+/// The tokens of a folder that is there.
+fn read(folder: &Path) -> anyhow::Result<TokenFile> {
+    Ok(TokenFile::read(&existing(folder)?.join(FILE))?)
 }
 
 fn reach(prefix: &str) -> String {

@@ -58,6 +58,13 @@ pub struct TokenEntry {
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenText(String);
 
+/// Held by who reads the tokens, changes them and writes them back, so that nobody else does meanwhile. It ends with its
+/// process, however that ends.
+#[derive(Debug)]
+pub struct TokenLock {
+    _file: File,
+}
+
 /// The tokens of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenFile {
@@ -142,6 +149,22 @@ impl TokenFile {
         }
         let entries = written.tokens;
         Ok(Self { entries })
+    }
+
+    /// Waits until nobody else changes the file at `path`. The lock is a file beside it, which stays: the tokens' own is
+    /// replaced by each change. Readers need none.
+    ///
+    /// # Errors
+    /// [`TokenFileError::System`].
+    pub fn lock(path: &Path) -> Result<TokenLock, TokenFileError> {
+        let beside = path.with_extension("lock");
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let locked = options.open(&beside).and_then(|file| {
+            file.lock()?;
+            Ok(TokenLock { _file: file })
+        });
+        locked.map_err(|error| system(&beside, error))
     }
 
     /// The tokens, in the order in which they were made.

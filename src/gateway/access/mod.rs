@@ -8,17 +8,20 @@
 //! Once there is a token, or where the store listens for other hosts and nobody said `--insecure`, every request needs one,
 //! but `/healthz` and `/ping`. The file is looked at once a second; one that cannot be read any more lets nobody in.
 //!
+//! Clients by the wire present the same tokens (`wire`), where no secret lets in only who knows it.
+//!
 //! Not here: what the replicas show each other (the mesh's secret), encryption (a proxy's business, or a VPN's).
 
 mod file;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::{
     path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -26,7 +29,7 @@ use std::{
 use hyper::{HeaderMap, StatusCode, header};
 use tokio::sync::watch;
 
-pub use file::{FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenText};
+pub use file::{FILE, Scope, TOKENS_MAX, TokenEntry, TokenFile, TokenFileError, TokenLock, TokenText};
 
 use super::problem::Problem;
 
@@ -42,6 +45,8 @@ pub struct Access {
     is_strict: bool,
     /// Whether any request needs one now.
     is_needed: AtomicBool,
+    /// Counts how often the tokens were read: whoever has found one looks for it again then.
+    turn: AtomicU64,
     known: RwLock<Known>,
     /// How often the tokens have become others: what goes on judges its caller again.
     changes: watch::Sender<u64>,
@@ -85,6 +90,7 @@ impl Access {
             path,
             is_strict,
             is_needed: AtomicBool::new(is_strict),
+            turn: AtomicU64::new(0),
             known: RwLock::default(),
             changes: watch::Sender::default(),
         };
@@ -99,6 +105,7 @@ impl Access {
             path: None,
             is_strict: false,
             is_needed: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
             known: RwLock::default(),
             changes: watch::Sender::default(),
         }
@@ -134,6 +141,7 @@ impl Access {
         let is_needed = self.is_strict || !tokens.is_empty() || read.is_err();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known { tokens, version };
+        self.turn.fetch_add(1, Ordering::Relaxed);
         self.is_needed.store(is_needed, Ordering::Relaxed);
         drop(known);
         self.changes.send_modify(|times| *times += 1);
@@ -209,27 +217,28 @@ impl Caller {
             return Ok(());
         };
         let challenge = format!("Bearer realm=\"clocklab\", error=\"insufficient_scope\", scope=\"{scope}\"");
-        let denied = |detail: String| {
-            Err(Problem::challenge(
-                StatusCode::FORBIDDEN,
-                detail,
-                challenge.clone(),
-            ))
-        };
-        if entry.scope < scope {
-            return denied(format!(
+        let denied = |detail: String| Problem::challenge(StatusCode::FORBIDDEN, detail, challenge);
+        entry.lets(scope, reach).map_err(denied)
+    }
+}
+
+impl TokenEntry {
+    /// Whether its holder may do this to these keys; else what is missing.
+    fn lets(&self, scope: Scope, reach: Reach<'_>) -> Result<(), String> {
+        if self.scope < scope {
+            return Err(format!(
                 "the token `{}` may {}, and this needs {scope}",
-                entry.name, entry.scope
+                self.name, self.scope
             ));
         }
         let is_within = match reach {
             Reach::NoKey => true,
-            Reach::Key(keys) | Reach::Prefix(keys) => keys.starts_with(entry.prefix.as_bytes()),
+            Reach::Key(keys) | Reach::Prefix(keys) => keys.starts_with(self.prefix.as_bytes()),
         };
         if !is_within {
-            return denied(format!(
+            return Err(format!(
                 "the token `{}` reaches keys that begin with `{}`",
-                entry.name, entry.prefix
+                self.name, self.prefix
             ));
         }
         Ok(())

@@ -130,6 +130,8 @@ impl Memory {
             Action::Members => Answer::Members(self.members.clone()),
             Action::Change(change) => self.change(change),
             Action::Status => Answer::Status(Box::new(self.status())),
+            Action::Backup { .. } => Answer::Denied(Deny::Busy),
+            Action::Present { .. } => Answer::Admitted,
             Action::Why { .. } => Answer::Why(Box::new(Why {
                 present: Vec::new(),
                 buffered: Vec::new(),

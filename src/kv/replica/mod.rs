@@ -20,12 +20,14 @@
 //! | `links`, `peer` | what is heard of peers; who is suspected |
 //! | `membership`, `ready` | who the members are; when a new one serves |
 //! | `repair`, `log`, `transfer`, `adopt` | how a gap is closed |
+//! | `snapshot`, `backup` | the state of one moment, read while it changes; a copy of it for a client |
 //! | `letting_go` | tombstones, logs, writes that nobody has any more |
 //! | `watching`, `telling` | watches |
 //! | `tokens` | what a session's token has to hold |
 
 mod adopt;
 mod answers;
+mod backup;
 mod buffer;
 mod copies;
 mod delivery;
@@ -41,6 +43,7 @@ mod ready;
 mod repair;
 mod requests;
 mod rows;
+mod snapshot;
 mod telling;
 mod tokens;
 mod transfer;
@@ -64,7 +67,7 @@ use rows::Keeping;
 use transfer::Transfers;
 use waiting::Waiting;
 use watching::Watching;
-use writes::Round;
+use writes::{Pace, Round};
 
 use super::{
     config::{Config, DiskRule},
@@ -110,6 +113,7 @@ pub struct Replica {
     phase: Phase,
     peers: BTreeMap<MachineId, Peer>,
     round: Round,
+    pace: Pace,
     log: Log,
     buffer: Buffer,
     waiting: Waiting,
@@ -200,6 +204,7 @@ impl Replica {
             phase: Phase::Alone,
             peers: BTreeMap::new(),
             round: Round::default(),
+            pace: Pace::default(),
             log: Log::new(config.log_bytes_max, VersionVector::new()),
             buffer: Buffer::new(config.buffer_bytes_max),
             waiting: Waiting::default(),
@@ -306,6 +311,9 @@ impl Replica {
         self.answer_late(effects);
         if self.append_deadline().is_some_and(|due| due <= self.now) {
             self.append(effects);
+        }
+        if self.pace.deadline().is_some_and(|due| due <= self.now) {
+            self.flush(effects);
         }
         if self.now >= self.beat {
             // Beats that a late wake-up has left out are not made up for.
@@ -454,6 +462,7 @@ impl Service for Replica {
             self.waiting.deadline(),
             self.held.deadline(),
             self.append_deadline(),
+            self.pace.deadline(),
         ];
         let more = self.has_more_to_send().then_some(self.now);
         others.into_iter().chain([more, Some(self.beat)]).flatten().min()

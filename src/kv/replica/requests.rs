@@ -12,7 +12,7 @@ use crate::{
     clock::Dot,
     kv::{
         operation::{BATCH_OPERATIONS_MAX, KEY_BYTES_MAX, Key},
-        request::{Action, Answer, Deny, Missing, Reply, Request, SCAN_ITEMS_MAX, Token},
+        request::{Action, Answer, Deny, MemberChange, Missing, Reply, Request, SCAN_ITEMS_MAX, Token},
     },
     service::{Effect, Effects, Last, Ticket},
     units::Time,
@@ -37,7 +37,14 @@ impl Replica {
     /// Serves a request, or lets it wait until then.
     fn serve(&mut self, ticket: Ticket, request: Request, until: Time, effects: &mut Effects<Self>) {
         match &request.action {
-            Action::Get { .. } | Action::Scan { .. } | Action::Write { .. } | Action::Watch { .. } => {}
+            Action::Get { .. }
+            | Action::Scan { .. }
+            | Action::Write { .. }
+            | Action::Watch { .. }
+            | Action::Backup { number: 0 } => {}
+            Action::Backup { number } => {
+                return self.continue_backup(ticket, request.token, *number, effects);
+            }
             Action::Members => {
                 let answer = Answer::Members(self.member_list());
                 return self.answer(ticket, request.token, Vec::new(), answer, effects);
@@ -50,15 +57,11 @@ impl Replica {
                 let answer = Answer::Why(Box::new(self.why(key, &request.token)));
                 return self.answer(ticket, request.token, Vec::new(), answer, effects);
             }
-            Action::Change(change) => {
-                return match self.change_members(change, effects) {
-                    Ok(was_so) => {
-                        let answer = Answer::MembersChanged { was_so };
-                        self.answer_read(ticket, request.token, Vec::new(), answer, effects);
-                    }
-                    Err(deny) => self.deny(ticket, request.token, Vec::new(), deny, effects),
-                };
+            // Whoever judges tokens has done so before.
+            Action::Present { .. } => {
+                return self.answer(ticket, request.token, Vec::new(), Answer::Admitted, effects);
             }
+            Action::Change(change) => return self.change(ticket, request.token, change, effects),
         }
         if let Err(deny) = self.is_open() {
             return match deny {
@@ -105,6 +108,17 @@ impl Replica {
         }
     }
 
+    /// Changes who is a member.
+    fn change(&mut self, ticket: Ticket, token: Token, change: &MemberChange, effects: &mut Effects<Self>) {
+        match self.change_members(change, effects) {
+            Ok(was_so) => {
+                let answer = Answer::MembersChanged { was_so };
+                self.answer_read(ticket, token, Vec::new(), answer, effects);
+            }
+            Err(deny) => self.deny(ticket, token, Vec::new(), deny, effects),
+        }
+    }
+
     /// Whether clients are served at all.
     fn is_open(&self) -> Result<(), Deny> {
         if self.stopped.is_some() {
@@ -147,7 +161,7 @@ impl Replica {
         } = request;
         let unkept = match &action {
             Action::Get { key } => self.unkept(|replica| replica.store.dots(key)),
-            Action::Scan { .. } => self.unkept(|replica| replica.known.clone()),
+            Action::Scan { .. } | Action::Backup { .. } => self.unkept(|replica| replica.known.clone()),
             // It would wait for a disk that keeps nothing any more.
             Action::Watch { .. } => self.disk_trouble(),
             // Nothing is written any more, and the rest names nothing.
@@ -155,7 +169,8 @@ impl Replica {
             | Action::Members
             | Action::Change(_)
             | Action::Status
-            | Action::Why { .. } => None,
+            | Action::Why { .. }
+            | Action::Present { .. } => None,
         };
         if let Some(deny) = unkept {
             return self.deny(ticket, token, released, deny, effects);
@@ -194,8 +209,13 @@ impl Replica {
             Action::Watch { prefix, after } => {
                 self.watch(ticket, token, released, prefix, after, effects);
             }
+            Action::Backup { .. } => self.begin_backup(ticket, token, released, effects),
             // Served before.
-            Action::Members | Action::Change(_) | Action::Status | Action::Why { .. } => {}
+            Action::Members
+            | Action::Change(_)
+            | Action::Status
+            | Action::Why { .. }
+            | Action::Present { .. } => {}
         }
     }
 
@@ -354,6 +374,8 @@ fn judge(action: &Action) -> Result<(), Deny> {
         | Action::Members
         | Action::Change(_)
         | Action::Status
-        | Action::Why { .. } => Ok(()),
+        | Action::Why { .. }
+        | Action::Backup { .. }
+        | Action::Present { .. } => Ok(()),
     }
 }

@@ -27,6 +27,7 @@ use crate::{
         config::DiskRule,
         members::Record,
         message::{read_members, write_members},
+        operation::Key,
         request::{Answer, Deny},
     },
     service::{Effect, Effects, Row},
@@ -294,6 +295,27 @@ impl Replica {
         self.keeping.under_way.push_back((number, known, bytes));
         self.watching.appending(number);
         effects.push(Effect::Append { number, rows });
+    }
+
+    /// The row of a key.
+    pub(super) fn entry_row((key, entry): (Key, Box<[u8]>)) -> Row {
+        Row {
+            table: TABLE_ENTRIES,
+            key,
+            value: Some(entry),
+        }
+    }
+
+    /// All rows before those of the entries, in their order.
+    pub(super) fn rows_of_the_whole(&self) -> [Row; 3] {
+        let [known, view] = self.whole_rows();
+        let ready = whole_row(b"ready", vec![u8::from(self.keeping.has_joined)]);
+        [known, ready, view]
+    }
+
+    /// All rows behind those of the entries, in their order.
+    pub(super) fn member_rows(&self) -> Vec<Row> {
+        self.members.records().map(member_row).collect()
     }
 
     fn whole_rows(&self) -> [Row; 2] {

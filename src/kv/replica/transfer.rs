@@ -1,16 +1,15 @@
 //! The state itself for a replica that the log does not reach: an exact snapshot at a moment, sent in parts.
 //!
-//! What changes while it is under way is kept as it was, key by key, until its turn has come (a pre-image). Parts are
-//! sent only as far ahead of what the receiver has taken as [`PARTS_AHEAD_MAX`].
+//! What changes while it is under way is kept as it was (`snapshot`). Parts are sent only as far ahead of what the
+//! receiver has taken as [`PARTS_AHEAD_MAX`].
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Replica;
+use super::{Replica, backup::Backups, snapshot::Snapshot};
 use crate::{
     clock::VersionVector,
     kv::{
         message::Message,
-        operation::Key,
         store::{Scope, Store},
     },
     service::{Effect, Effects},
@@ -24,12 +23,6 @@ pub(super) const PART_BYTES: usize = 256 << 10;
 /// Parts under way that the receiver has not taken yet.
 const PARTS_AHEAD_MAX: u64 = 16;
 
-/// Most entries that are looked at for a slice, so that no round takes long.
-const SLICE_ENTRIES_MAX: usize = 20_000;
-
-/// Most bytes of pre-images of one transfer; beyond it the transfer is given up, and asked for anew.
-const PREIMAGE_BYTES_MAX: usize = 256 << 20;
-
 /// Most transfers at once; who asks beyond it hears nothing, and asks the next.
 const TRANSFERS_MAX: usize = 4;
 
@@ -40,15 +33,8 @@ const SILENT_US_MAX: u64 = 10_000_000;
 #[derive(Debug)]
 struct Outgoing {
     number: u64,
-    /// What the receiver has; nothing, if all is sent.
-    have: VersionVector,
-    /// The last key that was looked at.
-    after: Option<Key>,
-    /// All keys have been looked at.
-    is_read: bool,
-    /// Entries of keys that have changed since the beginning and whose turn has not come: as they were then.
-    preimages: BTreeMap<Key, Option<Box<[u8]>>>,
-    preimage_bytes: usize,
+    /// Of what the receiver lacks; of everything, if all is sent. One that is given up is asked for anew.
+    snapshot: Snapshot,
     /// Parts that are ready.
     ready: VecDeque<Box<[u8]>>,
     sent: u64,
@@ -56,38 +42,32 @@ struct Outgoing {
     heard: Time,
 }
 
-/// All transfers to others.
+/// All transfers to others, and copies for clients.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
     outgoing: BTreeMap<MachineId, Outgoing>,
+    pub(super) backups: Backups,
 }
 
 impl Transfers {
     /// Whether there is none: then what is stable may be forgotten.
     pub(super) fn is_empty(&self) -> bool {
-        self.outgoing.is_empty()
+        self.outgoing.is_empty() && self.backups.is_empty()
     }
 
     /// A key is about to change.
     #[inline]
     pub(super) fn preserve(&mut self, store: &Store, key: &[u8]) {
-        if !self.outgoing.is_empty() {
+        if !self.is_empty() {
             self.preserve_preimage(store, key);
         }
     }
 
     #[cold]
     fn preserve_preimage(&mut self, store: &Store, key: &[u8]) {
-        self.outgoing.retain(|_, outgoing| {
-            let is_behind = outgoing.after.as_deref().is_some_and(|after| key <= after);
-            if outgoing.is_read || is_behind || outgoing.preimages.contains_key(key) {
-                return true;
-            }
-            let before = store.entry_bytes(key);
-            outgoing.preimage_bytes += key.len() + before.as_ref().map_or(0, |bytes| bytes.len());
-            outgoing.preimages.insert(key.into(), before);
-            outgoing.preimage_bytes <= PREIMAGE_BYTES_MAX
-        });
+        self.outgoing
+            .retain(|_, outgoing| outgoing.snapshot.preserve(store, key));
+        self.backups.preserve(store, key);
     }
 
     /// A peer is served no more.
@@ -98,6 +78,7 @@ impl Transfers {
     /// None goes on: the state has become another.
     pub(super) fn forget_all(&mut self) {
         self.outgoing.clear();
+        self.backups.forget_all();
     }
 
     /// A receiver has taken parts.
@@ -114,34 +95,8 @@ impl Transfers {
 impl Outgoing {
     /// Reads the next stretch of keys into parts.
     fn read(&mut self, store: &Store) {
-        let after = self.after.as_deref();
-        let slice = store.slice_beyond(&self.have, after, SLICE_ENTRIES_MAX, PART_BYTES);
-        let mut entries: BTreeMap<Key, Box<[u8]>> = slice.entries.into_iter().collect();
-        // What has changed in the stretch is sent as it was.
-        let later = match &slice.next {
-            Some(next) => {
-                let mut later = self.preimages.split_off(next);
-                // The stretch ends with the key itself.
-                if let Some((key, before)) = later.remove_entry(next) {
-                    self.preimages.insert(key, before);
-                }
-                later
-            }
-            None => BTreeMap::new(),
-        };
-        for (key, before) in std::mem::replace(&mut self.preimages, later) {
-            match before {
-                Some(before) => entries.insert(key, before),
-                None => entries.remove(&key),
-            };
-        }
-        self.preimage_bytes = self
-            .preimages
-            .iter()
-            .map(|(key, before)| key.len() + before.as_ref().map_or(0, |bytes| bytes.len()))
-            .sum();
         let mut part = Vec::with_capacity(PART_BYTES);
-        for (key, entry) in entries {
+        for (key, entry) in self.snapshot.read(store, PART_BYTES) {
             for bytes in [&key, &entry] {
                 write_varint(bytes.len() as u64, &mut part);
                 part.extend_from_slice(bytes);
@@ -154,8 +109,6 @@ impl Outgoing {
         if !part.is_empty() {
             self.ready.push_back(part.into());
         }
-        self.is_read = slice.next.is_none();
-        self.after = slice.next;
     }
 }
 
@@ -175,14 +128,10 @@ impl Replica {
         let scope = self.store.scope(known);
         let outgoing = Outgoing {
             number,
-            have: match scope {
+            snapshot: Snapshot::new(match scope {
                 Scope::Beyond => known.clone(),
                 Scope::Whole => VersionVector::new(),
-            },
-            after: None,
-            is_read: false,
-            preimages: BTreeMap::new(),
-            preimage_bytes: 0,
+            }),
             ready: VecDeque::new(),
             sent: 0,
             taken: 0,
@@ -202,12 +151,13 @@ impl Replica {
     /// Sends further parts, one slice a round to each receiver that has room for it.
     pub(super) fn continue_transfers(&mut self, effects: &mut Effects<Self>) {
         let (store, now) = (&self.store, self.now);
+        self.transfers.backups.forget_silent(now);
         self.transfers.outgoing.retain(|to, outgoing| {
             let has_room = |outgoing: &Outgoing| outgoing.sent - outgoing.taken < PARTS_AHEAD_MAX;
             if now.0.saturating_sub(outgoing.heard.0) > SILENT_US_MAX {
                 return false;
             }
-            if has_room(outgoing) && outgoing.ready.is_empty() && !outgoing.is_read {
+            if has_room(outgoing) && outgoing.ready.is_empty() && !outgoing.snapshot.is_read() {
                 outgoing.read(store);
             }
             while has_room(outgoing)
@@ -221,7 +171,7 @@ impl Replica {
                 outgoing.sent += 1;
                 effects.push(Effect::Signal { to: *to, message });
             }
-            let is_done = outgoing.is_read && outgoing.ready.is_empty();
+            let is_done = outgoing.snapshot.is_read() && outgoing.ready.is_empty();
             if is_done {
                 let message = Message::TransferEnd {
                     number: outgoing.number,

@@ -8,11 +8,11 @@
 //! refused as one that does not follow it. What is too large all together shows when it is encoded, and never leaves.
 
 use super::{
-    Action, Copies, MemberChange, Request,
+    Action, Bearer, Copies, MemberChange, Request,
     parts::{
         read_address, read_key, read_list, read_machine, read_number, read_option, read_prefix, read_signed,
-        read_value, read_vector, unknown, write_address, write_bytes, write_list, write_machine,
-        write_option, write_signed, write_value,
+        read_text, read_value, read_vector, unknown, write_address, write_bytes, write_list, write_machine,
+        write_option, write_signed, write_text, write_value,
     },
 };
 use crate::{
@@ -61,6 +61,8 @@ impl Message for Request {
                 write_option(*after, body, write_varint);
             }
             Action::Members | Action::Status => {}
+            Action::Backup { number } => write_varint(*number, body),
+            Action::Present { bearer } => write_text(bearer.text(), body),
             Action::Change(change) => write_member_change(change, body),
         }
     }
@@ -94,6 +96,8 @@ impl Action {
             Self::Change(_) => 5,
             Self::Status => 6,
             Self::Why { .. } => 7,
+            Self::Backup { .. } => 8,
+            Self::Present { .. } => 9,
         }
     }
 }
@@ -148,6 +152,12 @@ fn read_action(action: u8, fields: &mut Fields<'_>) -> Result<Action, FieldError
         6 => Action::Status,
         7 => Action::Why {
             key: read_prefix(fields)?,
+        },
+        8 => Action::Backup {
+            number: fields.varint("number")?,
+        },
+        9 => Action::Present {
+            bearer: Bearer::new(read_text(fields, "bearer")?),
         },
         other => return unknown("action", other),
     })

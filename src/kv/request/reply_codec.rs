@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Answer, Content, Deny, Done, Item, Lag, Member, Reply, Standing, Status, Watched, Why,
+    Answer, BackupPart, Content, Deny, Done, Item, Lag, Member, Reply, Standing, Status, Watched, Why,
     codec::MEMBERS_MAX,
     parts::{
         read_address, read_bool, read_dot, read_key, read_list, read_machine, read_missing, read_number,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::VersionVector,
-    kv::operation::BATCH_OPERATIONS_MAX,
+    kv::{bytes::read_bytes, operation::BATCH_OPERATIONS_MAX},
     wire::{FRAME_LENGTH_MAX, FieldError, Fields, Message, write_varint},
 };
 
@@ -91,12 +91,14 @@ impl Reply {
             Answer::Status(_) => 7,
             Answer::Why(_) => 8,
             Answer::Denied(_) => 9,
+            Answer::Backup(_) => 10,
+            Answer::Admitted => 11,
         });
         self.token.encode(body);
         write_list(&self.released, body, |dot, body| write_dot(*dot, body));
         match &self.answer {
             Answer::Found(item) => write_item(item, body),
-            Answer::NotFound => {}
+            Answer::NotFound | Answer::Admitted => {}
             Answer::Scanned { items, next } => {
                 write_list(items, body, |(key, item), body| {
                     write_bytes(key, body);
@@ -114,6 +116,7 @@ impl Reply {
             Answer::Status(status) => write_status(status, body),
             Answer::Why(why) => write_why(why, body),
             Answer::Denied(deny) => write_deny(deny, body),
+            Answer::Backup(part) => write_part(part, body),
         }
     }
 }
@@ -140,7 +143,25 @@ fn read_answer(answer: u8, fields: &mut Fields<'_>) -> Result<Answer, FieldError
         7 => Answer::Status(Box::new(read_status(fields)?)),
         8 => Answer::Why(Box::new(read_why(fields)?)),
         9 => Answer::Denied(read_deny(fields)?),
+        10 => Answer::Backup(read_part(fields)?),
+        11 => Answer::Admitted,
         other => return unknown("answer", other),
+    })
+}
+
+fn write_part(part: &BackupPart, body: &mut Vec<u8>) {
+    write_varint(part.number, body);
+    write_varint(part.rows, body);
+    body.push(u8::from(part.is_last));
+    write_bytes(&part.bytes, body);
+}
+
+fn read_part(fields: &mut Fields<'_>) -> Result<BackupPart, FieldError> {
+    Ok(BackupPart {
+        number: fields.varint("number")?,
+        rows: fields.varint("rows")?,
+        is_last: read_bool(fields, "is last")?,
+        bytes: read_bytes(fields, "bytes", ANY)?.into(),
     })
 }
 
@@ -358,6 +379,7 @@ fn write_deny(deny: &Deny, body: &mut Vec<u8>) {
         Deny::TooFewCopies { .. } => 9,
         Deny::Disk { .. } => 10,
         Deny::NoSuchMember => 11,
+        Deny::Forbidden { .. } => 12,
     });
     match deny {
         Deny::NoMember | Deny::Joining | Deny::Leaving | Deny::Busy | Deny::NoSuchMember => {}
@@ -373,7 +395,7 @@ fn write_deny(deny: &Deny, body: &mut Vec<u8>) {
             write_varint(u64::from(*have), body);
             write_varint(u64::from(*want), body);
         }
-        Deny::Disk { why } => write_text(why, body),
+        Deny::Disk { why } | Deny::Forbidden { why } => write_text(why, body),
     }
 }
 
@@ -409,6 +431,9 @@ fn read_deny(fields: &mut Fields<'_>) -> Result<Deny, FieldError> {
             why: read_text(fields, "why")?,
         },
         11 => Deny::NoSuchMember,
+        12 => Deny::Forbidden {
+            why: read_text(fields, "why")?,
+        },
         other => return unknown("reason", other),
     })
 }

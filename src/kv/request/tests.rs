@@ -96,6 +96,10 @@ fn requests() -> impl Strategy<Value = Request> {
         change.prop_map(Action::Change),
         Just(Action::Status),
         keys().prop_map(|key| Action::Why { key }),
+        any::<u64>().prop_map(|number| Action::Backup { number }),
+        "[a-z_0-9]{0,70}".prop_map(|text| Action::Present {
+            bearer: Bearer::new(text)
+        }),
     ];
     (vectors(), any::<u64>(), action).prop_map(|(token, wait_us, action)| Request {
         token,
@@ -218,6 +222,7 @@ fn denials() -> impl Strategy<Value = Deny> {
         }),
         text().prop_map(|why| Deny::Disk { why }),
         Just(Deny::NoSuchMember),
+        text().prop_map(|why| Deny::Forbidden { why }),
     ]
 }
 
@@ -247,6 +252,15 @@ fn replies() -> impl Strategy<Value = Reply> {
             }))
         ),
         denials().prop_map(Answer::Denied),
+        Just(Answer::Admitted),
+        (any::<u64>(), any::<u64>(), any::<bool>(), bytes()).prop_map(|(number, rows, is_last, bytes)| {
+            Answer::Backup(BackupPart {
+                number,
+                rows,
+                is_last,
+                bytes,
+            })
+        }),
     ];
     (vectors(), several(dots()), answer).prop_map(|(token, released, answer)| Reply {
         token,

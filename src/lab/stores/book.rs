@@ -334,7 +334,11 @@ impl Book {
                 self.counts.unknown += 1;
                 Outcome::Unknown
             }
-            Deny::WrongType { .. } | Deny::TooLarge { .. } | Deny::Malformed { .. } | Deny::NoSuchMember => {
+            Deny::WrongType { .. }
+            | Deny::TooLarge { .. }
+            | Deny::Malformed { .. }
+            | Deny::NoSuchMember
+            | Deny::Forbidden { .. } => {
                 self.breaks(format!("{ask:?} is denied: {deny:?}"));
                 Outcome::Not
             }

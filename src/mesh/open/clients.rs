@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     mesh::connection::{Connection, Filled},
-    service::{Effects, Input, Last, Service, Ticket},
+    service::{Effects, Guard, Input, Last, Service, Shown, Ticket},
     units::{MachineId, Time},
     wire::{Answer, Control, ErrorCode, Message, Reason, Refusal, encode_answer, kind, read_request},
 };
@@ -61,6 +61,8 @@ pub(super) struct Client {
     moved: Time,
     /// It is not read any more: it is to be closed when its answers are out.
     leaving: bool,
+    /// What it has shown of who it is.
+    shown: Shown,
 }
 
 /// A request that waits.
@@ -106,6 +108,7 @@ impl Client {
             free: Vec::new(),
             moved: now,
             leaving: false,
+            shown: Shown::default(),
         }
     }
 
@@ -192,7 +195,7 @@ impl Clients {
     pub(super) fn hear<S>(
         &mut self,
         seat: usize,
-        service: &mut S,
+        (guard, service): (Option<&dyn Guard<S>>, &mut S),
         effects: &mut Effects<S>,
         bytes_left: &mut usize,
         now: Time,
@@ -227,6 +230,13 @@ impl Clients {
                 }
                 Ok(Some(frame)) => match read_request::<S::Request>(frame.kind, frame.body) {
                     Ok((own, request)) => {
+                        requests += 1;
+                        if let Some(guard) = guard
+                            && let Some(reply) = guard.judge(&mut client.shown, &request)
+                        {
+                            client.answer(own, &reply, now);
+                            continue;
+                        }
                         *count = count.wrapping_add(1);
                         let place = client.take_place(Open {
                             count: *count,
@@ -234,7 +244,6 @@ impl Clients {
                         });
                         let ticket = ticket(seat, place, *count);
                         service.handle(now, Input::Request { ticket, request }, effects);
-                        requests += 1;
                         continue;
                     }
                     Err(error) => break Turn::Broken(Refusal::malformed(error)),
@@ -411,6 +420,21 @@ impl Clients {
 }
 
 impl Client {
+    /// Answers a request that the service was not given.
+    fn answer<A: Message>(&mut self, ticket: u64, reply: &A, now: Time) {
+        if self.connection.unsent() == 0 {
+            self.moved = now;
+        }
+        let answer = Answer {
+            ticket,
+            is_last: true,
+            reply,
+        };
+        if !encode_answer(self.connection.output(), &answer) {
+            self.end("an answer does not fit a frame", ErrorCode::FrameTooLong);
+        }
+    }
+
     /// It is told why, behind what it has been answered so far, and closed.
     fn end(&mut self, text: &str, code: ErrorCode) {
         if !self.leaving {

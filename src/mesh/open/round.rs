@@ -30,7 +30,7 @@ use crate::{
         command::{Commander, Seen},
         mesh_clock::MeshClock,
     },
-    service::{Disk, Effects, Input, Row, Service},
+    service::{Disk, Effects, Guard, Input, Row, Service},
     trace::{Record, WallTime},
     units::{MachineId, Time},
     wire::{Message, Reason, Refusal},
@@ -50,6 +50,7 @@ pub struct OpenMesh<S: Service, L> {
     pub(super) log: L,
     pub(super) disk: Kept,
     pub(super) handover: Option<Handover>,
+    pub(super) guard: Option<Arc<dyn Guard<S>>>,
     pub(super) poll: Poll,
     pub(super) listener: TcpListener,
     signals: Option<Caught>,
@@ -181,6 +182,7 @@ where
             log,
             disk: Kept(disk),
             handover,
+            guard: None,
             poll,
             listener,
             signals: None,
@@ -262,6 +264,11 @@ where
     /// Hands connections that do not begin with a frame to somebody, who may need the desk first.
     pub fn set_handover(&mut self, handover: Handover) {
         self.handover = Some(handover);
+    }
+
+    /// Lets somebody judge what clients by the wire ask. Without one they may ask everything.
+    pub fn set_guard(&mut self, guard: Arc<dyn Guard<S>>) {
+        self.guard = Some(guard);
     }
 
     /// Gives the service a row that an earlier life has left: all of them, table by table, key by key, before

@@ -52,9 +52,10 @@ where
             let token = self.clients.token(seat);
             let mut bytes_left = READ_BYTES_MAX;
             for _ in 0..REQUESTS_A_ROUND / REQUESTS_AT_ONCE {
-                let heard =
-                    self.clients
-                        .hear(seat, &mut self.service, &mut self.effects, &mut bytes_left, now);
+                let service = (self.guard.as_deref(), &mut self.service);
+                let heard = self
+                    .clients
+                    .hear(seat, service, &mut self.effects, &mut bytes_left, now);
                 if heard == Heard::Nothing {
                     break;
                 }

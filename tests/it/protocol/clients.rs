@@ -124,12 +124,19 @@ fn actions_are_those_of_the_code() {
         ),
         ("status", Action::Status),
         ("why", Action::Why { key: key() }),
+        ("backup", Action::Backup { number: 0 }),
+        (
+            "present",
+            Action::Present {
+                bearer: kv::Bearer::new(String::new()),
+            },
+        ),
     ];
     let code = actions.map(|(name, action)| (name.to_owned(), u64::from(encoded(&request(action))[0])));
     let document = table(&["action", "name", "has"]);
     assert_same(document.iter().map(|row| (row[1].clone(), number(&row[0]))), code);
     // One more is unknown.
-    assert!(Request::decode(kv::REQUEST, &[8, 0, 0]).is_err());
+    assert!(Request::decode(kv::REQUEST, &[10, 0, 0, 0]).is_err());
 }
 
 #[test]
@@ -157,8 +164,8 @@ fn changes_are_those_of_the_code() {
 fn answers_and_reasons_are_those_of_the_code() {
     let document = table(&["answer", "name", "has"]);
     let numbers = document.iter().map(|row| number(&row[0]));
-    assert_same(numbers, 0..=9);
-    assert!(Reply::decode(kv::REPLY, &[10, 0, 0]).is_err());
+    assert_same(numbers, 0..=11);
+    assert!(Reply::decode(kv::REPLY, &[12, 0, 0]).is_err());
     let what = String::new;
     let reasons = [
         ("unmet", Deny::Unmet { missing: Vec::new() }),
@@ -186,6 +193,7 @@ fn answers_and_reasons_are_those_of_the_code() {
         ),
         ("disk", Deny::Disk { why: what() }),
         ("no such member", Deny::NoSuchMember),
+        ("forbidden", Deny::Forbidden { why: what() }),
     ];
     let code = reasons.map(|(name, deny)| {
         let reply = Reply {
@@ -209,6 +217,16 @@ fn the_examples_are_what_they_say() {
     let bytes = example("request, put \"k\" to JSON 7, seen 3.9.5, copies one");
     assert_eq!(encoded(&asked), bytes);
     assert_eq!(Request::decode(kv::REQUEST, &bytes), Ok(asked));
+
+    let presented = Request {
+        token: VersionVector::new(),
+        ..request(Action::Present {
+            bearer: kv::Bearer::new("clk_5a".to_owned()),
+        })
+    };
+    let bytes = example("request, present the token clk_5a");
+    assert_eq!(encoded(&presented), bytes);
+    assert_eq!(Request::decode(kv::REQUEST, &bytes), Ok(presented));
 
     let answered = Reply {
         token: vector(6),

@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::{session::Session, words};
 use crate::{
-    cli::{Usage, secret},
-    clock::VersionVector,
+    cli::{Usage, kv::common::BearerOption, secret},
+    clock::{Origin, VersionVector},
     kv::{Action, Answer, Deny, Reply, Request, Token},
     lab::REPLICA_PORT_DEFAULT,
     mesh::open::{Client, ClientError},
@@ -44,6 +44,8 @@ pub(in crate::cli) struct AskOptions {
     /// File with the store's secret, if it has one
     #[arg(long, value_name = "FILE", global = true)]
     secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    bearer: BearerOption,
     /// Print JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -55,6 +57,7 @@ pub(super) struct Asker {
     addresses: Vec<Address>,
     wait: Duration,
     secret: Option<Secret>,
+    bearer: BearerOption,
     session: Option<Session>,
     token: Token,
 }
@@ -89,6 +92,7 @@ impl AskOptions {
             },
             wait: self.wait,
             secret: secret::read(self.secret_file.as_deref())?.map(|file| file.secret),
+            bearer: self.bearer.clone(),
             session,
             token: token.unwrap_or_default(),
         })
@@ -142,12 +146,20 @@ impl Asker {
     }
 
     /// Connects to the first replica that can be reached and asks it; answers are the caller's to receive.
-    pub(super) fn begin(&self, action: Action) -> anyhow::Result<Connection> {
-        let mut request = self.request(action)?;
-        request.wait_us = u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX);
+    pub(super) fn begin(&self, action: Action, of: Option<Origin>) -> anyhow::Result<Connection> {
+        let request = self.request(action)?;
         let mut last = anyhow!("no replica is named");
         for address in &self.addresses {
             match self.connect(address) {
+                Ok(connection) if of.is_some_and(|of| of != connection.origin()) => {
+                    let there = connection.origin();
+                    last = anyhow!(
+                        "at {address} is life {} of machine {}, and the position is of another: ask the replica that gave it, or \
+                         scan the keys and watch from now on, without --after",
+                        there.incarnation,
+                        there.machine
+                    );
+                }
                 Ok(mut connection) => {
                     connection.send(&request)?;
                     return Ok(connection);
@@ -159,10 +171,10 @@ impl Asker {
     }
 
     /// The request, if it fits a frame.
-    fn request(&self, action: Action) -> anyhow::Result<Request> {
+    pub(super) fn request(&self, action: Action) -> anyhow::Result<Request> {
         let request = Request {
             token: self.token.clone(),
-            wait_us: 0,
+            wait_us: u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX),
             action,
         };
         let mut body = Vec::new();
@@ -177,7 +189,9 @@ impl Asker {
     }
 
     fn connect(&self, address: &Address) -> Result<Connection, ClientError> {
-        Client::connect(address, None, self.secret.as_ref(), PATIENCE)
+        let mut connection = Client::connect(address, None, self.secret.as_ref(), PATIENCE)?;
+        self.bearer.present(&mut connection)?;
+        Ok(connection)
     }
 
     /// Whether a replica answers at an address.
@@ -218,13 +232,19 @@ impl Asker {
     }
 }
 
-/// What a session has seen after an answer: what the answer says, but for one that was denied, which may say nothing.
+/// What a session has seen after an answer: what the answer says. What is denied may say nothing; but a denial that tells
+/// what is there names it.
 pub(super) fn token_after(token: &Token, reply: &Reply) -> Token {
     match &reply.answer {
         Answer::Denied(Deny::TooFewCopies { dot, .. }) => {
             let written: VersionVector = [(dot.origin, dot.number)].into_iter().collect();
             let mut seen = token.clone();
             seen.merge(&written);
+            seen
+        }
+        Answer::Denied(Deny::Condition { .. } | Deny::WrongType { .. } | Deny::TooLarge { .. }) => {
+            let mut seen = token.clone();
+            seen.merge(&reply.token);
             seen
         }
         Answer::Denied(_) => token.clone(),
@@ -247,7 +267,8 @@ fn trouble(said: &Said) -> Option<Trouble> {
         | Deny::Malformed { .. }
         | Deny::TooFewCopies { .. }
         | Deny::Disk { .. }
-        | Deny::NoSuchMember => return None,
+        | Deny::NoSuchMember
+        | Deny::Forbidden { .. } => return None,
     };
     let text = words::denied(said.machine, &said.address, deny);
     Some(Trouble {

@@ -1,20 +1,28 @@
 //! `clocklab kv backup` and `clocklab kv restore`: a replica's data as one file, and back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 
+use super::{
+    ask::{AskOptions, Connection},
+    words,
+};
 use crate::{
     cli::{Exit, Usage, kv::common::folder_error, print},
-    disk::{self, Copied},
+    disk::{self, BackupWriter, Copied, Owner},
+    kv::{Action, Answer, BackupPart, Request, Token},
 };
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
-Example:
-  clocklab kv backup --data kv-data/replica-0 --into monday.backup
+Examples:
+  clocklab kv backup --at 127.0.0.1:17200 --into monday.backup          of a running replica, which goes on serving
+  clocklab kv backup --data kv-data/replica-0 --into monday.backup      of the folder of one that is stopped
 
-The replica has to be stopped meanwhile: the others serve, and it takes from them what it missed. The file holds every row \
-and a digest of them all (protocol of the file: src/disk/backup.rs); only you may read it.
+The file holds every row as it was at one moment, closed under causality, and a digest of them all (protocol of the file: \
+src/disk/backup.rs); only you may read it. With --session, all that the session has seen is in it. A file that is not whole \
+never gets its name. Of a replica with tokens an admin's token for all keys is needed.
 
 Exit codes: 0 done, 2 usage, 3 it could not be done.";
 
@@ -30,13 +38,18 @@ Exit codes: 0 done, 2 usage, 3 it could not be done.";
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct BackupArguments {
-    /// The stopped replica's data folder
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    /// The data folder of a replica that is stopped, instead of asking one that runs
+    #[arg(long, value_name = "DIR", conflicts_with = "at")]
+    data: Option<PathBuf>,
     /// The file to write; it must not be there
     #[arg(long, value_name = "FILE")]
     into: PathBuf,
+    #[command(flatten)]
+    ask: AskOptions,
 }
+
+/// Parts that are asked for ahead, so that none is waited for.
+const PARTS_AHEAD: usize = 4;
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct RestoreArguments {
@@ -55,8 +68,68 @@ pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         );
         return Err(Usage(text).into());
     }
-    let copied = disk::back_up(&arguments.data, &arguments.into).map_err(folder_error)?;
+    let copied = match &arguments.data {
+        Some(data) => disk::back_up(data, &arguments.into).map_err(folder_error)?,
+        None => ask(&arguments.ask, &arguments.into)?,
+    };
     say(&copied, &format!("in {}", arguments.into.display()))
+}
+
+/// Copies what a running replica has.
+fn ask(options: &AskOptions, into: &Path) -> anyhow::Result<Copied> {
+    let asker = options.asker()?;
+    let mut connection = asker.begin(Action::Status, None)?;
+    let Answer::Status(status) = answer(&mut connection)? else {
+        return Err(unexpected(&connection));
+    };
+    let owner = Owner {
+        machine: status.origin.machine,
+        cluster: connection.run().to_string(),
+    };
+    let file = BackupWriter::create(into, &owner, status.origin.incarnation);
+    let mut file = file.map_err(folder_error)?;
+    let mut request = asker.request(Action::Backup { number: 0 })?;
+    connection.send(&request)?;
+    let first = part(&mut connection)?;
+    file.put(&first.bytes, first.rows).map_err(folder_error)?;
+    request = Request {
+        token: Token::new(),
+        wait_us: 0,
+        action: Action::Backup { number: first.number },
+    };
+    for _ in 0..PARTS_AHEAD {
+        connection.send(&request)?;
+    }
+    loop {
+        let next = part(&mut connection)?;
+        file.put(&next.bytes, next.rows).map_err(folder_error)?;
+        if next.is_last {
+            // What was asked for behind it is of no interest.
+            return file.finish().map_err(folder_error);
+        }
+        connection.send(&request)?;
+    }
+}
+
+fn answer(connection: &mut Connection) -> anyhow::Result<Answer> {
+    match connection.receive()?.reply.answer {
+        Answer::Denied(deny) => {
+            let text = words::denied(connection.machine(), connection.address(), &deny);
+            Err(anyhow!(text))
+        }
+        answer => Ok(answer),
+    }
+}
+
+fn part(connection: &mut Connection) -> anyhow::Result<BackupPart> {
+    match answer(connection)? {
+        Answer::Backup(part) => Ok(part),
+        _ => Err(unexpected(connection)),
+    }
+}
+
+fn unexpected(connection: &Connection) -> anyhow::Error {
+    anyhow!("{} answered something else", connection.address())
 }
 
 pub(super) fn restore(arguments: &RestoreArguments) -> anyhow::Result<Exit> {

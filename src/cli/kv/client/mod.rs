@@ -1,4 +1,4 @@
-//! The store by hand: commands that ask a replica over the wire protocol, and copies of a stopped replica's folder.
+//! The store by hand: commands that ask a replica over the wire protocol, and copies of a replica's data.
 //!
 //! Each command is one request, or a few. With `--session` the token that an answer carries goes into a file and from
 //! there into the next request, so that commands in a row see what those before them saw, at whichever replica.
@@ -58,7 +58,7 @@ pub(in crate::cli) enum ClientCommand {
     /// List the members, or change who is one
     #[command(after_help = members::EXAMPLES)]
     Members(members::MembersArguments),
-    /// Copy a stopped replica's data into one file
+    /// Copy a replica's data into one file, while it runs or when it is stopped
     #[command(after_help = copy::BACKUP_EXAMPLES)]
     Backup(copy::BackupArguments),
     /// Make a data folder of a backup

@@ -177,6 +177,7 @@ pub(super) fn denied(machine: MachineId, address: &Address, deny: &Deny) -> Stri
              and write at another replica",
             shown(why.as_bytes())
         ),
+        Deny::Forbidden { why } => shown(why.as_bytes()).to_string(),
         Deny::NoSuchMember => "there is no such member: `clocklab kv members` lists them".to_owned(),
     }
 }

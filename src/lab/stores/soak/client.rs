@@ -217,7 +217,8 @@ fn wrong(turn: &Turn, said: &Said, calm: Calm, took_us: u64) -> Option<String> {
             | Deny::WrongType { .. }
             | Deny::TooLarge { .. }
             | Deny::Malformed { .. }
-            | Deny::NoSuchMember,
+            | Deny::NoSuchMember
+            | Deny::Forbidden { .. },
         ) => true,
     };
     if is_wrong {

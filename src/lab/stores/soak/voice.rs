@@ -257,7 +257,12 @@ pub(super) fn prefixed(action: Action, prefix: &str) -> Action {
             }
             Action::Write { operations, copies }
         }
-        other @ (Action::Members | Action::Change(_) | Action::Status | Action::Why { .. }) => other,
+        other @ (Action::Members
+        | Action::Change(_)
+        | Action::Status
+        | Action::Why { .. }
+        | Action::Backup { .. }
+        | Action::Present { .. }) => other,
     }
 }
 
@@ -286,6 +291,8 @@ pub(super) fn strip(answer: &mut Answer, prefix: &str) -> Option<String> {
         | Answer::MembersChanged { .. }
         | Answer::Status(_)
         | Answer::Why(_)
+        | Answer::Backup(_)
+        | Answer::Admitted
         | Answer::Denied(_) => {}
     }
     strange
