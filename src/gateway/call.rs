@@ -104,6 +104,8 @@ fn wants_copies(action: &Action) -> bool {
         | Action::Members
         | Action::Change(_)
         | Action::Status
-        | Action::Why { .. } => false,
+        | Action::Why { .. }
+        | Action::Present { .. }
+        | Action::Backup { .. } => false,
     }
 }

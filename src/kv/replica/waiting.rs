@@ -206,7 +206,8 @@ fn weight(request: &Request) -> usize {
             .sum(),
         Action::Get { key } | Action::Why { key } => key.len(),
         Action::Scan { prefix, .. } | Action::Watch { prefix, .. } => prefix.len(),
-        Action::Change(_) | Action::Members | Action::Status => 0,
+        Action::Present { bearer } => bearer.text().len(),
+        Action::Change(_) | Action::Members | Action::Status | Action::Backup { .. } => 0,
     };
     OVERHEAD_BYTES + said
 }
