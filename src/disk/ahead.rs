@@ -16,15 +16,17 @@
 //! Before the next record is written the last one was synced. So a loss of power can tear the last one alone, which was
 //! acknowledged to nobody: it is left out. A wrong record with a whole one behind it was synced once: that is damage, and
 //! nothing is touched. A life that synced now and then, or never, may have left several wrong ones: all from the first of
-//! them on is left out, which is what such a life may lose. Every folder has a random seed, so that no value that a
+//! them on is left out, which is what such a life may lose. But each life syncs a file before the other one gets its
+//! first record: a wrong one in the earlier file is damage, always. Every folder has a random seed, so that no value that a
 //! client writes looks like a record, or like the beginning of one. Numbers are big-endian.
 //!
 //! A file is written over only when all of it is in the tree: from the first number of its turn to the last, or it is
-//! damaged. Both files are made with the tree and are there ever since; one that is gone is damage, too.
+//! damaged. Both files are made with the tree and are there ever since, and never shorter than the tree says (`lengths`):
+//! one that is gone, emptied or cut is damage, too.
 
 use std::{
-    fs::{File, OpenOptions},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Read},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -32,21 +34,26 @@ use std::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    error::DiskError,
+    error::{DiskError, MEND_DATA},
     folder::{io_error, sync_folder},
     queue::Group,
 };
 use crate::wire::{FieldError, Fields, write_varint};
 
 mod pages;
+mod places;
 
 pub(super) use pages::{Pages, find};
+pub(super) use places::Places;
 
 /// A file that is longer is full. (In unit tests it soon is.)
 pub(super) const FULL_BYTES: u64 = if cfg!(test) { 16 << 10 } else { 32 << 20 };
 
 /// Files grow by so much at once, with zeros.
 const GROWTH_BYTES: u64 = 1 << 20;
+
+/// From the beginning each file has so many bytes, zeros: one that is shorter was cut.
+const BYTES_MIN: u64 = 4096;
 
 /// A long record is written in parts of so many bytes, and each is a sign of life.
 const PART_BYTES: usize = 1 << 20;
@@ -252,18 +259,81 @@ impl Sheet {
     }
 }
 
-/// Makes the two files, where they are not there yet. Says whether they are empty.
-pub(super) fn make(rows: &Path) -> Result<bool, DiskError> {
-    let mut is_empty = true;
+/// Whether nothing was ever written ahead: the files are not there yet, or have nothing but zeros.
+pub(super) fn is_blank(rows: &Path) -> Result<bool, DiskError> {
+    for turn in [Turn::First, Turn::Second] {
+        let path = turn.path(rows);
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened.map_err(|error| io_error(&path, error))?,
+        };
+        let mut part = vec![0; PART_BYTES];
+        loop {
+            let read = file.read(&mut part).map_err(|error| io_error(&path, error))?;
+            if read == 0 {
+                break;
+            }
+            if part.iter().take(read).any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Makes the two files, where they are not there yet, with the zeros that they have at least.
+pub(super) fn make(rows: &Path) -> Result<(), DiskError> {
     for turn in [Turn::First, Turn::Second] {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         let sheet = Sheet::open_with(rows, turn, &mut options)?;
-        is_empty &= sheet.length == 0;
+        let zeros = usize::try_from(BYTES_MIN.saturating_sub(sheet.length)).unwrap_or(0);
+        let made = sheet.file.write_all_at(&vec![0; zeros], sheet.length);
+        let made = made.and_then(|()| sheet.file.sync_all());
+        made.map_err(|error| io_error(&sheet.path, error))?;
     }
     let synced = rows.parent().map_or(Ok(()), sync_folder);
-    synced.map_err(|error| io_error(rows, error))?;
-    Ok(is_empty)
+    synced.map_err(|error| io_error(rows, error))
+}
+
+/// How long each file is and will stay: what is beyond a full one may be given back.
+pub(super) fn lengths(rows: &Path) -> Result<[u64; 2], DiskError> {
+    let mut lengths = [0; 2];
+    for (turn, length) in [Turn::First, Turn::Second].into_iter().zip(&mut lengths) {
+        let path = turn.path(rows);
+        match fs::metadata(&path) {
+            Ok(about) => *length = about.len().min(FULL_BYTES),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged(path, "it is missing, and was made with the rows"));
+            }
+            Err(error) => return Err(io_error(&path, error)),
+        }
+    }
+    Ok(lengths)
+}
+
+/// Compares the files' lengths with what they were.
+///
+/// # Errors
+/// [`DiskError::Damaged`] if one is shorter, or gone.
+pub(super) fn refuse_cut(rows: &Path, were: [u64; 2]) -> Result<(), DiskError> {
+    let turns = [Turn::First, Turn::Second].into_iter().zip(lengths(rows)?);
+    for ((turn, length), was) in turns.zip(were) {
+        let was = was.min(FULL_BYTES);
+        if length < was {
+            let what = format!("it has {length} bytes, and had {was} or more");
+            return Err(damaged(turn.path(rows), &what));
+        }
+    }
+    Ok(())
+}
+
+fn damaged(path: PathBuf, what: &str) -> DiskError {
+    DiskError::Damaged {
+        path,
+        what: what.to_owned(),
+        mend: MEND_DATA,
+    }
 }
 
 /// What each record of a folder begins with: no value that a client writes has it, since nobody is told the seed.
@@ -323,22 +393,18 @@ pub(super) struct RowView<'a> {
     pub(super) value: Option<&'a [u8]>,
 }
 
-/// The rows of a record.
-pub(super) fn rows_of<'a>(body: &'a [u8], rows: &mut Vec<RowView<'a>>) -> Result<(), FieldError> {
-    let mut fields = Fields::new(body);
+/// The next row of a record.
+fn read_row<'a>(fields: &mut Fields<'a>) -> Result<RowView<'a>, FieldError> {
     let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-    while !fields.rest().is_empty() {
-        let table = fields.u8("table")?;
-        let key_bytes = size(fields.varint("key")?);
-        let value_bytes = fields.varint("value")?;
-        let key = fields.bytes("key", key_bytes)?;
-        let value = match value_bytes.checked_sub(1) {
-            None => None,
-            Some(bytes) => Some(fields.bytes("value", size(bytes))?),
-        };
-        rows.push(RowView { table, key, value });
-    }
-    Ok(())
+    let table = fields.u8("table")?;
+    let key_bytes = size(fields.varint("key")?);
+    let value_bytes = fields.varint("value")?;
+    let key = fields.bytes("key", key_bytes)?;
+    let value = match value_bytes.checked_sub(1) {
+        None => None,
+        Some(bytes) => Some(fields.bytes("value", size(bytes))?),
+    };
+    Ok(RowView { table, key, value })
 }
 
 #[cfg(test)]

@@ -85,7 +85,8 @@ pub fn back_up(data: &Path, into: &Path) -> Result<Copied, DiskError> {
     let empty = || DiskError::Empty {
         path: data.to_owned(),
     };
-    if !rows_of(data).is_dir() {
+    let has_written = read_life(data)?.is_some_and(|life| life.sync().is_some());
+    if !has_written && !rows_of(data).is_dir() {
         return Err(empty());
     }
     let _lock = Lock::acquire(data)?;
@@ -214,7 +215,7 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
     let lock = Lock::acquire(data)?;
     // Somebody may have been faster.
     refuse_occupied(data, Some(&lock))?;
-    let rows = Rows::open(&rows_of(data), Sync::Always)?;
+    let rows = Rows::open(&rows_of(data), None)?;
     let (life, count, bytes) = rows.take_sorted(0, |take| {
         read_backup(from, |row| {
             take(RowView {
@@ -392,7 +393,8 @@ impl Checked {
             cluster: head.cluster,
             machine: head.machine,
             incarnation: head.incarnation,
-            sync: None,
+            // It has rows, and the last of them are on the disk.
+            sync: Some(Sync::Always.to_string()),
         })
     }
 

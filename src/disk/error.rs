@@ -141,3 +141,22 @@ pub(super) fn of_rows(path: PathBuf, error: fjall::Error) -> DiskError {
         mend: MEND_DATA,
     }
 }
+
+/// A file of a tree that is there, and cannot be found or ends too soon, is damaged; what else the system refuses is not.
+pub(super) fn gone_or_cut(error: DiskError) -> DiskError {
+    let (path, error) = match error {
+        DiskError::Io { path, error } => (path, error),
+        other => return other,
+    };
+    let what = match error.kind() {
+        io::ErrorKind::NotFound => "one of its files is missing",
+        io::ErrorKind::UnexpectedEof => "one of its files ends too soon",
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "one of its files makes no sense",
+        _ => return DiskError::Io { path, error },
+    };
+    DiskError::Damaged {
+        path,
+        what: format!("{what} ({error})"),
+        mend: MEND_DATA,
+    }
+}

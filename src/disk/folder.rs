@@ -85,16 +85,17 @@ pub(super) struct Life {
     pub(super) cluster: String,
     pub(super) machine: u16,
     pub(super) incarnation: u32,
-    /// How it syncs, or the one before as long as it has not written: one of [`Sync`]'s words.
+    /// How it syncs, or the one before as long as it has not written: one of [`Sync`]'s words. Once it is said there are
+    /// rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sync: Option<String>,
 }
 
 impl Life {
-    /// How it synced; what is not said, or by another word, is the strictest.
-    pub(super) fn sync(&self) -> Sync {
-        let sync = self.sync.as_deref().and_then(|word| word.parse().ok());
-        sync.unwrap_or_default()
+    /// How it synced, if it has written: by another word than the three, the strictest.
+    pub(super) fn sync(&self) -> Option<Sync> {
+        let word = self.sync.as_deref()?;
+        Some(word.parse().unwrap_or_default())
     }
 }
 

@@ -23,6 +23,7 @@ mod backup;
 mod error;
 mod folder;
 mod incarnation;
+mod parts;
 mod queue;
 mod rows;
 mod sync;

@@ -17,9 +17,10 @@ use fjall::{
 use rand::{TryRng, rngs::SysRng};
 
 use super::{
-    ahead::{self, Full, Pages, RowView},
-    error::{DiskError, MEND_DATA, of_rows},
+    ahead::{self, Full, Pages, Places, RowView},
+    error::{DiskError, MEND_DATA, gone_or_cut, of_rows},
     folder::{io_error, sync_folder},
+    parts,
     sync::Sync,
 };
 use crate::{
@@ -45,7 +46,7 @@ const WORKERS: usize = 1;
 /// Files that are kept open.
 const FILES_MAX: usize = 64;
 
-/// Behind all tables: up to which record the tree has what was written ahead (u64), and the folder's seed (u64).
+/// The key of the [`Mark`]: behind all tables.
 const MARK: [u8; 1] = [0xFF];
 
 const _: () = assert!(TABLES_MAX < 0xFF, "no table has the mark's number");
@@ -61,6 +62,46 @@ pub(super) struct Rows {
     used: u64,
 }
 
+/// What folding needs of memory, for the next file.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    bytes: Vec<u8>,
+    places: Places,
+}
+
+/// What comes into the tree with all rows: four u64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    /// Up to which record the tree has what was written ahead.
+    through: u64,
+    /// The folder's.
+    seed: u64,
+    /// How long the two files were; nothing from versions that did not say.
+    lengths: Option<[u64; 2]>,
+}
+
+impl Mark {
+    fn encode(&self) -> Vec<u8> {
+        let numbers = [self.through, self.seed].into_iter();
+        let numbers = numbers.chain(self.lengths.into_iter().flatten());
+        numbers.flat_map(u64::to_be_bytes).collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        let (through, seed) = (fields.u64("through").ok()?, fields.u64("seed").ok()?);
+        let lengths = match fields.rest() {
+            [] => None,
+            _ => Some([fields.u64("length").ok()?, fields.u64("length").ok()?]),
+        };
+        Some(Self {
+            through,
+            seed,
+            lengths,
+        })
+    }
+}
+
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows")
@@ -70,14 +111,20 @@ impl fmt::Debug for Rows {
 }
 
 impl Rows {
-    /// Opens the rows at `path`, or makes them: whole or not at all. What was written ahead comes into the tree. `sync` is
-    /// how the last life synced.
-    pub(super) fn open(path: &Path, sync: Sync) -> Result<Self, DiskError> {
+    /// Opens the rows at `path`, or makes them: whole or not at all. What was written ahead comes into the tree. `last` is
+    /// how the last life that wrote synced.
+    ///
+    /// # Errors
+    /// [`DiskError::Damaged`] if something is wrong with them, or there are none and a life has written.
+    pub(super) fn open(path: &Path, last: Option<Sync>) -> Result<Self, DiskError> {
         let is_there = path.try_exists().map_err(|error| io_error(path, error))?;
-        if !is_there {
+        if is_there {
+            parts::require(path)?;
+        } else {
+            refuse_lost(path, last, "it is missing")?;
             make(path)?;
         }
-        let (database, tree) = open_files(path)?;
+        let (database, tree) = open_files(path).map_err(gone_or_cut)?;
         let mut rows = Self {
             path: path.to_owned(),
             database,
@@ -86,29 +133,40 @@ impl Rows {
             used: 0,
         };
         match rows.mark()? {
-            Some((through, seed)) => {
-                rows.seed = seed;
-                let found = ahead::find(path, seed, through, sync)?;
-                rows.used = found.used;
-                if found.used > through {
-                    let [first, second] = &found.files;
-                    let mut views = first.rows_behind(through)?;
-                    views.append(&mut second.rows_behind(through)?);
-                    rows.take_in(&views, found.used, || {})?;
-                }
-            }
+            Some(mark) => rows.take_up(&mark, last.unwrap_or_default())?,
             None => {
+                refuse_lost(path, last, "it is empty")?;
                 // From the mark on they are there.
-                if !ahead::make(path)? {
-                    return Err(rows.damaged("it is empty, but something was written ahead of it"));
-                }
+                ahead::make(path)?;
                 rows.seed = SysRng
                     .try_next_u64()
                     .map_err(|error| io_error(path, io::Error::other(error)))?;
-                rows.take_in(&[], 0, || {})?;
+                rows.take_in(&[], &mut Places::default(), 0, || {})?;
             }
         }
         Ok(rows)
+    }
+
+    /// Takes in what was written ahead and is not in the tree.
+    fn take_up(&mut self, mark: &Mark, sync: Sync) -> Result<(), DiskError> {
+        if let Some(lengths) = mark.lengths {
+            ahead::refuse_cut(&self.path, lengths)?;
+        }
+        self.seed = mark.seed;
+        let found = ahead::find(&self.path, mark.seed, mark.through, sync)?;
+        self.used = found.used;
+        if mark.lengths.is_none() {
+            // A version that noted no lengths left them: from here on they are noted.
+            ahead::make(&self.path)?;
+        }
+        if found.used > mark.through || mark.lengths.is_none() {
+            let mut places = Places::default();
+            for (file, pages) in found.files.iter().enumerate() {
+                pages.rows_behind(mark.through, file, &mut places)?;
+            }
+            self.take_in(&found.files.each_ref(), &mut places, found.used, || {})?;
+        }
+        Ok(())
     }
 
     /// The seed of what is written ahead, and the last number that was used when the folder was opened.
@@ -121,16 +179,27 @@ impl Rows {
         &self.path
     }
 
-    fn mark(&self) -> Result<Option<(u64, u64)>, DiskError> {
+    /// The mark; `None` in a new tree.
+    ///
+    /// # Errors
+    /// [`DiskError::Damaged`] if [`Rows::each`] would not see it: then other rows would be missing, too.
+    fn mark(&self) -> Result<Option<Mark>, DiskError> {
         let found = guarded(&self.path, || self.tree.get(MARK))?;
-        let Some(value) = found.map_err(|error| of_rows(self.path.clone(), error))? else {
+        let found = found.map_err(|error| self.read_error(error))?;
+        // It comes in with every row, and is the last.
+        let last = guarded(&self.path, || {
+            self.tree.iter().next_back().map(fjall::Guard::into_inner)
+        })?;
+        let last = last.transpose().map_err(|error| self.read_error(error))?;
+        let visible = last.and_then(|(key, value)| (*key == MARK).then_some(value));
+        if visible != found {
+            return Err(self.damaged("some of its files are not seen as its newest"));
+        }
+        let Some(value) = found else {
             return Ok(None);
         };
-        let mut fields = Fields::new(&value);
-        match (fields.u64("through"), fields.u64("seed")) {
-            (Ok(through), Ok(seed)) => Ok(Some((through, seed))),
-            _ => Err(self.damaged("its mark is none")),
-        }
+        let mark = Mark::decode(&value).ok_or_else(|| self.damaged("its mark is none"))?;
+        Ok(Some(mark))
     }
 
     fn damaged(&self, what: &str) -> DiskError {
@@ -147,29 +216,30 @@ impl Rows {
     ///
     /// # Errors
     /// [`DiskError::Damaged`] if a record of it is missing. Then the tree is as it was.
-    pub(super) fn fold(&self, full: Full, room: &mut Vec<u8>, move_on: impl Fn()) -> Result<(), DiskError> {
-        let pages = Pages::read_into(std::mem::take(room), &self.path, full.turn, self.seed, &move_on)?;
-        self.take_in(&pages.rows_of_turn(full)?, full.last, move_on)?;
-        *room = pages.into_room();
+    pub(super) fn fold(&self, full: Full, room: &mut Room, move_on: impl Fn()) -> Result<(), DiskError> {
+        let bytes = std::mem::take(&mut room.bytes);
+        let pages = Pages::read_into(bytes, &self.path, full.turn, self.seed, &move_on)?;
+        room.places.clear();
+        pages.rows_of_turn(full, &mut room.places)?;
+        self.take_in(&[&pages], &mut room.places, full.last, move_on)?;
+        room.bytes = pages.into_room();
         Ok(())
     }
 
     /// Takes rows in, of each key the last alone, and with them the mark that says so.
-    fn take_in(&self, rows: &[RowView<'_>], through: u64, move_on: impl Fn()) -> Result<(), DiskError> {
-        let mut order: Vec<(u128, usize)> = rows.iter().map(start_of).zip(0..).collect();
-        let key = |place: usize| rows.get(place).map(|row| row.key);
-        // Of equal keys the last that was written is the first.
-        order.sort_unstable_by(|one, other| {
-            let starts = one.0.cmp(&other.0);
-            let keys = starts.then_with(|| key(one.1).cmp(&key(other.1)));
-            keys.then_with(|| other.1.cmp(&one.1))
-        });
-        order.dedup_by(|later, kept| later.0 == kept.0 && key(later.1) == key(kept.1));
+    fn take_in(
+        &self,
+        files: &[&Pages],
+        places: &mut Places,
+        through: u64,
+        move_on: impl Fn(),
+    ) -> Result<(), DiskError> {
+        places.sort(files);
+        move_on();
         self.take_sorted(through, |take| {
-            let mut latest = order.iter().filter_map(|(_, place)| rows.get(*place));
-            latest.try_for_each(|row| {
+            places.rows(files).try_for_each(|row| {
                 move_on();
-                take(*row)
+                take(row.ok_or_else(|| self.damaged("a row is not where it was"))?)
             })
         })
     }
@@ -186,9 +256,13 @@ impl Rows {
     ) -> Result<T, DiskError> {
         let failed = |error| self.write_error(error);
         let mut ingestion = guarded(&self.path, || self.tree.start_ingestion())?.map_err(failed)?;
+        let mut key = Vec::new();
         let mut take = |row: RowView<'_>| {
             judge_key(row.key).map_err(|what| self.damaged(&what))?;
-            let key = fjall::Slice::from_iter(std::iter::once(row.table).chain(row.key.iter().copied()));
+            key.clear();
+            key.push(row.table);
+            key.extend_from_slice(row.key);
+            let key = key.as_slice();
             let written = guarded(&self.path, || match row.value {
                 Some(value) => ingestion.write(key, value),
                 None => ingestion.write_tombstone(key),
@@ -196,12 +270,13 @@ impl Rows {
             written.map_err(failed)
         };
         let given = give(&mut take)?;
-        let mark: Vec<u8> = [through, self.seed]
-            .into_iter()
-            .flat_map(u64::to_be_bytes)
-            .collect();
+        let mark = Mark {
+            through,
+            seed: self.seed,
+            lengths: Some(ahead::lengths(&self.path)?),
+        };
         let finish = || {
-            ingestion.write(MARK, mark)?;
+            ingestion.write(MARK, mark.encode())?;
             ingestion.finish()?;
             // Says whether its own thread has failed.
             self.database.persist(PersistMode::Buffer)
@@ -215,8 +290,8 @@ impl Rows {
         let mut count = 0;
         let mut rows = self.tree.iter();
         while let Some(next) = guarded(&self.path, || rows.next())? {
-            let (key, value) = guarded(&self.path, || next.into_inner())?
-                .map_err(|error| of_rows(self.path.clone(), error))?;
+            let (key, value) =
+                guarded(&self.path, || next.into_inner())?.map_err(|error| self.read_error(error))?;
             let (table, key) = key
                 .split_first()
                 .ok_or_else(|| self.damaged("a row without a table"))?;
@@ -231,6 +306,11 @@ impl Rows {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Why a read failed.
+    fn read_error(&self, error: fjall::Error) -> DiskError {
+        gone_or_cut(of_rows(self.path.clone(), error))
     }
 
     /// Why a write failed. Of a failure in one of its own threads fjall only knows that there was one: then a file
@@ -261,14 +341,18 @@ pub(super) fn judge_key(key: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The table and the first bytes of a key, as a number: most keys are told apart by that.
-fn start_of(row: &RowView<'_>) -> u128 {
-    let bytes = std::iter::once(row.table).chain(row.key.iter().copied());
-    let mut start = [0; 16];
-    for (place, byte) in start.iter_mut().zip(bytes) {
-        *place = byte;
-    }
-    u128::from_be_bytes(start)
+/// Where there are no rows, nothing may have been written.
+fn refuse_lost(path: &Path, last: Option<Sync>, what: &str) -> Result<(), DiskError> {
+    let written = match last {
+        Some(_) => "a life of this folder has written ahead of it",
+        None if !ahead::is_blank(path)? => "something was written ahead of it",
+        None => return Ok(()),
+    };
+    Err(DiskError::Damaged {
+        path: path.to_owned(),
+        what: format!("{what}, but {written}"),
+        mend: MEND_DATA,
+    })
 }
 
 /// Makes an empty tree beside `path` and then gives it its name, so that one that was begun is never found there.
@@ -322,3 +406,6 @@ fn probe(path: &Path) -> io::Result<()> {
     let _ = fs::remove_file(&file);
     written
 }
+
+#[cfg(test)]
+mod tests;

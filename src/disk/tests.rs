@@ -415,6 +415,8 @@ fn what_was_not_synced_one_by_one_is_read_up_to_the_first_wrong_record() {
     }
 }
 
+mod damage;
+
 mod backups {
     use super::*;
 

@@ -24,13 +24,13 @@ use super::{
     error::DiskError,
     folder::{Lock, io_error},
     queue::{Group, Queue, Work, now},
-    rows::{Rows, judge_key},
+    rows::{Room, Rows, judge_key},
     sync::{SYNC_INTERVAL, Sync},
 };
 use crate::service::{Disk, Progress, Row};
 
 /// The room for a file that is taken into the tree is given back when none has come for so long.
-const KEEP_ROOM: Duration = Duration::from_secs(10);
+const KEEP_ROOM: Duration = Duration::from_secs(30);
 
 /// Who waits for a file to be taken into the tree looks so often whether that gets on.
 const LOOK_EVERY: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1000 });
@@ -233,11 +233,11 @@ impl Fold {
         let steps = Arc::<AtomicU64>::default();
         let (path, counted) = (rows.path().to_owned(), Arc::clone(&steps));
         let work = move || {
-            let mut room = Vec::new();
+            let mut room = Room::default();
             let step = || {
                 counted.fetch_add(1, Ordering::Relaxed);
             };
-            let fold = |full, room: &mut Vec<u8>| {
+            let fold = |full, room: &mut Room| {
                 let folded = catch_unwind(AssertUnwindSafe(|| rows.fold(full, room, step)));
                 folded.unwrap_or_else(|panic| Err(io_error(rows.path(), io::Error::other(words(&*panic)))))
             };
@@ -253,7 +253,7 @@ impl Fold {
                             return;
                         }
                     }
-                    Err(mpsc::RecvTimeoutError::Timeout) => room = Vec::new(),
+                    Err(mpsc::RecvTimeoutError::Timeout) => room = Room::default(),
                     Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 }
             }

@@ -105,7 +105,12 @@ fn wants_copies(action: &Action) -> bool {
         | Action::Change(_)
         | Action::Status
         | Action::Why { .. }
+<<<<<<< HEAD
         | Action::Present { .. }
         | Action::Backup { .. } => false,
+=======
+        | Action::Backup { .. }
+        | Action::Present { .. } => false,
+>>>>>>> main
     }
 }

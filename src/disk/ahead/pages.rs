@@ -6,15 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Full, PART_BYTES, RowView, Turn, magic, rows_of, whole};
+use super::{Full, HEAD_BYTES, PART_BYTES, Places, RowView, Turn, magic, read_row, whole};
 use crate::disk::{
     error::{DiskError, MEND_DATA},
     folder::io_error,
     sync::Sync,
 };
-
-/// Hardly a row is shorter.
-const ROW_BYTES_MIN: usize = 64;
+use crate::wire::Fields;
 
 /// What a file holds, in memory.
 #[derive(Debug)]
@@ -44,6 +42,8 @@ impl Pages {
         let path = turn.path(rows);
         bytes.clear();
         let read = File::open(&path).and_then(|mut file| {
+            // Room that grew would be copied as often.
+            bytes.reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or(0));
             while Read::by_ref(&mut file)
                 .take(PART_BYTES as u64)
                 .read_to_end(&mut bytes)?
@@ -68,46 +68,61 @@ impl Pages {
         self.bytes
     }
 
-    /// The records of its turn, from its front on, each numbered behind the one before.
-    fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    /// The records of its turn, from its front on, each numbered behind the one before: number, where its body lies, body.
+    fn records(&self) -> impl Iterator<Item = (u64, usize, &[u8])> {
         let (mut rest, mut last) = (self.bytes.as_slice(), None);
         std::iter::from_fn(move || {
+            let at = self.bytes.len() - rest.len() + HEAD_BYTES;
             let (number, body, behind) = whole(self.seed, rest)?;
             if last.is_some_and(|last: u64| last.checked_add(1) != Some(number)) {
                 return None;
             }
             (rest, last) = (behind, Some(number));
-            Some((number, body))
+            Some((number, at, body))
         })
     }
 
-    /// Room for its rows. For more than there are: memory that is not touched costs nothing, and a list that grows is
-    /// copied again and again.
-    fn room(&self) -> Vec<RowView<'_>> {
-        Vec::with_capacity(self.bytes.len() / ROW_BYTES_MIN)
+    /// The row that lies at a place.
+    pub(super) fn row_at(&self, at: usize) -> Option<RowView<'_>> {
+        read_row(&mut Fields::new(self.bytes.get(at..)?)).ok()
     }
 
-    /// The rows behind a number, in the order in which they were written.
-    pub(in crate::disk) fn rows_behind(&self, through: u64) -> Result<Vec<RowView<'_>>, DiskError> {
-        let mut rows = self.room();
-        for (_, body) in self.records().filter(|(number, _)| *number > through) {
-            rows_of(body, &mut rows).map_err(|error| self.damaged(format!("a record's {error}")))?;
+    /// Notes the places of the rows of a record, as those of the file of that number.
+    fn add_rows(&self, file: usize, at: usize, body: &[u8], places: &mut Places) -> Result<(), DiskError> {
+        let mut fields = Fields::new(body);
+        while !fields.rest().is_empty() {
+            let place = at + body.len() - fields.rest().len();
+            let row = read_row(&mut fields).map_err(|error| self.damaged(format!("a record's {error}")))?;
+            places.add(file, place, &row);
         }
-        Ok(rows)
+        Ok(())
     }
 
-    /// The rows of a file that is full, in the order in which they were written.
+    /// Notes the places of the rows behind a number, as those of the file of that number.
+    pub(in crate::disk) fn rows_behind(
+        &self,
+        through: u64,
+        file: usize,
+        places: &mut Places,
+    ) -> Result<(), DiskError> {
+        for (_, at, body) in self.records().filter(|(number, ..)| *number > through) {
+            self.add_rows(file, at, body, places)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the places of the rows of a file that is full, as those of file 0.
     ///
     /// # Errors
     /// [`DiskError::Damaged`] if one of its records is not there.
-    pub(in crate::disk) fn rows_of_turn(&self, full: Full) -> Result<Vec<RowView<'_>>, DiskError> {
-        let (mut rows, mut next) = (self.room(), full.first);
-        let of_turn = self.records().take_while(|(number, _)| *number <= full.last);
-        for (number, body) in of_turn {
+    pub(in crate::disk) fn rows_of_turn(&self, full: Full, places: &mut Places) -> Result<(), DiskError> {
+        let mut next = full.first;
+        let of_turn = self.records().take_while(|(number, ..)| *number <= full.last);
+        for (number, at, body) in of_turn {
             if number != next {
                 break;
             }
-            rows_of(body, &mut rows).map_err(|error| self.damaged(format!("a record's {error}")))?;
+            self.add_rows(0, at, body, places)?;
             next += 1;
         }
         if next <= full.last {
@@ -116,7 +131,7 @@ impl Pages {
                 "record {next} is not whole, and record {last} was written"
             )));
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// The greatest number of any whole record, wherever it lies.
@@ -127,7 +142,7 @@ impl Pages {
         found.map(|(number, ..)| number).max().unwrap_or(0)
     }
 
-    fn damaged(&self, what: String) -> DiskError {
+    pub(in crate::disk) fn damaged(&self, what: String) -> DiskError {
         DiskError::Damaged {
             path: self.path.clone(),
             what,
@@ -152,7 +167,7 @@ pub(in crate::disk) struct Found {
 pub(in crate::disk) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) -> Result<Found, DiskError> {
     let first = Pages::read(rows, Turn::First, seed)?;
     let second = Pages::read(rows, Turn::Second, seed)?;
-    let begin = |pages: &Pages| pages.records().next().map_or(u64::MAX, |(number, _)| number);
+    let begin = |pages: &Pages| pages.records().next().map_or(u64::MAX, |(number, ..)| number);
     let mut files = if begin(&second) < begin(&first) {
         [second, first]
     } else {
@@ -160,20 +175,20 @@ pub(in crate::disk) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) ->
     };
     let mut last = through;
     let used = files.iter().map(Pages::greatest).max().unwrap_or(0).max(last);
-    for pages in &mut files {
-        let behind = pages.records().map(|(number, _)| number);
+    let mut is_reached = [true; 2];
+    for (pages, is_reached) in files.iter().zip(&mut is_reached) {
+        let behind = pages.records().map(|(number, ..)| number);
         let mut behind = behind.skip_while(|number| *number <= through).peekable();
-        let is_next = behind.peek().is_none_or(|number| *number == last + 1);
-        let end = behind.last();
-        if is_next {
-            last = end.unwrap_or(last);
-        } else {
-            // Something is missing before it.
-            pages.bytes.clear();
+        *is_reached = behind.peek().is_none_or(|number| *number == last + 1);
+        if *is_reached {
+            last = behind.last().unwrap_or(last);
         }
     }
     if used > last {
         let what = format!("record {} is not whole, and record {used} is there", last + 1);
+        if let Some(pages) = synced_and_wrong(&files, last) {
+            return Err(pages.damaged(what));
+        }
         match sync {
             Sync::Always => {
                 let [pages, _] = &files;
@@ -186,5 +201,31 @@ pub(in crate::disk) fn find(rows: &Path, seed: u64, through: u64, sync: Sync) ->
             ),
         }
     }
+    for (pages, is_reached) in files.iter_mut().zip(is_reached) {
+        if !is_reached {
+            // Something is missing before it.
+            pages.bytes.clear();
+        }
+    }
     Ok(Found { files, used })
+}
+
+/// The file that was synced, and still lacks the record behind `last`. However a life syncs, it syncs all of a file
+/// before the other one gets its first record: so a file is whole if the other one begins behind its end, or if both
+/// hold records behind its end.
+fn synced_and_wrong(files: &[Pages; 2], last: u64) -> Option<&Pages> {
+    let [one, other] = files;
+    let begins_behind = |pages: &Pages| {
+        let mut records = pages.records();
+        records.next().is_some_and(|(number, ..)| number > last + 1)
+    };
+    if begins_behind(one) {
+        return Some(other);
+    }
+    if begins_behind(other) {
+        return Some(one);
+    }
+    let (of_one, of_other) = (one.greatest(), other.greatest());
+    let earlier = if of_one < of_other { one } else { other };
+    (of_one.min(of_other) > last).then_some(earlier)
 }

@@ -25,7 +25,7 @@ fn group(number: u64, value: &str) -> Group {
 fn written(values: &[&str], last: u64) -> (TempDir, PathBuf, Ahead) {
     let folder = tempdir().unwrap();
     let rows = folder.path().join("rows");
-    assert!(make(&rows).unwrap());
+    make(&rows).unwrap();
     let mut ahead = Ahead::open(&rows, SEED, last).unwrap();
     for (number, value) in (1..).zip(values) {
         ahead.append(&[group(number, value)], || {}).unwrap();
@@ -39,7 +39,9 @@ fn values(rows: &Path, through: u64, sync: Sync) -> Result<Vec<String>, DiskErro
     let found = find(rows, SEED, through, sync)?;
     let mut values = Vec::new();
     for pages in &found.files {
-        for view in pages.rows_behind(through)? {
+        let mut places = Places::default();
+        pages.rows_behind(through, 0, &mut places)?;
+        for view in places.rows(&[pages]).map(|row| row.expect("it is there")) {
             match view.key {
                 b"a" => values.push(String::from_utf8(view.value.unwrap().to_vec()).unwrap()),
                 b"gone" => assert_eq!(view.value, None),
@@ -135,13 +137,65 @@ fn a_wrong_byte_is_a_torn_end_or_damage() {
 }
 
 #[test]
+fn a_wrong_byte_in_a_file_before_the_other_one_began_is_damage_however_it_synced() {
+    const MODES: [Sync; 3] = [Sync::Always, Sync::Interval, Sync::Never];
+    let (_folder, rows, mut ahead) = written(&["one", "two", "three"], 0);
+    // The files in turn, and then the other way round, over what is in the tree.
+    for through in [0, 3] {
+        let full = ahead.turn().unwrap();
+        for value in ["next", "last"] {
+            ahead.append(&[group(9, value)], || {}).unwrap();
+        }
+        let whole = values(&rows, through, Sync::Always).unwrap();
+        let (earlier, later) = (full.turn.path(&rows), full.turn.other().path(&rows));
+        let places = |path: &Path| {
+            let bytes = fs::read(path).unwrap();
+            let fronts = memchr::memmem::find_iter(&bytes, &magic(SEED)).collect::<Vec<_>>();
+            (bytes, fronts)
+        };
+        let (bytes, fronts) = places(&earlier);
+        let records = usize::try_from(full.last - full.first).unwrap() + 1;
+        let end = fronts.get(records).copied().unwrap_or(bytes.len());
+        let end = bytes[..end].iter().rposition(|byte| *byte != 0).unwrap();
+        for place in 0..=end {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x20;
+            fs::write(&earlier, &changed).unwrap();
+            for sync in MODES {
+                let error = values(&rows, through, sync).unwrap_err();
+                let is_named = matches!(&error, DiskError::Damaged { path, .. } if *path == earlier);
+                assert!(is_named, "{place} {sync}: {error}");
+            }
+        }
+        // A whole record of the other file is enough, wherever it lies.
+        let (late_bytes, late_fronts) = places(&later);
+        let mut torn = late_bytes.clone();
+        torn[late_fronts[0] + 20] ^= 0x20;
+        fs::write(&later, &torn).unwrap();
+        let mut changed = bytes.clone();
+        changed[fronts[records - 2] + 20] ^= 0x20;
+        fs::write(&earlier, &changed).unwrap();
+        for sync in MODES {
+            let error = values(&rows, through, sync).unwrap_err();
+            assert!(matches!(error, DiskError::Damaged { .. }), "{sync}: {error}");
+        }
+        // The later file itself may be torn.
+        fs::write(&earlier, &bytes).unwrap();
+        let found = values(&rows, through, Sync::Interval).unwrap();
+        assert_eq!(found, whole[..whole.len() - 2]);
+        fs::write(&later, &late_bytes).unwrap();
+        assert_eq!(values(&rows, through, Sync::Never).unwrap(), whole);
+    }
+}
+
+#[test]
 fn a_value_that_looks_like_a_record_is_none() {
     let mut forged = Vec::new();
     record(SEED + 1, 900, &[group(1, "forged")], &mut forged);
     let forged = forged.repeat(100);
     let folder = tempdir().unwrap();
     let rows = folder.path().join("rows");
-    assert!(make(&rows).unwrap());
+    make(&rows).unwrap();
     let mut ahead = Ahead::open(&rows, SEED, 0).unwrap();
     let row = Row {
         table: 1,
@@ -191,7 +245,9 @@ fn a_full_file_is_read_from_the_first_record_of_its_turn_to_the_last() {
     let path = Turn::First.path(&rows);
     let read = |full| {
         let pages = Pages::read(&rows, Turn::First, SEED)?;
-        pages.rows_of_turn(full).map(|rows| rows.len())
+        let mut places = Places::default();
+        pages.rows_of_turn(full, &mut places)?;
+        Ok::<_, DiskError>(places.rows(&[&pages]).flatten().count())
     };
     assert_eq!(read(full).unwrap(), 9);
     for other in [

@@ -37,7 +37,7 @@ fn fold_by_hand() -> (
 /// A writer in a new folder.
 fn writer(sync: Sync, fold: Fold) -> (TempDir, Writer) {
     let folder = tempdir().unwrap();
-    let rows = Rows::open(&folder.path().join("rows"), sync).unwrap();
+    let rows = Rows::open(&folder.path().join("rows"), None).unwrap();
     let (seed, last) = rows.ahead();
     let writer = Writer {
         ahead: Ahead::open(rows.path(), seed, last).unwrap(),
@@ -101,7 +101,7 @@ fn what_is_full_is_synced_before_the_last_fold_is_waited_for() {
 fn a_file_that_was_changed_is_not_written_over() {
     let folder = tempdir().unwrap();
     let lock = Lock::acquire(folder.path()).unwrap();
-    let rows = Rows::open(&folder.path().join("rows"), Sync::Always).unwrap();
+    let rows = Rows::open(&folder.path().join("rows"), None).unwrap();
     let path = crate::disk::ahead::Turn::First.path(rows.path());
     let mut disk = FolderDisk::start(rows, lock, folder.path(), Sync::Always).unwrap();
     let (bell, rung) = mpsc::channel();

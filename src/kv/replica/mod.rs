@@ -67,7 +67,7 @@ use rows::Keeping;
 use transfer::Transfers;
 use waiting::Waiting;
 use watching::Watching;
-use writes::Round;
+use writes::{Pace, Round};
 
 use super::{
     config::{Config, DiskRule},
@@ -113,6 +113,7 @@ pub struct Replica {
     phase: Phase,
     peers: BTreeMap<MachineId, Peer>,
     round: Round,
+    pace: Pace,
     log: Log,
     buffer: Buffer,
     waiting: Waiting,
@@ -203,6 +204,7 @@ impl Replica {
             phase: Phase::Alone,
             peers: BTreeMap::new(),
             round: Round::default(),
+            pace: Pace::default(),
             log: Log::new(config.log_bytes_max, VersionVector::new()),
             buffer: Buffer::new(config.buffer_bytes_max),
             waiting: Waiting::default(),
@@ -309,6 +311,9 @@ impl Replica {
         self.answer_late(effects);
         if self.append_deadline().is_some_and(|due| due <= self.now) {
             self.append(effects);
+        }
+        if self.pace.deadline().is_some_and(|due| due <= self.now) {
+            self.flush(effects);
         }
         if self.now >= self.beat {
             // Beats that a late wake-up has left out are not made up for.
@@ -457,6 +462,7 @@ impl Service for Replica {
             self.waiting.deadline(),
             self.held.deadline(),
             self.append_deadline(),
+            self.pace.deadline(),
         ];
         let more = self.has_more_to_send().then_some(self.now);
         others.into_iter().chain([more, Some(self.beat)]).flatten().min()

@@ -5,6 +5,7 @@ mod bounds;
 mod cluster;
 mod disks;
 mod members;
+mod pushes;
 mod repairs;
 mod requests;
 mod sessions;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     clock::{Dot, VersionVector},
     kv::{
+        config::DiskRule,
         message::{BATCHES_BYTES_MAX, Message, Wants, Writes},
         operation::{Applied, Change, Operation, Write},
         request::{Answer, Copies, Deny, Done, Reply, Token},
@@ -20,6 +21,23 @@ use crate::{
     trace::{Kind, Recipients, StoreChange, Stretch},
     units::{MachineId, Time},
 };
+
+/// Between two pushes lies so much time while nobody waits for copies: a message costs its sender and each receiver as
+/// much processor time as some dozens of writes. After a quiet moment a write leaves at once.
+pub(super) const PUSH_EVERY_US: u64 = 2_000;
+
+/// So many bytes of batches are not kept back any longer.
+const KEPT_BACK_BYTES_MAX: usize = 64 << 10;
+
+/// When own writes leave.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// The last push.
+    last: Time,
+    /// Batches of later rounds are kept back: they wait for the next one.
+    is_keeping_back: bool,
+    bytes: usize,
+}
 
 /// What a round has accepted and not sent yet.
 #[derive(Debug, Default)]
@@ -63,6 +81,19 @@ impl Round {
     /// This replica's own writes before those of the round, of `own` in all.
     pub(super) fn before(&self, own: u64) -> u64 {
         self.first.map_or(own, |first| first - 1)
+    }
+}
+
+impl Pace {
+    /// When what is kept back leaves.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let due = Time(self.last.0.saturating_add(PUSH_EVERY_US));
+        self.is_keeping_back.then_some(due)
+    }
+
+    /// Whether writes may be kept back at this time.
+    fn may_wait(&self, now: Time) -> bool {
+        now.0.saturating_sub(self.last.0) < PUSH_EVERY_US && self.bytes < KEPT_BACK_BYTES_MAX
     }
 }
 
@@ -179,7 +210,8 @@ impl Replica {
         self.round.first.get_or_insert(dot.number);
     }
 
-    /// The round's writes leave: one event, one message to each peer that keeps up.
+    /// The round's writes are one event. They leave, in one message to each peer that keeps up, or shortly after in one
+    /// with those of further rounds.
     pub(super) fn flush(&mut self, effects: &mut Effects<Self>) {
         let Round {
             batch,
@@ -190,13 +222,16 @@ impl Replica {
         } = std::mem::take(&mut self.round);
         batches.extend(batch.and_then(Unsealed::seal).map(Arc::new));
         let Some(first) = first.filter(|_| !batches.is_empty()) else {
-            self.push(None, Wants::Nothing, effects);
+            if !self.pace.is_keeping_back || !self.may_wait(Wants::Nothing) {
+                self.push(None, Wants::Nothing, effects);
+            }
             return;
         };
         let last = self.known.get(self.origin);
         for batch in &batches {
             self.log.push(batch);
             self.watching.batch(batch, batch.first() - 1);
+            self.pace.bytes += batch.bytes().len();
         }
         let change = StoreChange {
             wrote: Some(Stretch {
@@ -207,13 +242,30 @@ impl Replica {
             needs,
             ..StoreChange::default()
         };
-        self.push(Some(Box::new(change)), wants, effects);
+        if self.may_wait(wants) {
+            self.pace.is_keeping_back = true;
+            self.record_internal(change, effects);
+        } else {
+            self.push(Some(Box::new(change)), wants, effects);
+        }
+    }
+
+    /// Whether own writes, of whose copies the most that is wanted is this, may leave later. Where there is no disk they
+    /// may not: an answered write that has left survives the process.
+    fn may_wait(&self, wants: Wants) -> bool {
+        let has_copy = match self.config.disk {
+            DiskRule::Waits | DiskRule::Behind => true,
+            DiskRule::Nowhere => false,
+        };
+        has_copy && wants == Wants::Nothing && self.stopped.is_none() && self.pace.may_wait(self.now)
     }
 
     /// Sends each peer the own writes that it was not sent yet. Peers that are sent the same are sent it in one event;
     /// the first event says what was written, and if there is none, one that is internal.
     fn push(&mut self, mut change: Option<Box<StoreChange>>, wants: Wants, effects: &mut Effects<Self>) {
         let own = self.known.get(self.origin);
+        self.pace.is_keeping_back = false;
+        self.pace.bytes = 0;
         let mut behind: Vec<(u64, MachineId)> = Vec::new();
         for peer in self.peers.values_mut() {
             if peer.cursor >= own || !peer.is_up() || peer.is_suspected || !self.members.has(peer.id) {
@@ -240,6 +292,7 @@ impl Replica {
                     break;
                 };
                 cursor = last.last();
+                self.pace.last = self.now;
                 let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
                 let clock = self.journal.next_clock();
                 for to in &group {
