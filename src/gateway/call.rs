@@ -105,12 +105,7 @@ fn wants_copies(action: &Action) -> bool {
         | Action::Change(_)
         | Action::Status
         | Action::Why { .. }
-<<<<<<< HEAD
-        | Action::Present { .. }
-        | Action::Backup { .. } => false,
-=======
         | Action::Backup { .. }
         | Action::Present { .. } => false,
->>>>>>> main
     }
 }

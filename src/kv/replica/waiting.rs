@@ -206,11 +206,7 @@ fn weight(request: &Request) -> usize {
             .sum(),
         Action::Get { key } | Action::Why { key } => key.len(),
         Action::Scan { prefix, .. } | Action::Watch { prefix, .. } => prefix.len(),
-<<<<<<< HEAD
-        Action::Present { bearer } => bearer.text().len(),
-=======
         Action::Present { .. } => OVERHEAD_BYTES,
->>>>>>> main
         Action::Change(_) | Action::Members | Action::Status | Action::Backup { .. } => 0,
     };
     OVERHEAD_BYTES + said
