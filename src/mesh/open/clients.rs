@@ -238,7 +238,10 @@ impl Clients {
                 Ok(Some(frame)) => match read_request::<S::Request>(frame.kind, frame.body) {
                     Ok((own, request)) => {
                         requests += 1;
-                        if client.is_answered(guard, (own, &request), now) {
+                        if let Some(guard) = guard
+                            && let Some(reply) = guard.judge(&mut client.shown, &request)
+                        {
+                            client.answer(own, &reply, now);
                             continue;
                         }
                         *count = count.wrapping_add(1);
@@ -424,27 +427,19 @@ impl Clients {
 }
 
 impl Client {
-    /// Whether a request was answered by the guard, so that the service is not given it.
-    fn is_answered<S: Service<Reply: Message>>(
-        &mut self,
-        guard: Option<&dyn Guard<S>>,
-        (ticket, request): (u64, &S::Request),
-        now: Time,
-    ) -> bool {
-        let reply = guard.and_then(|guard| guard.judge(&mut self.shown, request));
-        let Some(reply) = reply else { return false };
+    /// Answers a request that the service was not given.
+    fn answer<A: Message>(&mut self, ticket: u64, reply: &A, now: Time) {
         if self.connection.unsent() == 0 {
             self.moved = now;
         }
         let answer = Answer {
             ticket,
             is_last: true,
-            reply: &reply,
+            reply,
         };
         if !encode_answer(self.connection.output(), &answer) {
             self.end("an answer does not fit a frame", ErrorCode::FrameTooLong);
         }
-        true
     }
 
     /// It is told why, behind what it has been answered so far, and closed.
