@@ -63,6 +63,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// [`FieldError::Truncated`] if fewer are left. The same holds for each reader below.
+    #[inline]
     pub fn bytes(&mut self, field: &'static str, count: usize) -> Result<&'a [u8], FieldError> {
         let (bytes, rest) = self
             .rest
@@ -74,6 +75,7 @@ impl<'a> Fields<'a> {
 
     /// A number of one byte.
     #[expect(clippy::missing_errors_doc, reason = "said once, at `bytes`")]
+    #[inline]
     pub fn u8(&mut self, field: &'static str) -> Result<u8, FieldError> {
         self.bytes(field, 1)
             .map(|bytes| bytes.first().copied().unwrap_or_default())
@@ -104,6 +106,17 @@ impl<'a> Fields<'a> {
     /// more than 64 bits.
     #[inline]
     pub fn varint(&mut self, field: &'static str) -> Result<u64, FieldError> {
+        match self.rest {
+            // Most numbers are small.
+            [byte @ ..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(field),
+        }
+    }
+
+    fn long_varint(&mut self, field: &'static str) -> Result<u64, FieldError> {
         let mut value: u64 = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.u8(field)?;

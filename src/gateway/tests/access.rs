@@ -61,6 +61,8 @@ fn without_tokens_nobody_needs_one() {
         (401, "Bearer realm=\"clocklab\"")
     );
     assert!(said.json()["error"].is_string());
+    let detail = said.json()["error"].to_string();
+    assert!(detail.contains("--data instead of --memory"), "{detail}");
     assert_eq!(strict.client().json("GET", "/healthz", "").status, 200);
     assert_eq!(strict.client().json("GET", "/ping", "").status, 200);
 }

@@ -106,7 +106,7 @@ impl Entry {
         match self {
             Self::One(version) if !version.is_tombstone() && operation.seen.contains(version.dot()) => {
                 if let Some(later) = single(dot, stamp, operation) {
-                    *version = later;
+                    version.become_later(later);
                     return;
                 }
             }

@@ -11,6 +11,10 @@ use crate::{
     units::MachineId,
 };
 
+/// Up to this length a value is copied into the room of the one that it replaces, if that is as long. The room was not
+/// touched for long, and its new bytes are not waited for; to free it would be to wait for what the allocator knows of it.
+const COPIED_BYTES_MAX: usize = 512;
+
 /// A value or a tombstone, and which write left it.
 ///
 /// Invariant: `bytes` is empty and `ends_us` is none if it holds nothing.
@@ -61,6 +65,18 @@ impl Version {
             machine: dot.origin.machine,
             holds: Holds::Nothing,
         }
+    }
+
+    /// Becomes a later version.
+    pub(super) fn become_later(&mut self, later: Self) {
+        let length = later.bytes.len();
+        if length != self.bytes.len() || length > COPIED_BYTES_MAX {
+            *self = later;
+            return;
+        }
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.copy_from_slice(&later.bytes);
+        *self = Self { bytes, ..later };
     }
 
     pub(super) fn origin(&self) -> Origin {

@@ -121,14 +121,20 @@ impl Replica {
             let field = "origins";
             return Err(FieldError::Value { field, value });
         }
-        let writes = batch.writes()?;
+        let mut writes = batch.writes()?;
         self.keeping.gathers(batch.bytes().len());
-        for mut write in writes.into_iter().filter(|write| write.dot.number > before) {
+        let first = writes.partition_point(|write| write.dot.number <= before);
+        let new = writes.get_mut(first..).unwrap_or_default();
+        for write in new.iter() {
             self.touch(&write.operations);
-            if mutant::is(Mutant::LastArrivalWins) {
+        }
+        if mutant::is(Mutant::LastArrivalWins) {
+            for write in new {
                 write.stamp = self.store.stamp() + 1;
+                self.store.apply(write);
             }
-            self.store.apply(&mut write);
+        } else {
+            self.store.apply_all(new);
         }
         self.known.raise(origin, batch.last());
         self.counts.applied += batch.last() - before;

@@ -63,7 +63,8 @@ impl Replica {
             return false;
         };
         match record.status {
-            Status::Removed | Status::Left => incarnation <= record.incarnation,
+            // Of members that are told no life is noted: who is told that one is none any more means all of them.
+            Status::Removed | Status::Left => self.is_told() || incarnation <= record.incarnation,
             Status::Present | Status::Draining => {
                 let life = self.peers.get(&machine).map_or(0, |peer| peer.life);
                 incarnation < life.max(record.incarnation)

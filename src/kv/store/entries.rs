@@ -91,6 +91,22 @@ impl Entries {
         self.index.find(hash, |place| self.holds(place, key))
     }
 
+    /// Where keys are, all of them: looked for in steps, each of which reads what lies at many places. So the memory is
+    /// waited for once a step, and not once a key.
+    pub(super) fn find_all<'a>(&self, keys: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<Option<Place>> {
+        let hashes: Vec<u32> = keys.clone().map(|key| self.index.hash(key)).collect();
+        let full = hashes.iter().filter(|hash| self.index.is_full(**hash)).count();
+        if full == 0 {
+            return vec![None; hashes.len()];
+        }
+        let places = keys.zip(&hashes).map(|(key, hash)| {
+            let place = self.find_hashed(*hash, key)?;
+            // The end of the slot lies in another line of memory than the key.
+            self.at(place).map(|_| place)
+        });
+        places.collect()
+    }
+
     /// Whether a key is at a place.
     #[inline]
     pub(super) fn holds(&self, place: Place, key: &[u8]) -> bool {

@@ -69,6 +69,12 @@ impl Index {
         }
     }
 
+    /// Whether anything is in the cell where a key of this hash is looked for first.
+    #[inline]
+    pub(super) fn is_full(&self, hash: u32) -> bool {
+        self.cell(hash as usize & self.mask()) != EMPTY
+    }
+
     /// Notes the place of a key that is not there yet.
     ///
     /// # Panics
@@ -127,6 +133,7 @@ impl Index {
         self.cells.len().wrapping_sub(1)
     }
 
+    #[inline]
     fn cell(&self, at: usize) -> u64 {
         self.cells.get(at).copied().unwrap_or(EMPTY)
     }

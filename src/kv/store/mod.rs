@@ -49,6 +49,9 @@ pub use write::{Decided, Denied};
 /// Most entries that one scan looks at, shown or not: behind them its answer ends, and says where to go on.
 const SCANNED_MAX: usize = 20_000;
 
+/// The keys of so many writes are looked for together: what was found is still near when they are applied.
+const FOUND_TOGETHER: usize = 64;
+
 /// Keys and what is under them.
 #[derive(Debug, Default)]
 pub struct Store {
@@ -96,8 +99,23 @@ impl Store {
         self.apply_at(write, &[]);
     }
 
-    /// Applies a write that was just decided here: where its keys are is known ([`Decided::places`]).
-    pub fn apply_at(&mut self, write: &mut Write, places: &[Option<Place>]) {
+    /// Applies writes, one after the other.
+    pub fn apply_all(&mut self, writes: &mut [Write]) {
+        for writes in writes.chunks_mut(FOUND_TOGETHER) {
+            let operations = writes.iter().flat_map(|write| &write.operations);
+            let places = self.entries.find_all(operations.map(|operation| &*operation.key));
+            let mut rest = places.as_slice();
+            for write in writes {
+                let (own, others) = rest.split_at_checked(write.operations.len()).unwrap_or_default();
+                rest = others;
+                self.apply_at(write, own);
+            }
+        }
+    }
+
+    /// Applies a write whose keys were looked for just now: they were found at these places. What was not is looked for
+    /// again.
+    pub(super) fn apply_at(&mut self, write: &mut Write, places: &[Option<Place>]) {
         let (dot, stamp) = (write.dot, write.stamp);
         self.raise_stamp(stamp);
         let known = places.iter().copied().chain(iter::repeat(None));

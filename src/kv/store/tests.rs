@@ -563,3 +563,53 @@ fn a_digest_is_the_same_on_every_platform() {
     );
     assert_eq!(format!("{:016x}", store.digest()), "dfca3b2fa89159e5");
 }
+
+/// Whatever is new, replaced by a value of the same length or another, taken away, or there several times in a stretch.
+#[test]
+fn writes_applied_together_are_as_applied_one_by_one() {
+    let mut accepting = Store::with_secret([1, 2]);
+    let mut writes = Vec::new();
+    for number in 1..=5 * u64::try_from(FOUND_TOGETHER).unwrap() {
+        let key = |step: u64| format!("key-{}", number * step % 41);
+        let text = "x".repeat(usize::try_from(number % 3 * 400).unwrap());
+        let mut operations = vec![operation(&key(7), Change::Put(value(&text)))];
+        if number % 5 == 0 {
+            operations.push(operation(&format!("new-{number}"), Change::Put(value("y"))));
+        }
+        if number % 11 == 0 {
+            operations = vec![operation(&key(3), Change::Delete)];
+        }
+        if number % 13 == 0 {
+            operations = vec![operation("count", Change::Add(1))];
+        }
+        let decided = accepting
+            .decide(ME, operations, &VersionVector::new(), 0)
+            .unwrap();
+        let stamp = accepting.stamp() + 1;
+        let (mut write, _) = decided.into_write(Dot::new(ME, number), stamp, &VersionVector::new());
+        if !write.operations.is_empty() {
+            writes.push(write.clone());
+            accepting.apply(&mut write);
+        }
+    }
+    let (mut one_by_one, mut together) = (Store::new(), Store::with_secret([5, 6]));
+    writes
+        .clone()
+        .iter_mut()
+        .for_each(|write| one_by_one.apply(write));
+    together.apply_all(&mut writes);
+    let rows = [&mut accepting, &mut one_by_one, &mut together].map(|store| {
+        let mut rows = Vec::new();
+        store.take_changes(|key, bytes| rows.push((key.to_vec(), bytes)));
+        (
+            rows,
+            store.keys(),
+            store.tombstones(),
+            store.stamp(),
+            store.digest(),
+        )
+    });
+    assert!(rows[0].0.len() > 41);
+    assert_eq!(rows[0], rows[1]);
+    assert_eq!(rows[1], rows[2]);
+}

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::PIPELINE_MAX;
 use crate::{
+    clock::Origin,
     mesh::{
         connection::{Connection, Filled, Flushed},
         trust::offer,
@@ -225,6 +226,15 @@ impl<Q: Message, A: Message> Client<Q, A> {
     #[must_use]
     pub fn machine(&self) -> MachineId {
         self.theirs.sender
+    }
+
+    /// Which life of it answers.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin {
+            machine: self.theirs.sender,
+            incarnation: self.theirs.incarnation,
+        }
     }
 
     /// The name of its mesh.

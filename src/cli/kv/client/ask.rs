@@ -8,7 +8,7 @@ use clap::Args;
 use super::{session::Session, words};
 use crate::{
     cli::{Usage, kv::common::BearerOption, secret},
-    clock::VersionVector,
+    clock::{Origin, VersionVector},
     kv::{Action, Answer, Deny, Reply, Request, Token},
     lab::REPLICA_PORT_DEFAULT,
     mesh::open::{Client, ClientError},
@@ -137,11 +137,20 @@ impl Asker {
     }
 
     /// Connects to the first replica that can be reached and asks it; answers are the caller's to receive.
-    pub(super) fn begin(&self, action: Action) -> anyhow::Result<Connection> {
+    pub(super) fn begin(&self, action: Action, of: Option<Origin>) -> anyhow::Result<Connection> {
         let request = self.request(action)?;
         let mut last = anyhow!("no replica is named");
         for address in &self.addresses {
             match self.connect(address) {
+                Ok(connection) if of.is_some_and(|of| of != connection.origin()) => {
+                    let there = connection.origin();
+                    last = anyhow!(
+                        "at {address} is life {} of machine {}, and the position is of another: ask the replica that gave it, or \
+                         scan the keys and watch from now on, without --after",
+                        there.incarnation,
+                        there.machine
+                    );
+                }
                 Ok(mut connection) => {
                     connection.send(&request)?;
                     return Ok(connection);
@@ -209,13 +218,19 @@ impl Asker {
     }
 }
 
-/// What a session has seen after an answer: what the answer says, but for one that was denied, which may say nothing.
+/// What a session has seen after an answer: what the answer says. What is denied may say nothing; but a denial that tells
+/// what is there names it.
 pub(super) fn token_after(token: &Token, reply: &Reply) -> Token {
     match &reply.answer {
         Answer::Denied(Deny::TooFewCopies { dot, .. }) => {
             let written: VersionVector = [(dot.origin, dot.number)].into_iter().collect();
             let mut seen = token.clone();
             seen.merge(&written);
+            seen
+        }
+        Answer::Denied(Deny::Condition { .. } | Deny::WrongType { .. } | Deny::TooLarge { .. }) => {
+            let mut seen = token.clone();
+            seen.merge(&reply.token);
             seen
         }
         Answer::Denied(_) => token.clone(),

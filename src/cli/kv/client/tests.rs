@@ -119,6 +119,20 @@ fn a_session_forgets_nothing_over_a_refusal() {
         ask::token_after(&token, &reply(Answer::Denied(Deny::Busy))),
         token
     );
+    let telling = [
+        Deny::Condition {
+            operation: 0,
+            mark: [(dot("4.5.6").origin, 6)].into_iter().collect(),
+        },
+        Deny::WrongType { operation: 0 },
+        Deny::TooLarge {
+            what: "too many values beside each other".to_owned(),
+        },
+    ];
+    for deny in telling {
+        let seen = ask::token_after(&token, &reply(Answer::Denied(deny)));
+        assert_eq!(seen.to_string(), "1.2.3,4.5.6", "what is there was told");
+    }
     let few = Deny::TooFewCopies {
         dot: dot("7.8.9"),
         have: 1,

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     cli::{Exit, print},
+    clock::{Dot, Origin},
     kv::{Action, Answer, Token, Watched},
     mesh::open::ClientError,
 };
@@ -23,10 +24,12 @@ pub(super) const EXAMPLES: &str = concat!(
 Examples:
   clocklab kv watch                                       every change
   clocklab kv watch user/ --at 127.0.0.1:17202            of these keys, as that replica applies them
-  clocklab kv watch --after 120 --json                    on behind that position, as far as it is remembered
+  clocklab kv watch --after 0.1795301436.1795301436123460 --json
+                                                          on behind that position, as far as it is remembered
 
-Each line: the position in the order in which this replica applies writes, the write's name, key and value. A replica \
-applies a write after everything that it depends on, so what is shown never comes before its cause.",
+Each line: the position in the order in which this replica applies writes, the write's name, key and value. A position is \
+of one life of one replica. A replica applies a write after everything that it depends on, so what is shown never comes \
+before its cause.",
     exit_codes!()
 );
 
@@ -37,9 +40,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(3600);
 pub(in crate::cli) struct WatchArguments {
     /// What the keys begin with [default: nothing: all keys]
     prefix: Option<OsString>,
-    /// Go on behind this position
+    /// Go on behind this position: MACHINE.LIFE.NUMBER, as shown
     #[arg(long, value_name = "POSITION")]
-    after: Option<u64>,
+    after: Option<Dot>,
     /// End after so many changed keys
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -49,7 +52,7 @@ pub(in crate::cli) struct WatchArguments {
 
 #[derive(Serialize)]
 struct ChangeJson {
-    position: u64,
+    position: String,
     write: String,
     key: ValueJson,
     found: bool,
@@ -59,10 +62,11 @@ struct ChangeJson {
 
 pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     let asker = arguments.options.asker()?;
-    let mut connection = asker.begin(Action::Watch {
+    let watch = Action::Watch {
         prefix: value::prefix(arguments.prefix.as_deref())?,
-        after: arguments.after,
-    })?;
+        after: arguments.after.map(|position| position.number),
+    };
+    let mut connection = asker.begin(watch, arguments.after.map(|position| position.origin))?;
     let mut seen = asker.token().clone();
     // The session is free for other commands meanwhile.
     drop(asker);
@@ -73,7 +77,7 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
             return Ok(Exit::Valid);
         };
         left = left.saturating_sub(watched.changes.len() as u64);
-        print(&lines(&watched, arguments.options.json)?)?;
+        print(&lines(&watched, connection.origin(), arguments.options.json)?)?;
         keep(arguments, &seen)?;
     }
     Ok(Exit::Valid)
@@ -111,12 +115,14 @@ fn keep(arguments: &WatchArguments, seen: &Token) -> anyhow::Result<()> {
     session.keep(&token)
 }
 
-fn lines(watched: &Watched, is_json: bool) -> anyhow::Result<String> {
+/// Positions of several replicas, or lives, are not told apart by their numbers: each says whose it is.
+fn lines(watched: &Watched, origin: Origin, is_json: bool) -> anyhow::Result<String> {
+    let position = Dot::new(origin, watched.position);
     let mut text = String::new();
     for (key, item) in &watched.changes {
         if is_json {
             text += &json::line(&ChangeJson {
-                position: watched.position,
+                position: position.to_string(),
                 write: watched.dot.to_string(),
                 key: json::key(key),
                 found: item.is_some(),
@@ -124,7 +130,7 @@ fn lines(watched: &Watched, is_json: bool) -> anyhow::Result<String> {
             })?;
             continue;
         }
-        let (position, dot, key) = (watched.position, watched.dot, words::shown(key));
+        let (dot, key) = (watched.dot, words::shown(key));
         let _ = match item {
             Some(item) => writeln!(text, "{position}\t{dot}\t{key}\t{}", words::item_line(item)),
             None => writeln!(text, "{position}\t{dot}\t{key}\t(deleted)"),

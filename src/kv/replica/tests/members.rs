@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, address, delete, put};
 use crate::{
+    clock::Dot,
     kv::{Action, Answer, Deny, MemberChange, Standing, Token},
     service::Address,
     units::MachineId,
@@ -228,6 +229,33 @@ fn replicas_without_a_view_take_what_they_are_told() {
     cluster.run(4000);
     cluster.assert_converged();
     assert_eq!(cluster.see(3, "left").as_deref(), Some("1"));
+}
+
+#[test]
+fn what_one_that_was_told_away_took_with_it_is_let_go() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=3 {
+        cluster.configure(id, None);
+        cluster.start(id);
+    }
+    cluster.run(100);
+    for id in 1..=3 {
+        cluster.change(id, list(&[1, 2, 3]));
+    }
+    cluster.run(1000);
+    cluster.isolate(1);
+    let token = cluster.write(1, &Token::new(), put("k", "lost"));
+    cluster.kill(1);
+    for id in [2, 3] {
+        cluster.change(id, list(&[2, 3]));
+    }
+    let reply = cluster.get(2, &token, "k");
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })), "{reply:?}");
+    cluster.run(6000);
+    let reply = cluster.get(2, &token, "k");
+    assert_eq!(reply.answer, Answer::NotFound);
+    let lost: Vec<_> = token.iter().map(|(origin, number)| Dot::new(origin, number)).collect();
+    assert_eq!(reply.released, lost);
 }
 
 #[test]
