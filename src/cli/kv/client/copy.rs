@@ -75,7 +75,7 @@ pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
 /// Copies what a running replica has.
 fn ask(options: &AskOptions, into: &Path) -> anyhow::Result<Copied> {
     let asker = options.asker()?;
-    let mut connection = asker.begin(Action::Status)?;
+    let mut connection = asker.begin(Action::Status, None)?;
     let Answer::Status(status) = answer(&mut connection)? else {
         return Err(unexpected(&connection));
     };
