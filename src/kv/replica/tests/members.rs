@@ -250,11 +250,17 @@ fn what_one_that_was_told_away_took_with_it_is_let_go() {
         cluster.change(id, list(&[2, 3]));
     }
     let reply = cluster.get(2, &token, "k");
-    assert!(matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })), "{reply:?}");
+    assert!(
+        matches!(reply.answer, Answer::Denied(Deny::Unmet { .. })),
+        "{reply:?}"
+    );
     cluster.run(6000);
     let reply = cluster.get(2, &token, "k");
     assert_eq!(reply.answer, Answer::NotFound);
-    let lost: Vec<_> = token.iter().map(|(origin, number)| Dot::new(origin, number)).collect();
+    let lost: Vec<_> = token
+        .iter()
+        .map(|(origin, number)| Dot::new(origin, number))
+        .collect();
     assert_eq!(reply.released, lost);
 }
 
