@@ -141,6 +141,19 @@ struct Environment {
 }
 
 impl Environment {
+    /// The id that NODE_IDENTIFIER gives.
+    fn identifier(&self) -> Result<Option<MachineId>, Usage> {
+        let Some(text) = &self.node_identifier else {
+            return Ok(None);
+        };
+        let wrong = |_| {
+            Usage(format!(
+                "NODE_IDENTIFIER: `{text}` is no id: write a number from 0 to 64999"
+            ))
+        };
+        text.trim().parse().map(|id| Some(MachineId(id))).map_err(wrong)
+    }
+
     fn read() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
         Self {
@@ -438,15 +451,7 @@ impl ReplicaArguments {
             (None, Some(text)) => Some(view::parse(text).map_err(|what| usage("VIEW", what))?),
             (None, None) => None,
         };
-        let identified = match &environment.node_identifier {
-            Some(text) => Some(MachineId(text.trim().parse().map_err(|_| {
-                usage(
-                    "NODE_IDENTIFIER",
-                    format!("`{text}` is no id: write a number from 0 to 64999"),
-                )
-            })?)),
-            None => None,
-        };
+        let identified = environment.identifier()?;
         let listen = match (&self.listen, &advertised) {
             (Some(text), _) => view::listen_address(text)?,
             (None, Some(address)) if view::is_loopback(address) => view::listen_address(address.as_str())?,

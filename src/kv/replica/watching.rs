@@ -1,9 +1,9 @@
 //! Watches: who is told of every change to the keys that begin so, in the order in which writes are applied here.
 //!
-//! What has been applied lately is remembered as batches, up to a number of writes and of bytes, which are decoded only for those who watch. What they are to
-//! be told is read at the end of each round, and told once it is on the disk: so they see states that were, in causal
-//! order, and none that a crash can take back. Positions count the writes applied in this life; they begin at the wall clock's
-//! microseconds of its start, so that a position of an earlier life is never taken for one of this.
+//! What has been applied lately is remembered as batches, up to a number of writes and of bytes. They are decoded only for
+//! those who watch. What they are to be told is read at the end of each round, and told once it is on the disk: so they see
+//! states that were, in causal order, and none that a crash can take back. Positions count the writes applied in this life;
+//! they begin at the wall clock's microseconds of its start.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -87,6 +87,19 @@ enum Turn {
     Broken(Refusal),
 }
 
+impl Turn {
+    /// What a client's frame is that is no request.
+    fn of_control(kind: u8, body: &[u8]) -> Self {
+        match Control::decode(kind, body) {
+            Ok(Control::Error { .. } | Control::Goodbye { .. }) => Self::Gone,
+            _ => {
+                let text = format!("here come requests, not {kind:#04x}");
+                Self::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
+            }
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(
         token: Token,
@@ -220,13 +233,7 @@ impl Clients {
             }
             match client.connection.decoder.next_frame() {
                 Ok(Some(frame)) if frame.kind <= kind::CONTROL_LAST => {
-                    break match Control::decode(frame.kind, frame.body) {
-                        Ok(Control::Error { .. } | Control::Goodbye { .. }) => Turn::Gone,
-                        _ => {
-                            let text = format!("here come requests, not {:#04x}", frame.kind);
-                            Turn::Broken(Refusal::new(ErrorCode::UnexpectedFrame, text))
-                        }
-                    };
+                    break Turn::of_control(frame.kind, frame.body);
                 }
                 Ok(Some(frame)) => match read_request::<S::Request>(frame.kind, frame.body) {
                     Ok((own, request)) => {
