@@ -46,7 +46,8 @@ Open http://127.0.0.1:17200/ in a browser: each replica has a page that shows ho
 writes spread.
 
 Ctrl-C ends them in order. Started again with the same --data, they have everything. One that `clocklab fault kill 2 \
---for 5s` kills is started again then. Their event logs are a run: \
+--for 5s` kills is started again then; \
+without --for it stays away, and the line that starts it again is printed. Their event logs are a run: \
 `clocklab watch` shows it live, `clocklab check`, `order` and `draw` read it afterwards.
 
 Exit codes: 0 they ended in order, 2 usage, 3 a replica failed.";

@@ -182,7 +182,7 @@ fn command_lines_are_understood() {
         "insert s a b c",
         "get k --raw",
         "scan --limit 5",
-        "watch p --after 3 --count 1",
+        "watch p --after 0.1795.3 --count 1",
         "members",
         "members --at a:1",
         "members add 3=a:1 --at b:2 --json",
