@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -33,7 +33,10 @@ fn clocklab(folder: &Path, words: &str) -> Command {
 
 /// The exit code, and what was said on both outputs.
 fn done(folder: &Path, words: &str) -> (Option<i32>, String) {
-    let output = clocklab(folder, words).output().unwrap();
+    said(&clocklab(folder, words).output().unwrap())
+}
+
+fn said(output: &Output) -> (Option<i32>, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout) + &text(&output.stderr))
 }
