@@ -5,7 +5,7 @@
 )]
 
 use std::{
-    env, io,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -35,6 +35,10 @@ use crate::{
     units::{MACHINES_MAX, MachineId, Speed},
     wire::{Reason, RunId},
 };
+
+mod environment;
+
+use environment::Environment;
 
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples, in three terminals, in any order:
@@ -128,38 +132,6 @@ impl Whereabouts {
                 "it is the only member of its view: others join it with --view {id}={address},…; for it to join others give --view"
             )),
             Some(_) => None,
-        }
-    }
-}
-
-/// What the environment of the course's assignments says.
-#[derive(Debug, Default)]
-struct Environment {
-    socket_address: Option<String>,
-    view: Option<String>,
-    node_identifier: Option<String>,
-}
-
-impl Environment {
-    /// The id that NODE_IDENTIFIER gives.
-    fn identifier(&self) -> Result<Option<MachineId>, Usage> {
-        let Some(text) = &self.node_identifier else {
-            return Ok(None);
-        };
-        let wrong = |_| {
-            Usage(format!(
-                "NODE_IDENTIFIER: `{text}` is no id: write a number from 0 to 64999"
-            ))
-        };
-        text.trim().parse().map(|id| Some(MachineId(id))).map_err(wrong)
-    }
-
-    fn read() -> Self {
-        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
-        Self {
-            socket_address: variable("SOCKET_ADDRESS"),
-            view: variable("VIEW"),
-            node_identifier: variable("NODE_IDENTIFIER"),
         }
     }
 }
