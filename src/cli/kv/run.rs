@@ -344,14 +344,16 @@ fn introduction(settings: &ReplicaSettings, beginning: &Beginning) -> String {
     };
     let (first, last) = (settings.address(*first), settings.address(*last));
     let _ = writeln!(text, "Each address is a page, too: open it in a browser.");
+    let secret = settings.secret_file.as_ref();
+    let secret = secret.map_or_else(String::new, |file| format!(" --secret-file {}", file.display()));
     let _ = write!(
         text,
         "
 Try it:
   curl -i -X PUT http://{first}/v1/keys/color -d red          write at one replica …
   curl -i http://{last}/v1/keys/color                         … read at another
-  clocklab kv put color blue --at {first} --session me.session
-  clocklab kv get color --at {last} --session me.session
+  clocklab kv put color blue --at {first} --session me.session{secret}
+  clocklab kv get color --at {last} --session me.session{secret}
 Ctrl-C ends them.
 "
     );
