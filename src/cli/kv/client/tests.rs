@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::Dot,
-    kv::{Answer, Content, Deny, Format, Item, Missing, Reply, Value},
+    kv::{Answer, Content, Deny, Format, Item, Member, Missing, Reply, Standing, Value},
     service::Address,
     units::MachineId,
 };
@@ -96,6 +96,27 @@ fn a_refusal_says_what_is_missing_and_who_has_it() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let nobody = Missing {
+        dot: dot("0.1795.12"),
+        have: 0,
+        seen_by: Vec::new(),
+    };
+    let text = words::missing(&nobody);
+    assert!(
+        text.contains("machine 0 accepted it, and nobody else is known"),
+        "{text}"
+    );
+    let text = words::denied(MachineId(1), &address, &Deny::NoMember);
+    assert!(text.contains("members add 1=127.0.0.1:17201 --at"), "{text}");
+    let mut member = Member {
+        id: MachineId(1),
+        address: address.clone(),
+        standing: Standing::Alive,
+        incarnation: 0,
+    };
+    assert_eq!(words::standing(&member), "not met yet");
+    member.incarnation = 7;
+    assert_eq!(words::standing(&member), "alive");
     let evil = Deny::Disk {
         why: "\u{1b}[2J".to_owned(),
     };
