@@ -1,9 +1,9 @@
-//! How a replica of a store says that it stands, asked by the wire: whoever has the secret needs no token there.
+//! How a replica of a store says that it stands, asked by the wire: there whoever has the secret needs no token.
 
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    kv::{Action, Answer, Reply, Request, Token},
+    kv::{Action, Answer, Deny, Reply, Request, Token},
     mesh::open::{Client, ClientError},
     wire::Secret,
 };
@@ -20,6 +20,8 @@ pub enum Serving {
     NotYet,
     /// It is no member, and serves nobody until somebody adds it.
     NoMember,
+    /// It answers those alone that have a bearer token, and so does not say.
+    Unsaid,
     /// It does not answer.
     Silent,
 }
@@ -40,8 +42,10 @@ impl Serving {
             wait_us: 0,
             action: Action::Status,
         })?;
-        let Answer::Status(status) = client.receive()?.reply.answer else {
-            return Ok(Self::Silent);
+        let status = match client.receive()?.reply.answer {
+            Answer::Status(status) => status,
+            Answer::Denied(Deny::Forbidden { .. }) => return Ok(Self::Unsaid),
+            _ => return Ok(Self::Silent),
         };
         let me = status.origin.machine;
         let mut members = status.members.iter();

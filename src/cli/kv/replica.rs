@@ -383,21 +383,28 @@ impl ReplicaArguments {
         })
     }
 
-    /// The view has another id for this replica's address.
-    fn clash(&self, member: &Peer, id: MachineId) -> Usage {
-        let address = &member.address;
-        let made = match member.id == derived_id(address) {
-            true => ", made from the address",
-            false => "",
-        };
+    /// Refuses an id that is none, or is another than the view has for this replica's address.
+    fn check_id(&self, id: MachineId, of_view: Option<&Peer>) -> Result<(), Usage> {
         let said = match self.id {
             Some(_) => "--id",
             None => "NODE_IDENTIFIER",
         };
-        Usage(format!(
-            "the view gives {address} the id {}{made}, and {said} says {id}: write {id}={address} in the view",
-            member.id
-        ))
+        if id.0 >= kv::IDS {
+            return Err(Usage(format!(
+                "{said}: {id} is no id: write a number below {}",
+                kv::IDS
+            )));
+        }
+        let Some(Peer { id: other, address }) = of_view.filter(|member| member.id != id) else {
+            return Ok(());
+        };
+        let made = match *other == derived_id(address) {
+            true => ", made from the address",
+            false => "",
+        };
+        Err(Usage(format!(
+            "the view gives {address} the id {other}{made}, and {said} says {id}: write {id}={address} in the view"
+        )))
     }
 
     /// Joins options and environment; options win.
@@ -438,12 +445,7 @@ impl ReplicaArguments {
             .or(identified)
             .or(of_view.map(|member| member.id))
             .unwrap_or_else(|| derived_id(&address));
-        if id.0 >= kv::IDS {
-            return Err(usage("--id", format!("{id} is no id: write a number below {}", kv::IDS)).into());
-        }
-        if let Some(member) = of_view.filter(|member| member.id != id) {
-            return Err(self.clash(member, id).into());
-        }
+        self.check_id(id, of_view)?;
         let left_out = members
             .as_deref()
             .and_then(|view| view::left_out(view, id, &address));

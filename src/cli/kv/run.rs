@@ -46,7 +46,8 @@ Open http://127.0.0.1:17200/ in a browser: each replica has a page that shows ho
 writes spread.
 
 Ctrl-C ends them in order. Started again with the same --data, they have everything. One that `clocklab fault kill 2 \
---for 5s` kills is started again then. Their event logs are a run: \
+--for 5s` kills is started again then; \
+without --for it stays away, and the line that starts it again is printed. Their event logs are a run: \
 `clocklab watch` shows it live, `clocklab check`, `order` and `draw` read it afterwards.
 
 Exit codes: 0 they ended in order, 2 usage, 3 a replica failed.";
@@ -201,7 +202,7 @@ impl Standing {
     /// Whether waiting changes nothing.
     fn is_settled(self) -> bool {
         match self {
-            Self::Runs(Serving::Ready | Serving::NoMember) | Self::Ended => true,
+            Self::Runs(Serving::Ready | Serving::NoMember | Serving::Unsaid) | Self::Ended => true,
             Self::Runs(Serving::NotYet | Serving::Silent) => false,
         }
     }
@@ -254,7 +255,7 @@ impl Beginning {
         });
         let late = lines
             .zip(&self.standings)
-            .filter(|(_, standing)| **standing != Standing::Runs(Serving::Ready));
+            .filter(|(_, standing)| !standing.is_settled());
         let late: String = late.map(|(line, _)| line).collect();
         let most = humantime::format_duration(PATIENCE);
         format!("waiting, {most} at most (Ctrl-C ends it), because\n{late}")
@@ -264,6 +265,9 @@ impl Beginning {
     fn state(&self, settings: &ReplicaSettings, id: MachineId, standing: Standing) -> String {
         match standing {
             Standing::Runs(Serving::Ready) => String::new(),
+            Standing::Runs(Serving::Unsaid) => {
+                " there: how it is it tells those that have a token".to_owned()
+            }
             Standing::Runs(Serving::Silent) => " not ready yet: it does not answer".to_owned(),
             Standing::Runs(Serving::NotYet) => {
                 " not ready yet: it waits for others that have the data, or its disk takes nothing".to_owned()
@@ -332,7 +336,7 @@ fn introduction(settings: &ReplicaSettings, beginning: &Beginning) -> String {
     }
     let ready = settings.ids().zip(&beginning.standings);
     let ready: Vec<MachineId> = ready
-        .filter(|(_, standing)| **standing == Standing::Runs(Serving::Ready))
+        .filter(|(_, standing)| matches!(standing, Standing::Runs(Serving::Ready | Serving::Unsaid)))
         .map(|(id, _)| id)
         .collect();
     let (Some(first), Some(last)) = (ready.first(), ready.last()) else {
