@@ -280,7 +280,10 @@ fn a_running_replica_is_copied_while_it_serves() {
     // What was restored is what was there, and goes on as a further life; it knows no more than was copied.
     let (code, text) = done(folder, "kv restore one.backup --data restored");
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("tokens.json"), "it is not known whether there were some: {text}");
+    assert!(
+        text.contains("tokens.json"),
+        "it is not known whether there were some: {text}"
+    );
     let again = Started::new(folder, &replica(1, "restored"));
     until_done(folder, &format!("kv get before {}", at(1)), "1");
     let (first, second) = (status(folder, base), status(folder, base + 1));
