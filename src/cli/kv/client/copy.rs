@@ -10,7 +10,7 @@ use super::{
     words,
 };
 use crate::{
-    cli::{Exit, kv::common::folder_error, print},
+    cli::{Exit, Usage, kv::common::folder_error, print},
     disk::{self, BackupWriter, Copied, Owner, TOKENS, Tokens},
     kv::{Action, Answer, BackupPart, Request, Token},
 };
@@ -65,6 +65,13 @@ pub(in crate::cli) struct RestoreArguments {
 }
 
 pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
+    if arguments.into.exists() {
+        let text = format!(
+            "--into {}: there is such a file already: name another",
+            arguments.into.display()
+        );
+        return Err(Usage(text).into());
+    }
     let copied = match &arguments.data {
         Some(data) => disk::back_up(data, &arguments.into).map_err(folder_error)?,
         None => ask(&arguments.ask, &arguments.into)?,
