@@ -330,6 +330,12 @@ pub trait Service {
 
     /// When to call with [`Input::Timeout`], if at all. A time that has passed means: now.
     fn deadline(&self) -> Option<Time>;
+
+    /// How many bytes of answers are ready and wait for the disk, about. While there are many, the driver asks for no further
+    /// requests of clients by the wire.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Row {

@@ -140,11 +140,24 @@ fn begin(
     }
     let began = injected.said.iter().any(|(_, answer)| answer.is_ok());
     let end = match began {
+        true if controllers.is_store() && is_kill(fault) && lasts.is_none() => {
+            "is done; the replica stays away: where `clocklab kv run` runs stands the line that starts it again".to_owned()
+        }
         true => end(fault, lasts, id),
         false => "did not begin".to_owned(),
     };
     print(&format!("fault {id} ({fault}) {end}\n{}", lines(&injected.said)))?;
     Ok(exit(&injected.said))
+}
+
+fn is_kill(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Machine {
+            effect: MachineEffect::Kill,
+            ..
+        }
+    )
 }
 
 /// When a fault is over, and how to end it earlier.

@@ -118,7 +118,9 @@ fn once(eyes: &mut Eyes, look: Look) -> anyhow::Result<Exit> {
     let name = eyes.folder().display().to_string();
     while eyes.look().with_context(|| format!("cannot read {name}"))? == Seen::More {}
     if eyes.scene().machines().is_empty() {
-        let text = format!("{name} holds no log of a run; name a run's folder, such as logs/latest");
+        let text = format!(
+            "{name} holds no log of a run: name a run's folder, such as logs/latest, or make one with `clocklab run` or `clocklab kv run`"
+        );
         return Err(Usage(text).into());
     }
     let columns = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
@@ -164,6 +166,11 @@ fn web(arguments: &WatchArguments) -> anyhow::Result<Exit> {
         server.page_address(),
         arguments.folder.display()
     ))?;
+    if !arguments.folder.exists() {
+        print(
+            "there is no run yet: the page waits for one; `clocklab run` and `clocklab kv run` make one\n",
+        )?;
+    }
     server.serve(stopped)?;
     Ok(Exit::Valid)
 }

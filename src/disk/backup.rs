@@ -1,8 +1,9 @@
 //! A copy of a folder's rows in one file, and back.
 //!
 //! ```text
-//!   "clocklab-backup 1\n"
+//!   "clocklab-backup 2\n"
 //!   head     length u32, JSON: cluster, machine, incarnation
+//!   tokens   length + 2 u32 (1: none, 0: not known), tokens.json
 //!   rows     table u8, key length u16, value length u32, key, value      ascending
 //!   end      0xFF, how many rows u64
 //!   digest   SHA-256 of everything before it: 32 bytes
@@ -11,11 +12,12 @@
 //! It is made of a stopped replica, whose folder it locks meanwhile, or of rows that a running one gives. It is streamed, so
 //! its size is no matter of memory. It grows beside its place, and gets its name when it is whole and was read back. What
 //! is restored is a further life, numbered above all that began since the copy was made (see `incarnation`): no write's
-//! name is given twice. What the copy lacks the replica takes from the others.
+//! name is given twice. What the copy lacks the replica takes from the others. It lets in whom the old one let in: an
+//! access token that was needed is needed again. Version 1 said nothing of tokens, and is read.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -32,6 +34,7 @@ use super::{
     },
     rows::{ROW_KEY_BYTES_MAX, Rows},
     sync::Sync,
+    tokens::{TOKENS_BYTES_MAX, Tokens},
 };
 use crate::{
     service::{Row, TABLES_MAX},
@@ -39,9 +42,12 @@ use crate::{
 };
 
 /// The first line of a backup.
-pub const BACKUP_FORMAT: &[u8] = b"clocklab-backup 1\n";
+pub const BACKUP_FORMAT: &[u8] = b"clocklab-backup 2\n";
 
-const BACKUP_VERSION: u64 = 1;
+const BACKUP_VERSION: u64 = 2;
+
+/// The first line of one without tokens.
+const BACKUP_WITHOUT_TOKENS: &[u8] = b"clocklab-backup 1\n";
 
 /// Begins the line of any version.
 const BACKUP_ANY: &[u8] = b"clocklab-backup ";
@@ -63,6 +69,8 @@ pub struct Copied {
     pub owner: Owner,
     /// The last life that is in it.
     pub incarnation: u32,
+    /// The access tokens that it carries.
+    pub tokens: Tokens,
     /// How many rows.
     pub rows: u64,
     /// The backup's length.
@@ -92,7 +100,7 @@ pub fn back_up(data: &Path, into: &Path) -> Result<Copied, DiskError> {
     let _lock = Lock::acquire(data)?;
     let life = read_life(data)?.ok_or_else(empty)?;
     let rows = Rows::open(&rows_of(data), life.sync())?;
-    let mut backup = BackupWriter::create(into, &owner_of(&life), life.incarnation)?;
+    let mut backup = BackupWriter::create(into, &owner_of(&life), life.incarnation, &Tokens::read(data)?)?;
     let mut bytes = Vec::new();
     rows.each(|row| {
         bytes.clear();
@@ -108,8 +116,6 @@ pub struct BackupWriter {
     output: Hashed,
     into: PathBuf,
     beside: Beside,
-    owner: Owner,
-    incarnation: u32,
     rows: u64,
 }
 
@@ -118,11 +124,12 @@ pub struct BackupWriter {
 struct Beside(PathBuf);
 
 impl BackupWriter {
-    /// Begins the backup `into` of what `owner` had in the life `incarnation`. The file is there when it is whole.
+    /// Begins the backup `into` of what `owner` had in the life `incarnation`, and of its access tokens. The file is there
+    /// when it is whole.
     ///
     /// # Errors
     /// [`DiskError`]: the file is there already, or the system refuses something.
-    pub fn create(into: &Path, owner: &Owner, incarnation: u32) -> Result<Self, DiskError> {
+    pub fn create(into: &Path, owner: &Owner, incarnation: u32, tokens: &Tokens) -> Result<Self, DiskError> {
         if fs::symlink_metadata(into).is_ok() {
             return Err(io_error(into, io::ErrorKind::AlreadyExists.into()));
         }
@@ -142,15 +149,19 @@ impl BackupWriter {
         };
         let head = serde_json::to_vec(&head).map_err(|error| failed(error.into()))?;
         let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
-        output
-            .put(&[BACKUP_FORMAT, &length.to_be_bytes(), &head])
-            .map_err(failed)?;
+        let of_tokens = tokens.length().to_be_bytes();
+        let parts = [
+            BACKUP_FORMAT,
+            &length.to_be_bytes(),
+            &head,
+            &of_tokens,
+            tokens.bytes(),
+        ];
+        output.put(&parts).map_err(failed)?;
         Ok(Self {
             output,
             into: into.to_owned(),
             beside: guard,
-            owner: owner.clone(),
-            incarnation,
             rows: 0,
         })
     }
@@ -176,17 +187,12 @@ impl BackupWriter {
         self.output
             .put(&[&[END], &self.rows.to_be_bytes()])
             .map_err(failed)?;
-        let bytes = self.output.finish().map_err(failed)?;
-        read_backup(beside, |_| Ok(()))?;
+        self.output.finish().map_err(failed)?;
+        let (_, copied) = read_backup(beside, |_| Ok(()))?;
         // Unlike a rename, this replaces nothing.
         fs::hard_link(beside, &self.into).map_err(|error| io_error(&self.into, error))?;
         sync_folder(parent_of(&self.into)).map_err(|error| io_error(&self.into, error))?;
-        Ok(Copied {
-            owner: self.owner,
-            incarnation: self.incarnation,
-            rows: self.rows,
-            bytes,
-        })
+        Ok(copied)
     }
 }
 
@@ -216,7 +222,7 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
     // Somebody may have been faster.
     refuse_occupied(data, Some(&lock))?;
     let rows = Rows::open(&rows_of(data), None)?;
-    let (life, count, bytes) = rows.take_sorted(0, |take| {
+    let (life, copied) = rows.take_sorted(0, |take| {
         read_backup(from, |row| {
             take(RowView {
                 table: row.table,
@@ -225,21 +231,17 @@ pub fn restore(from: &Path, data: &Path) -> Result<Copied, DiskError> {
             })
         })
     })?;
+    copied.tokens.write(data)?;
     // Last: without it the folder is no replica's, and what was begun is found to be so.
     write_life(data, &life)?;
-    Ok(Copied {
-        owner: owner_of(&life),
-        incarnation: life.incarnation,
-        rows: count,
-        bytes,
-    })
+    Ok(copied)
 }
 
-/// Reads a backup to its end, gives its rows and compares its digest. Says whose it is, how many rows and bytes.
+/// Reads a backup to its end, gives its rows and compares its digest. Says whose it is, and what it has.
 fn read_backup(
     from: &Path,
     mut give: impl FnMut(Row) -> Result<(), DiskError>,
-) -> Result<(Life, u64, u64), DiskError> {
+) -> Result<(Life, Copied), DiskError> {
     let file = File::open(from).map_err(|error| io_error(from, error))?;
     let mut input = Checked {
         path: from.to_owned(),
@@ -247,7 +249,7 @@ fn read_backup(
         digest: Sha256::new(),
         bytes: 0,
     };
-    let life = input.head()?;
+    let (life, tokens) = input.head()?;
     let mut count = 0;
     let mut last: Option<(u8, Box<[u8]>)> = None;
     loop {
@@ -277,8 +279,14 @@ fn read_backup(
     if said != count {
         return Err(input.damaged(format!("it says that it has {said} rows, and has {count}")));
     }
-    let bytes = input.finish()?;
-    Ok((life, count, bytes))
+    let copied = Copied {
+        owner: owner_of(&life),
+        incarnation: life.incarnation,
+        tokens,
+        rows: count,
+        bytes: input.finish()?,
+    };
+    Ok((life, copied))
 }
 
 /// Writes, and keeps a digest of what was written.
@@ -302,14 +310,12 @@ impl Hashed {
         Ok(())
     }
 
-    /// Appends the digest and syncs. Says how long the file is.
-    fn finish(&mut self) -> io::Result<u64> {
+    /// Appends the digest and syncs.
+    fn finish(&mut self) -> io::Result<()> {
         let digest = std::mem::take(&mut self.digest).finalize();
         self.output.write_all(&digest)?;
         self.output.flush()?;
-        let bytes = self.output.stream_position()?;
-        self.output.get_ref().sync_all()?;
-        Ok(bytes)
+        self.output.get_ref().sync_all()
     }
 }
 
@@ -362,7 +368,7 @@ impl Checked {
         Ok(bytes.into())
     }
 
-    fn head(&mut self) -> Result<Life, DiskError> {
+    fn head(&mut self) -> Result<(Life, Tokens), DiskError> {
         let no_backup = || DiskError::NoBackup {
             path: self.path.clone(),
         };
@@ -371,7 +377,7 @@ impl Checked {
         if read.is_err() || !line.starts_with(BACKUP_ANY) {
             return Err(no_backup());
         }
-        if line != *BACKUP_FORMAT {
+        if line != *BACKUP_FORMAT && line != *BACKUP_WITHOUT_TOKENS {
             let digits = line.get(BACKUP_ANY.len()..).unwrap_or_default();
             let found = String::from_utf8_lossy(digits).trim().parse().unwrap_or(u64::MAX);
             return Err(DiskError::Newer {
@@ -388,14 +394,31 @@ impl Checked {
         }
         let head = self.bytes(u64::from(length))?;
         let head: Head = serde_json::from_slice(&head).map_err(|error| self.damaged(error.to_string()))?;
-        Ok(Life {
+        let life = Life {
             format: FORMAT,
             cluster: head.cluster,
             machine: head.machine,
             incarnation: head.incarnation,
             // It has rows, and the last of them are on the disk.
             sync: Some(Sync::Always.to_string()),
-        })
+        };
+        match line == *BACKUP_FORMAT {
+            true => Ok((life, self.tokens()?)),
+            false => Ok((life, Tokens::NotKnown)),
+        }
+    }
+
+    fn tokens(&mut self) -> Result<Tokens, DiskError> {
+        let length = u32::from_be_bytes(self.array()?);
+        let bytes = match length {
+            0 => return Ok(Tokens::NotKnown),
+            1 => return Ok(Tokens::None),
+            _ => u64::from(length - 2),
+        };
+        if bytes > TOKENS_BYTES_MAX as u64 {
+            return Err(self.damaged(format!("its tokens would have {bytes} bytes")));
+        }
+        self.bytes(bytes).map(Tokens::File)
     }
 
     /// Compares the digest, which is the end of the file.

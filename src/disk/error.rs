@@ -109,7 +109,8 @@ pub enum DiskError {
 
 /// What to do where the data itself is damaged.
 pub(super) const MEND_DATA: &str = "Restore a backup with `clocklab kv restore`, or move the folder away and start the \
-     replica without it: it then takes the data from the others";
+     replica without it: it then takes the data from the others. Copy tokens.json of the old folder, if it has one, into the \
+     new one before the start: without it no access token is needed";
 
 /// What to do about an error of the system, where there is something.
 fn advice(error: &io::Error) -> &'static str {

@@ -27,6 +27,7 @@ mod parts;
 mod queue;
 mod rows;
 mod sync;
+mod tokens;
 mod writer;
 
 pub use backup::{BACKUP_FORMAT, BackupWriter, Copied, back_up, restore};
@@ -36,6 +37,7 @@ pub use incarnation::{incarnation_without_disk, wait_for_incarnation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_GROUPS_MAX, STALL_SECONDS_MAX};
 pub use rows::ROW_KEY_BYTES_MAX;
 pub use sync::{SYNC_INTERVAL, Sync, SyncError};
+pub use tokens::{TOKENS, TOKENS_BYTES_MAX, Tokens};
 pub use writer::FolderDisk;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -449,6 +450,63 @@ mod backups {
     }
 
     #[test]
+    fn access_tokens_are_restored_with_the_rows() {
+        let folder = filled(vec![vec![row(1, "key", "value")]]);
+        let data = folder.path().join("data");
+        let copied = |name: &str| {
+            let (copy, again) = (
+                folder.path().join(name),
+                folder.path().join(format!("{name}-again")),
+            );
+            let made = back_up(&data, &copy).unwrap();
+            assert_eq!(restore(&copy, &again).unwrap(), made);
+            (made.tokens, again.join(TOKENS))
+        };
+        let (tokens, file) = copied("without");
+        assert_eq!((tokens, file.exists()), (Tokens::None, false));
+        // An empty file is one, too: it lets nobody in.
+        for (name, text) in [("with", "{\"version\":1,\"tokens\":[]}\n"), ("empty", "")] {
+            fs::write(data.join(TOKENS), text).unwrap();
+            let (tokens, file) = copied(name);
+            assert_eq!(tokens, Tokens::File(text.as_bytes().into()));
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            let mode = fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        fs::write(data.join(TOKENS), vec![b' '; TOKENS_BYTES_MAX + 1]).unwrap();
+        let error = back_up(&data, &folder.path().join("long")).unwrap_err();
+        assert!(error.to_string().contains(TOKENS), "{error}");
+    }
+
+    #[test]
+    fn a_backup_of_the_version_before_tokens_is_read_and_says_nothing_of_them() {
+        use sha2::{Digest, Sha256};
+
+        let folder = filled(vec![vec![row(1, "key", "value"), row(2, "k", "")]]);
+        let copy = folder.path().join("copy");
+        let made = back_up(&folder.path().join("data"), &copy).unwrap();
+        // As that version wrote it: another number, and nothing of tokens.
+        let mut bytes = fs::read(&copy).unwrap();
+        bytes.truncate(bytes.len() - 32);
+        bytes[BACKUP_FORMAT.len() - 2] = b'1';
+        let head = BACKUP_FORMAT.len() + 4;
+        let head_bytes = u32::from_be_bytes(bytes[head - 4..head].try_into().unwrap());
+        let tokens = head + usize::try_from(head_bytes).unwrap();
+        assert_eq!(bytes.drain(tokens..tokens + 4).as_slice(), [0, 0, 0, 1]);
+        let digest = Sha256::digest(&bytes);
+        bytes.extend(digest);
+        fs::write(&copy, &bytes).unwrap();
+        let again = folder.path().join("again");
+        let expected = Copied {
+            tokens: Tokens::NotKnown,
+            bytes: made.bytes - 4,
+            ..made
+        };
+        assert_eq!(restore(&copy, &again).unwrap(), expected);
+        assert_eq!(rows(&again), rows(&folder.path().join("data")));
+    }
+
+    #[test]
     fn who_restores_looks_again_behind_the_lock() {
         let folder = tempdir().unwrap();
         let data = folder.path().join("far/away/data");
@@ -466,6 +524,7 @@ mod backups {
     fn a_damaged_copy_is_refused_before_anything_is_written() {
         let folder = filled(vec![vec![row(1, "key", "value"), row(2, "k", "")]]);
         let copy = folder.path().join("copy");
+        fs::write(folder.path().join("data").join(TOKENS), "{}").unwrap();
         back_up(&folder.path().join("data"), &copy).unwrap();
         let whole = fs::read(&copy).unwrap();
         let broken = folder.path().join("broken");

@@ -446,6 +446,31 @@ impl fmt::Debug for Bearer {
     }
 }
 
+impl Answer {
+    /// How many bytes its keys and values have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Found(item) => item.bytes(),
+            Self::Scanned { items, .. } => items.iter().map(|(key, item)| key.len() + item.bytes()).sum(),
+            Self::Changed(watched) => {
+                let item = |item: &Option<Item>| item.as_ref().map_or(0, Item::bytes);
+                let changes = watched.changes.iter();
+                changes.map(|(key, value)| key.len() + item(value)).sum()
+            }
+            Self::Backup(part) => part.bytes.len(),
+            Self::NotFound
+            | Self::Written { .. }
+            | Self::Members(_)
+            | Self::MembersChanged { .. }
+            | Self::Status(_)
+            | Self::Why(_)
+            | Self::Admitted
+            | Self::Denied(_) => 0,
+        }
+    }
+}
+
 impl Item {
     /// How many bytes its values have.
     #[must_use]

@@ -39,7 +39,7 @@ pub enum TokenError {
         bytes: usize,
     },
     /// It has characters that no token has, or too few of them.
-    #[error("the token is no base64url without padding: pass on unchanged what the last answer had")]
+    #[error("the token is cut off or changed: pass on unchanged what the last answer had")]
     Text,
     /// It is of another version.
     #[error("the token is of version {version}, and this replica knows version {VERSION}")]

@@ -56,6 +56,7 @@ pub struct Injected {
 #[derive(Debug)]
 pub struct Controllers {
     run: RunId,
+    is_store: bool,
     secret: Option<Secret>,
     addresses: Vec<SocketAddr>,
     connections: Vec<Option<Controller>>,
@@ -77,6 +78,7 @@ impl Controllers {
         };
         Ok(Self {
             run: called.run,
+            is_store: called.is_store,
             secret,
             connections: called.addresses.iter().map(|_| None).collect(),
             addresses: called.addresses,
@@ -88,6 +90,12 @@ impl Controllers {
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// Whether its machines are replicas of a store.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        self.is_store
     }
 
     /// How many machines the run has.

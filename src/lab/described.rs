@@ -19,6 +19,8 @@ use crate::wire::RunId;
 pub struct Described {
     /// The name that its machines hold in a handshake: the run's id, of a store the cluster's name.
     pub run: RunId,
+    /// Whether its machines are replicas of a store, which `clocklab kv run` started.
+    pub is_store: bool,
     /// Where each machine can be dialled, machine 0 first; at least one.
     pub addresses: Vec<SocketAddr>,
     /// How long the run is; `None` if it ends when somebody ends it.
@@ -31,7 +33,10 @@ pub struct Described {
 #[derive(Debug, Error)]
 pub enum RunError {
     /// There is no `run.json`, or it cannot be read.
-    #[error("{}: {error}; name the folder of a run, such as logs/latest", path.display())]
+    #[error(
+        "{}: {error}; name the folder of a run, such as logs/latest, or make one with `clocklab run` or `clocklab kv run`",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -61,6 +66,7 @@ pub enum RunError {
 #[derive(Debug, Deserialize)]
 struct Form {
     run: String,
+    system: Option<String>,
     cluster: Option<String>,
     #[serde(default)]
     addresses: Vec<SocketAddr>,
@@ -91,6 +97,7 @@ impl Described {
         let duration = form.duration_seconds.map(Duration::try_from_secs_f64).transpose();
         Ok(Self {
             run: run.map_err(|error| wrong(error.to_string()))?,
+            is_store: form.system.as_deref() == Some("store"),
             addresses: form.addresses,
             duration: duration.map_err(|error| wrong(format!("duration_seconds: {error}")))?,
             secret_file: form.secret_file,

@@ -82,8 +82,23 @@ pub enum LifeError {
         /// Whose it should be.
         machine: MachineId,
     },
+    /// The log is of a store's replica.
+    #[error(
+        "{}: {machine} is a replica of a store: start it again with `clocklab kv replica --id {machine} …`; the `clocklab kv run` \
+         that started it says the whole line, and so does the README",
+        path.display()
+    )]
+    OfAStore {
+        /// The log.
+        path: PathBuf,
+        /// Whose it is.
+        machine: MachineId,
+    },
     /// The log is of another machine, or of another system.
-    #[error("{}: this is no log of a scale model's machine {machine}; remove it from the folder", path.display())]
+    #[error(
+        "{}: this is no log of a scale model's machine {machine}: give another --run, or another --id",
+        path.display()
+    )]
     Foreign {
         /// The log.
         path: PathBuf,
@@ -100,6 +115,9 @@ impl Life {
     pub fn read(folder: &Path, me: MachineId) -> Result<Self, LifeError> {
         let path = folder.join(format!("machine-{me}.log"));
         let life = Self::of(&path)?;
+        if life.header.machine == me && life.header.incarnation.is_some() {
+            return Err(LifeError::OfAStore { path, machine: me });
+        }
         if life.header.machine != me || life.header.rate.is_none() || life.header.draw.is_none() {
             return Err(LifeError::Foreign { path, machine: me });
         }

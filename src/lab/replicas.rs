@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -22,8 +23,12 @@ use super::{
     fleet::FleetError,
     life::{Death, Life},
     process::{MachineEnd, Process, failure},
+    serving::Serving,
 };
-use crate::{units::MachineId, wire::Reason, wire::RunId};
+use crate::{
+    units::MachineId,
+    wire::{Reason, RunId, Secret},
+};
 
 /// First port of replicas: replica i listens on it + i. Behind the machines', so that both can run.
 pub const REPLICA_PORT_DEFAULT: u16 = 17200;
@@ -33,6 +38,9 @@ pub const STORE_CLUSTER_DEFAULT: &str = "store";
 
 /// How long a replica may take to say its last words: waiting clients, and a slow disk.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// What only those are told that have a launcher.
+const OF_A_LAUNCHER: [&str; 2] = ["--launched", "--quiet"];
 
 /// How often those that are to end are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -122,7 +130,8 @@ impl ReplicaSettings {
         let address = self.address(id).to_string();
         command
             .args(["kv", "replica", "--id", &id.0.to_string(), "--listen", &address])
-            .args(["--view", view, "--launched", "--quiet"]);
+            .args(["--view", view])
+            .args(OF_A_LAUNCHER);
         match self.data_of(id) {
             Some(data) => command.arg("--data").arg(data),
             None => command.arg("--memory"),
@@ -135,6 +144,22 @@ impl ReplicaSettings {
         }
         command.args(&self.more);
         command
+    }
+
+    /// The command line that starts a replica in a terminal of its own, with the same data and in the same event log.
+    #[must_use]
+    pub fn by_hand(&self, id: MachineId) -> String {
+        let command = self.command(Path::new("clocklab"), id, &self.view());
+        let words = command
+            .get_args()
+            .map(OsStr::to_string_lossy)
+            .filter(|word| !OF_A_LAUNCHER.contains(&word.as_ref()))
+            .map(|word| quoted(&word));
+        ["clocklab".to_owned()]
+            .into_iter()
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Makes sure of the ports, and makes and describes the run's folder, if there are logs.
@@ -271,25 +296,10 @@ impl Replicas {
         !self.rises.is_empty() || self.processes.iter().any(|process| process.ended().is_none())
     }
 
-    /// Whether a replica answers that it is ready to serve.
+    /// How a replica says that it stands.
     #[must_use]
-    pub fn is_ready(&self, id: MachineId) -> bool {
-        is_ready(self.settings.address(id))
-    }
-
-    /// Waits until every replica is ready, at most `patience`. Says which are not.
-    ///
-    /// # Errors
-    /// What the system says of a child process.
-    pub fn wait_until_ready(&mut self, patience: Duration) -> io::Result<Vec<MachineId>> {
-        let until = Instant::now() + patience;
-        loop {
-            let late: Vec<MachineId> = self.settings.ids().filter(|id| !self.is_ready(*id)).collect();
-            if late.is_empty() || Instant::now() >= until || !self.poll()?.is_empty() {
-                return Ok(late);
-            }
-            thread::sleep(LOOK_EVERY);
-        }
+    pub fn serving(&self, id: MachineId, secret: Option<&Secret>) -> Serving {
+        Serving::of(self.settings.address(id), secret)
     }
 
     /// Kills a replica at once, as `kill -9` does, and waits for its end.
@@ -361,6 +371,16 @@ impl Drop for Replicas {
     fn drop(&mut self) {
         // There is nobody left to tell of a failure.
         let _ = self.stop(Reason::LauncherGone);
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || "-_./:=,@+".contains(one);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

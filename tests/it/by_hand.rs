@@ -267,7 +267,8 @@ fn a_replica_that_cannot_serve_gives_way_to_the_next() {
         code == 3 && text.contains("write 9 of machine 1 (life 5)"),
         "{text}"
     );
-    assert!(text.contains("nobody is known to have it"), "{text}");
+    let accepted = "machine 1 accepted it, and nobody else is known to have it";
+    assert!(text.contains(accepted), "{text}");
     let why = cluster.done(1, &["why", "color", "--session", "forged"]);
     assert!(
         why.contains("there is write 1 of machine 1") && why.contains("has seen what is not here"),
@@ -279,6 +280,17 @@ fn a_replica_that_cannot_serve_gives_way_to_the_next() {
             && all.contains("no write waits")
             && all.contains("is not here"),
         "{all}"
+    );
+    let elsewhere = cluster.done(2, &["why", "--session", "forged"]);
+    let place = format!("machine 1 is at {}, ", cluster.address(1));
+    assert!(
+        elsewhere.contains(&place) && elsewhere.contains("s ago"),
+        "{elsewhere}"
+    );
+    let (code, text) = cluster.says(1, &["add", "color", "3"]);
+    assert!(
+        code == 3 && text.contains("color: operation 1 does not fit"),
+        "{text}"
     );
     fs::write(cluster.folder.path().join("forged"), "clocklab-session 1\nAQ\n").unwrap();
     assert_eq!(cluster.says(1, &words).0, 2);
@@ -345,6 +357,15 @@ fn a_replica_comes_back_from_its_disk_and_from_a_backup() {
         .output()
         .unwrap();
     assert!(backup.status.success(), "{backup:?}");
+    let twice = cluster
+        .command(&["backup", "--data", &folder, "--into", "copy"])
+        .output()
+        .unwrap();
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&twice.stderr).contains("name another"),
+        "{twice:?}"
+    );
     // From its own folder.
     cluster.start_replica(0);
     cluster.ready();

@@ -40,6 +40,28 @@ fn a_run_is_told_kept_and_done_again() {
         let (one, other) = (run.join(file), folder.path().join("again/store-7").join(file));
         assert!(fs::read(one).unwrap() == fs::read(other).unwrap(), "{file}");
     }
+    // What is no history is no proof of anything.
+    fs::write(folder.path().join("empty.jsonl"), "").unwrap();
+    for (name, part) in [
+        (
+            "logs/store-7",
+            "name the file, such as logs/store-7/history.jsonl",
+        ),
+        ("empty.jsonl", "nothing was judged"),
+        ("none.jsonl", "No such file"),
+    ] {
+        let (code, said, wrong) = clocklab(folder.path(), &format!("kv check {name}"));
+        assert!(code == Some(2) && wrong.contains(part), "{name}: {said} {wrong}");
+    }
+    // A run is never overwritten.
+    fs::write(run.join("history.jsonl"), "mine").unwrap();
+    let (code, _, wrong) = clocklab(folder.path(), "kv simulate --seed 7 --duration 20s --logs logs");
+    assert_eq!(code, Some(2), "{wrong}");
+    assert!(
+        wrong.contains("logs/store-7 exists: a run is never overwritten"),
+        "{wrong}"
+    );
+    assert_eq!(fs::read_to_string(run.join("history.jsonl")).unwrap(), "mine");
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader, Read},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    thread,
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -54,20 +55,51 @@ fn until_done(folder: &Path, words: &str, part: &str) -> String {
     }
 }
 
-/// A store's process that does not outlive its test.
-struct Started(Option<Child>);
+/// A store's process that does not outlive its test, and what it says.
+struct Started {
+    child: Child,
+    said: Arc<Mutex<String>>,
+    ears: Vec<JoinHandle<()>>,
+}
 
 impl Started {
     fn new(folder: &Path, words: &str) -> Self {
-        Self(Some(clocklab(folder, words).spawn().unwrap()))
+        let mut child = clocklab(folder, words).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let ears = vec![listen(stdout, &said), listen(stderr, &said)];
+        Self { child, said, ears }
+    }
+
+    /// Waits until it has said so.
+    #[track_caller]
+    fn until_said(&self, part: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.said.lock().unwrap().contains(part) {
+            assert!(Instant::now() < until, "{}", self.said.lock().unwrap());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+    }
+
+    /// Waits for its end: the exit code, and all that it said.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        for ear in self.ears.drain(..) {
+            ear.join().unwrap();
+        }
+        (code, self.said.lock().unwrap().clone())
     }
 
     /// Ends it as Ctrl-C does.
     #[track_caller]
-    fn end(mut self) -> String {
-        let child = self.0.take().unwrap();
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-        let (code, text) = said(&child.wait_with_output().unwrap());
+    fn end(self) -> String {
+        self.interrupt();
+        let (code, text) = self.ended();
         assert_eq!(code, Some(0), "{text}");
         text
     }
@@ -75,11 +107,20 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+fn listen(stream: impl Read + Send + 'static, said: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let said = Arc::clone(said);
+    let ear = thread::Builder::new();
+    let hear = move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            *said.lock().unwrap() += &(line + "\n");
+        }
+    };
+    ear.spawn(hear).unwrap()
 }
 
 /// That a run's logs prove that it was valid.
@@ -110,12 +151,153 @@ fn a_replica_that_a_fault_kills_for_a_while_comes_back() {
     until_done(folder, &format!("kv put after there {}", at(2)), "");
     until_done(folder, &format!("kv get after {}", at(0)), "there");
     // One that is killed for good stays so, which is no failure of the others.
-    until_done(folder, "fault kill 1 --run logs/kill", "");
+    until_done(folder, "fault kill 1 --run logs/kill", "the replica stays away");
     until_done(folder, &format!("kv put last 3 {}", at(0)), "");
+    // No advice leads to the loss of its event log; what `kv run` says starts it again.
+    let (code, text) = done(folder, "machine --id 1 --rejoin --run kill");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("clocklab kv replica --id 1"), "{text}");
+    let line = format!(
+        "kv replica --id 1 --listen 127.0.0.1:{} --view 0=127.0.0.1:{base},1=127.0.0.1:{},2=127.0.0.1:{} --data \
+         kv-data/replica-1 --logs logs --run kill",
+        base + 1,
+        base + 1,
+        base + 2
+    );
+    let back = Started::new(folder, &line);
+    until_done(folder, &format!("kv get last {}", at(1)), "3");
+    back.end();
     let text = store.end();
     assert!(!text.contains("failed"), "{text}");
+    assert!(text.contains(&line), "{text}");
     assert!(fs::read_to_string(&log).unwrap().contains("# ended="));
     check(folder, "kill");
+}
+
+#[test]
+fn a_replica_that_cannot_start_is_told_at_once() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(3);
+    let words = format!("kv run --base-port {base} --no-log");
+    let store = Started::new(folder, &words);
+    until_done(folder, &format!("kv put a 1 --at 127.0.0.1:{}", base + 2), "");
+    store.end();
+    fs::write(folder.join("kv-data/replica-0/life.json"), "{").unwrap();
+    let store = Started::new(folder, &words);
+    until_done(folder, &format!("kv get a --at 127.0.0.1:{}", base + 2), "1");
+    store.until_said("Ctrl-C ends them");
+    store.interrupt();
+    let (code, text) = store.ended();
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("failed (exit status") && text.contains("life.json"),
+        "{text}"
+    );
+    let of_it = text.lines().find(|line| line.contains("replica 0  ")).unwrap();
+    assert!(of_it.ends_with("not there: it failed"), "{text}");
+    assert!(
+        text.contains(&format!("PUT http://127.0.0.1:{}/", base + 1)),
+        "{text}"
+    );
+    // Where nobody can start, all are named, and nothing is there to try.
+    for id in [1, 2] {
+        fs::write(folder.join(format!("kv-data/replica-{id}/life.json")), "{").unwrap();
+    }
+    let (code, text) = done(folder, &words);
+    assert_eq!(code, Some(3), "{text}");
+    assert_eq!(text.matches("failed (exit status").count(), 3, "{text}");
+    assert!(!text.contains("Try it"), "{text}");
+}
+
+#[test]
+fn who_is_no_member_is_not_waited_for() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(3);
+    let words = format!("kv run --base-port {base} --run first");
+    let store = Started::new(folder, &words);
+    let at = format!("--at 127.0.0.1:{base}");
+    until_done(folder, &format!("kv put a 1 --at 127.0.0.1:{}", base + 2), "");
+    until_done(folder, "fault kill 2 --run logs/first", "");
+    until_done(folder, &format!("kv members drain 2 {at}"), "hands over");
+    store.end();
+    let store = Started::new(folder, &words.replace("first", "second"));
+    store.until_said("Ctrl-C ends them");
+    let text = store.end();
+    let add = format!("`clocklab kv members add 2=127.0.0.1:{} {at}`", base + 2);
+    assert!(text.contains(&format!("no member: {add}")), "{text}");
+}
+
+#[test]
+fn a_store_that_is_awaited_can_be_ended() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let words = format!("kv run --replicas 2 --base-port {base} --no-log");
+    let store = Started::new(folder, &words);
+    until_done(folder, &format!("kv put a 1 --at 127.0.0.1:{}", base + 1), "");
+    store.end();
+    // Whoever reads this waits until somebody writes it.
+    let life = folder.join("kv-data/replica-1/life.json");
+    fs::remove_file(&life).unwrap();
+    assert!(Command::new("mkfifo").arg(&life).status().unwrap().success());
+    let store = Started::new(folder, &words);
+    store.until_said("replica 1 is not ready yet: it does not answer");
+    let before = Instant::now();
+    store.interrupt();
+    store.until_said("2 replicas, data in kv-data");
+    assert!(
+        before.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        before.elapsed()
+    );
+    fs::write(&life, "").unwrap();
+    assert_eq!(store.ended().0, Some(3));
+}
+
+#[test]
+fn slips_are_told_with_their_mend() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let address = format!("127.0.0.1:{base}");
+    let (code, text) = done(folder, &format!("kv get a --at {address}"));
+    assert!(
+        code == Some(3) && text.contains("is a replica running? `clocklab kv run`"),
+        "{text}"
+    );
+    let (code, text) = done(folder, "kv token create bob --data nodata");
+    assert!(
+        code == Some(0) && text.contains("there was no folder nodata"),
+        "{text}"
+    );
+    let words = format!("kv replica --id 0 --listen {address} --view 0={address} --memory");
+    let replica = Started::new(folder, &words);
+    replica.until_said(&format!("its page: http://{address}/"));
+    // Its port is taken: nothing is said of a page that is another's.
+    let (code, text) = done(folder, &words);
+    assert!(
+        code == Some(2) && text.contains("with --listen") && !text.contains("page"),
+        "{text}"
+    );
+    let other = format!("127.0.0.1:{}", base + 1);
+    let added = until_done(
+        folder,
+        &format!("kv members add 1={other} --at {address}"),
+        "is a member",
+    );
+    assert!(
+        added.contains(&format!("nobody answers at {other} yet")),
+        "{added}"
+    );
+    let (_, text) = done(folder, &format!("kv members --at {address}"));
+    let of_it = text.lines().find(|line| line.contains(&other)).unwrap();
+    assert!(
+        of_it.contains("not met yet") && !of_it.contains("alive"),
+        "{text}"
+    );
+    replica.end();
 }
 
 #[test]
@@ -254,7 +436,11 @@ fn a_running_replica_is_copied_while_it_serves() {
     assert_eq!(mode & 0o777, 0o600);
     // A name is never given twice.
     let (code, text) = done(folder, &copy);
-    assert_eq!(code, Some(3), "{text}");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(
+        text.contains("one.backup: there is such a file already: name another"),
+        "{text}"
+    );
 
     // One that is cut off is none, and leaves nothing.
     let way = cut_off_behind(base, 900_000);
@@ -280,6 +466,10 @@ fn a_running_replica_is_copied_while_it_serves() {
     // What was restored is what was there, and goes on as a further life; it knows no more than was copied.
     let (code, text) = done(folder, "kv restore one.backup --data restored");
     assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("tokens.json"),
+        "it is not known whether there were some: {text}"
+    );
     let again = Started::new(folder, &replica(1, "restored"));
     until_done(folder, &format!("kv get before {}", at(1)), "1");
     let (first, second) = (status(folder, base), status(folder, base + 1));

@@ -46,10 +46,29 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let mut history = History::default();
     for path in &arguments.files {
         let name = path.display().to_string();
+        if path.is_dir() {
+            let text = format!(
+                "{name} is a folder: name the file, such as {}",
+                path.join("history.jsonl").display()
+            );
+            return Err(Usage(text).into());
+        }
         let file = File::open(path).map_err(|error| Usage(format!("{name}: {error}")))?;
         history
             .read(&name, &mut BufReader::new(file))
             .map_err(explained)?;
+    }
+    if history.is_empty() {
+        let names: Vec<String> = arguments
+            .files
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let text = format!(
+            "{}: there is no operation in it: nothing was judged",
+            names.join(", ")
+        );
+        return Err(Usage(text).into());
     }
     let verdict = history.judge(arguments.level).map_err(explained)?;
     if arguments.json {

@@ -11,7 +11,6 @@ use crate::{
 /// How a replica that listens at `listen` and is reached at `address` is served: with its page, and the events of the run in
 /// `run_folder`, if it writes a log.
 pub(super) fn options(address: &Address, listen: SocketAddr, run_folder: Option<&Path>) -> Options {
-    tracing::info!("its page: http://{address}/");
     Options {
         only_loopback: listen.ip().is_loopback().then(|| address.clone()),
         pages: Some(replica_page()),

@@ -5,7 +5,7 @@
 )]
 
 use std::{
-    env,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -27,7 +27,7 @@ use crate::{
     kv::{self, DiskRule, Replica, derived_id},
     lab::{Life, STORE_CLUSTER_DEFAULT, try_logs},
     mesh::{
-        EventLog, LogEnd, LogFile, NoLog,
+        EventLog, LogEnd, LogFile, MeshError, NoLog,
         open::{Handover, OpenMesh, Place},
     },
     service::{Address, Disk, NoDisk, Peer},
@@ -35,6 +35,10 @@ use crate::{
     units::{MACHINES_MAX, MachineId, Speed},
     wire::{Reason, RunId},
 };
+
+mod environment;
+
+use environment::Environment;
 
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples, in three terminals, in any order:
@@ -110,23 +114,24 @@ struct Whereabouts {
     id: MachineId,
     address: Address,
     members: Option<Vec<Peer>>,
+    /// What is odd about a view that was given.
+    left_out: Option<String>,
 }
 
-/// What the environment of the course's assignments says.
-#[derive(Debug, Default)]
-struct Environment {
-    socket_address: Option<String>,
-    view: Option<String>,
-    node_identifier: Option<String>,
-}
-
-impl Environment {
-    fn read() -> Self {
-        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
-        Self {
-            socket_address: variable("SOCKET_ADDRESS"),
-            view: variable("VIEW"),
-            node_identifier: variable("NODE_IDENTIFIER"),
+impl Whereabouts {
+    /// What a replica that begins without others waits for.
+    fn alone(&self) -> Option<String> {
+        let (id, address) = (self.id, &self.address);
+        let add =
+            format!("`clocklab kv members add {id}={address} --at HOST:PORT`, the address of a member,");
+        match &self.members {
+            None => Some(format!(
+                "in no view yet: it serves once PUT /view, or {add} makes it a member"
+            )),
+            Some(members) if members.len() == 1 => Some(format!(
+                "it is the only member of its view: others join it with --view {id}={address},…; for it to join others give --view"
+            )),
+            Some(_) => None,
         }
     }
 }
@@ -137,6 +142,12 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     let secret = arguments.store.secret()?;
     let is_exposed = !place.listen.ip().is_loopback();
     arguments.say_who_may(place.listen, secret.is_some())?;
+    if let Some(what) = place.alone() {
+        tracing::info!("{what}");
+    }
+    if let Some(what) = &place.left_out {
+        tracing::warn!("{what}");
+    }
     let mut config = kv::Config::new(place.id, place.address.clone(), place.members.clone());
     arguments.store.apply(&mut config);
     config.hash_secret = hash_secret()?;
@@ -173,11 +184,12 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     };
     let run_folder = arguments.logs.as_ref().map(|logs| logs.join(log.run.as_str()));
     let options = page::options(&place.address, place.listen, run_folder.as_deref());
+    let options = (options, place.address.clone());
     match log.file {
         Some(file) => serve(
             arguments,
             incarnation,
-            OpenMesh::new(mesh_place, replica, file, kept, None)?,
+            OpenMesh::new(mesh_place, replica, file, kept, None).map_err(cannot_listen)?,
             rows,
             access,
             options,
@@ -185,11 +197,33 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         None => serve(
             arguments,
             incarnation,
-            OpenMesh::new(mesh_place, replica, NoLog, kept, None)?,
+            OpenMesh::new(mesh_place, replica, NoLog, kept, None).map_err(cannot_listen)?,
             rows,
             access,
             options,
         ),
+    }
+}
+
+/// A port that cannot be had, in the words of this command.
+fn cannot_listen(error: MeshError) -> anyhow::Error {
+    match error {
+        MeshError::Listen { me, address, error } => {
+            let mend = match error.kind() {
+                io::ErrorKind::AddrNotAvailable => {
+                    "it is no address of this computer: give one with --listen, and with --advertise where others reach it"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 are the system's: give a higher one with --listen"
+                }
+                _ => "end what uses the port, or give another with --listen, and in the view",
+            };
+            Usage(format!(
+                "machine {me} cannot listen on {address}: {error}; {mend}"
+            ))
+            .into()
+        }
+        error => error.into(),
     }
 }
 
@@ -200,7 +234,7 @@ fn serve<L: EventLog>(
     mut mesh: OpenMesh<Replica, L>,
     rows: Option<RowReader>,
     access: Arc<Access>,
-    options: Options,
+    (options, page_at): (Options, Address),
 ) -> anyhow::Result<Exit> {
     if let Some(rows) = rows {
         rows.each_row(|row| mesh.restore(row))?;
@@ -220,6 +254,7 @@ fn serve<L: EventLog>(
             .context("cannot start the watch over the launcher")?;
     }
     mesh.catch_signals()?;
+    tracing::info!("its page: http://{}/", page_at);
     disk::wait_for_incarnation(incarnation);
     let ended = mesh.run();
     if let Some(server) = Arc::into_inner(server) {
@@ -348,6 +383,30 @@ impl ReplicaArguments {
         })
     }
 
+    /// Refuses an id that is none, or is another than the view has for this replica's address.
+    fn check_id(&self, id: MachineId, of_view: Option<&Peer>) -> Result<(), Usage> {
+        let said = match self.id {
+            Some(_) => "--id",
+            None => "NODE_IDENTIFIER",
+        };
+        if id.0 >= kv::IDS {
+            return Err(Usage(format!(
+                "{said}: {id} is no id: write a number below {}",
+                kv::IDS
+            )));
+        }
+        let Some(Peer { id: other, address }) = of_view.filter(|member| member.id != id) else {
+            return Ok(());
+        };
+        let made = match *other == derived_id(address) {
+            true => ", made from the address",
+            false => "",
+        };
+        Err(Usage(format!(
+            "the view gives {address} the id {other}{made}, and {said} says {id}: write {id}={address} in the view"
+        )))
+    }
+
     /// Joins options and environment; options win.
     fn place(&self, environment: &Environment) -> anyhow::Result<Whereabouts> {
         let usage = |name: &str, what: String| Usage(format!("{name}: {what}"));
@@ -364,15 +423,7 @@ impl ReplicaArguments {
             (None, Some(text)) => Some(view::parse(text).map_err(|what| usage("VIEW", what))?),
             (None, None) => None,
         };
-        let identified = match &environment.node_identifier {
-            Some(text) => Some(MachineId(text.trim().parse().map_err(|_| {
-                usage(
-                    "NODE_IDENTIFIER",
-                    format!("`{text}` is no id: write a number from 0 to 64999"),
-                )
-            })?)),
-            None => None,
-        };
+        let identified = environment.identifier()?;
         let listen = match (&self.listen, &advertised) {
             (Some(text), _) => view::listen_address(text)?,
             (None, Some(address)) if view::is_loopback(address) => view::listen_address(address.as_str())?,
@@ -394,9 +445,10 @@ impl ReplicaArguments {
             .or(identified)
             .or(of_view.map(|member| member.id))
             .unwrap_or_else(|| derived_id(&address));
-        if id.0 >= kv::IDS {
-            return Err(usage("--id", format!("{id} is no id: write a number below {}", kv::IDS)).into());
-        }
+        self.check_id(id, of_view)?;
+        let left_out = members
+            .as_deref()
+            .and_then(|view| view::left_out(view, id, &address));
         // Nobody but itself, as long as nothing else is said; but one with NODE_IDENTIFIER waits for its view.
         let members = match members {
             None if identified.is_some() => None,
@@ -414,6 +466,7 @@ impl ReplicaArguments {
             id,
             address,
             members,
+            left_out,
         })
     }
 }

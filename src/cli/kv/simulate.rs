@@ -1,6 +1,10 @@
 //! `clocklab kv simulate`: the store in virtual time under faults, as often as asked.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -117,10 +121,15 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         print(&format!("\nseed {seed}:\n  {}\n", broken.join("\n  ")))?;
         print(&format!("again, with its logs: {}\n", again(arguments, *seed)))?;
         if let Some(logs) = &arguments.logs {
+            if let Err(Usage(taken)) = free(logs, *seed) {
+                print(&format!("its logs are not written: {taken}\n"))?;
+                continue;
+            }
+            let seed = *seed;
             write(
                 logs,
                 &StoreTrial {
-                    seed: *seed,
+                    seed,
                     ..trial.clone()
                 }
                 .run(Keep::Logs),
@@ -132,6 +141,9 @@ pub(super) fn run(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
 
 /// One run, told in full.
 fn one(arguments: &SimulateArguments, trial: &StoreTrial) -> anyhow::Result<Exit> {
+    if let Some(logs) = &arguments.logs {
+        free(logs, trial.seed)?;
+    }
     let keep = match arguments.logs {
         Some(_) => Keep::Logs,
         None => Keep::Verdict,
@@ -174,9 +186,26 @@ fn one(arguments: &SimulateArguments, trial: &StoreTrial) -> anyhow::Result<Exit
     Ok(Exit::Violated)
 }
 
+/// The folder of a seed's run.
+fn folder(logs: &Path, seed: u64) -> PathBuf {
+    logs.join(format!("store-{seed}"))
+}
+
+/// Refuses a run whose folder is there.
+fn free(logs: &Path, seed: u64) -> Result<(), Usage> {
+    let folder = folder(logs, seed);
+    match folder.exists() {
+        true => Err(Usage(format!(
+            "the folder {} exists: a run is never overwritten; give another --logs, or move it away",
+            folder.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Writes the folder of a run.
-fn write(logs: &std::path::Path, end: &Trialled) -> anyhow::Result<()> {
-    let folder = logs.join(format!("store-{}", end.seed));
+fn write(logs: &Path, end: &Trialled) -> anyhow::Result<()> {
+    let folder = folder(logs, end.seed);
     end.write(&folder)
         .with_context(|| format!("cannot write the run folder {}", folder.display()))?;
     print(&format!("run folder: {}\n", folder.display()))

@@ -107,6 +107,13 @@ pub(super) fn run(arguments: &TokenArguments) -> anyhow::Result<Exit> {
 
 fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
     let folder = &arguments.folder.data;
+    if !folder.is_dir() {
+        tracing::warn!(
+            "there was no folder {0}: it is made, and the token is for a replica that is started with --data {0}; if the name was \
+             a slip, delete it and name the folder of the replica that runs",
+            folder.display()
+        );
+    }
     // A replica that has not run yet has no folder yet.
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let path = folder.join(FILE);

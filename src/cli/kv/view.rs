@@ -35,6 +35,17 @@ fn member(entry: &str) -> Result<Peer, String> {
     Ok(Peer { id, address })
 }
 
+/// What is odd about a view that lacks the replica's own address.
+pub(super) fn left_out(view: &[Peer], id: MachineId, address: &Address) -> Option<String> {
+    let is_there = view.iter().any(|member| member.address == *address);
+    (!is_there).then(|| {
+        format!(
+            "the view does not have this replica's own address {address}: it asks those that it names to take it in as machine \
+             {id}; write {id}={address} in the view of each, or give the address that it has there with --advertise"
+        )
+    })
+}
+
 /// Whether an address is reached from this computer alone.
 pub(super) fn is_loopback(address: &Address) -> bool {
     let text = address.as_str();

@@ -15,15 +15,16 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::PREFIX;
+use crate::disk::{TOKENS, TOKENS_BYTES_MAX};
 
 /// The file's name in the data folder.
-pub const FILE: &str = "tokens.json";
+pub const FILE: &str = TOKENS;
 
 /// Most tokens of one store.
 pub const TOKENS_MAX: usize = 1000;
 
 /// Most bytes of the file, of a prefix, of a name.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+const FILE_BYTES_MAX: u64 = TOKENS_BYTES_MAX as u64;
 const PREFIX_BYTES_MAX: usize = 1024;
 const NAME_BYTES_MAX: usize = 64;
 

@@ -18,6 +18,7 @@ use crate::{
 
 /// A member in the form of 2025.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "a member")]
 struct Listed {
     address: String,
     id: u16,

@@ -34,12 +34,12 @@ pub enum HistoryError {
         why: String,
     },
     /// The file cannot be read.
-    #[error("{file}: {source}")]
+    #[error("{file}: {error}")]
     Read {
         /// The file.
         file: String,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// Two writes have one name, so nobody can tell which of them was read.
     #[error(
@@ -120,9 +120,9 @@ impl History {
             let mut limited = io::Read::take(&mut *input, LINE_BYTES_MAX as u64 + 1);
             limited
                 .read_until(b'\n', &mut bytes)
-                .map_err(|source| HistoryError::Read {
+                .map_err(|error| HistoryError::Read {
                     file: name.to_owned(),
-                    source,
+                    error,
                 })?;
             let is_whole = bytes.ends_with(b"\n");
             let wrong = |why: String| HistoryError::Line {
@@ -257,7 +257,11 @@ fn parse(line: &[u8]) -> Result<Line<'_>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
     serde_json::from_str(text).map_err(|error| {
         // The place within the line is of use, "line 1" is not.
-        error.to_string().replace(" at line 1 column ", " at byte ")
+        let why = error.to_string().replace(" at line 1 column ", " at byte ");
+        match error.is_data() {
+            true => why,
+            false => format!("this is no JSON ({why})"),
+        }
     })
 }
 

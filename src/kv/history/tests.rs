@@ -403,7 +403,8 @@ fn spellings_of_one_value_are_one_value() {
 #[test]
 fn lines_that_are_none_are_named() {
     let cases = [
-        ("{", "h:1: EOF while parsing"),
+        ("{", "h:1: this is no JSON (EOF while parsing"),
+        ("not JSON", "h:1: this is no JSON"),
         ("[]", "h:1: "),
         (
             r#"{"session":"a","op":"jump","key":"x"}"#,

@@ -31,9 +31,17 @@ impl Replica {
                 id: record.id,
                 address: record.address.clone(),
                 standing: self.standing(record.id, record.status),
-                incarnation: record.incarnation,
+                incarnation: self.life_of(record.id).max(record.incarnation),
             })
             .collect()
+    }
+
+    /// The life of a member that this replica has met itself; 0 if it has not. Who was told its members knows nothing else.
+    fn life_of(&self, id: MachineId) -> u32 {
+        match id == self.me() {
+            true => self.origin.incarnation,
+            false => self.peers.get(&id).map_or(0, |peer| peer.life),
+        }
     }
 
     fn standing(&self, id: MachineId, status: Decided) -> Standing {

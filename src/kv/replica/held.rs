@@ -64,6 +64,8 @@ pub(super) struct Progress {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     unkept: VecDeque<Unkept>,
+    /// What is in the answers that wait for the disk.
+    unkept_bytes: usize,
     /// By the kind of wish, then by the write's number.
     wishes: [BTreeMap<u64, (Ticket, Reply, Time)>; 3],
     deadlines: BTreeSet<(Time, usize, u64)>,
@@ -86,8 +88,14 @@ impl Held {
         self.unkept.len() + self.wishes.iter().map(BTreeMap::len).sum::<usize>()
     }
 
+    /// What is in the answers that wait for the disk, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.unkept_bytes
+    }
+
     /// Holds an answer until the disk has what it names.
     pub(super) fn until_kept(&mut self, unkept: Unkept) {
+        self.unkept_bytes += unkept.reply.answer.bytes();
         self.unkept.push_back(unkept);
     }
 
@@ -110,11 +118,17 @@ impl Held {
     /// The next answer whose append is on the disk.
     pub(super) fn next_kept(&mut self, through: u64) -> Option<Unkept> {
         let is_kept = self.unkept.front().is_some_and(|first| first.number <= through);
-        if is_kept { self.unkept.pop_front() } else { None }
+        if !is_kept {
+            return None;
+        }
+        let unkept = self.unkept.pop_front()?;
+        self.unkept_bytes -= unkept.reply.answer.bytes();
+        Some(unkept)
     }
 
     /// The disk has failed: everything that waits for it.
     pub(super) fn take_unkept(&mut self) -> VecDeque<Unkept> {
+        self.unkept_bytes = 0;
         std::mem::take(&mut self.unkept)
     }
 

@@ -454,6 +454,10 @@ impl Service for Replica {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
     fn deadline(&self) -> Option<Time> {
         if !self.start.is_done {
             return None;

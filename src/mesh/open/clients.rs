@@ -7,7 +7,10 @@
 //!
 //! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers.
 //! At the first limit, and at [`UNREAD_PAUSE_BYTES_MAX`] of answers, it is not read any further until it has read; what it sends
-//! then waits in its own kernel.
+//! then waits in its own kernel. Nor is anybody read while the service holds [`HELD_BYTES_MAX`] of answers that wait for its
+//! disk. So what is asked for never comes to what closes a client; what a watch is told may, and is written piece by piece.
+//!
+//! [`HELD_BYTES_MAX`]: super::HELD_BYTES_MAX
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -59,6 +62,8 @@ pub(super) struct Client {
     free: Vec<u16>,
     /// When it last read something, or had nothing to read.
     moved: Time,
+    /// Bytes of answers that were left when they were written last.
+    left: usize,
     /// It is not read any more: it is to be closed when its answers are out.
     leaving: bool,
     /// What it has shown of who it is.
@@ -76,6 +81,8 @@ struct Open {
 /// What became of an answer.
 pub(super) enum Said<A> {
     Done,
+    /// It is one of many that the client in this seat has not read: they may be written now.
+    Many(usize),
     /// It is none of a client's.
     Desk(A),
 }
@@ -120,6 +127,7 @@ impl Client {
             open: Vec::new(),
             free: Vec::new(),
             moved: now,
+            left: 0,
             leaving: false,
             shown: Shown::default(),
         }
@@ -313,12 +321,11 @@ impl Clients {
     /// Gives a client an answer, unless it has gone.
     #[inline]
     pub(super) fn reply<A: Message>(&mut self, ticket: Ticket, reply: A, last: Last, now: Time) -> Said<A> {
-        let seat = ticket.seat();
-        if seat == Ticket::DESK {
+        if ticket.seat() == Ticket::DESK {
             return Said::Desk(reply);
         }
-        let seat = self.seats.get_mut(usize::try_from(seat).unwrap_or(usize::MAX));
-        let Some(client) = seat.and_then(|seat| seat.client.as_mut()) else {
+        let seat = usize::try_from(ticket.seat()).unwrap_or(usize::MAX);
+        let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.as_mut()) else {
             return Said::Done;
         };
         let [.., high, low, c3, c2, c1, c0] = ticket.0.to_be_bytes();
@@ -355,26 +362,26 @@ impl Clients {
             );
         } else if client.connection.unsent() > UNREAD_BYTES_MAX {
             client.end("answers are not read", ErrorCode::Overflow);
+        } else if client.connection.unsent() > client.left + UNREAD_PAUSE_BYTES_MAX {
+            return Said::Many(seat);
         }
         Said::Done
+    }
+
+    /// Writes the answers of one client before the round is over: what comes together may be more than it is ever to
+    /// leave unread.
+    pub(super) fn relieve(&mut self, seat: usize, now: Time) {
+        if let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.as_mut()) {
+            // It may have read since the system said last that it takes more.
+            client.connection.set_ready(false, false, true);
+            client.flush(now);
+        }
     }
 
     /// Writes each client's answers once.
     pub(super) fn flush(&mut self, now: Time) {
         for client in self.seats.iter_mut().filter_map(|seat| seat.client.as_mut()) {
-            let before = client.connection.unsent();
-            if before == 0 {
-                continue;
-            }
-            if let Err(error) = client.connection.flush() {
-                // It shows as the end of the stream in the next round.
-                debug!("the client at {} is gone: {error}", client.address);
-                client.connection.discard_output();
-                client.leaving = true;
-            }
-            if client.connection.unsent() < before {
-                client.moved = now;
-            }
+            client.flush(now);
         }
     }
 
@@ -439,6 +446,24 @@ impl Client {
         };
         if !encode_answer(self.connection.output(), &answer) {
             self.end("an answer does not fit a frame", ErrorCode::FrameTooLong);
+        }
+    }
+
+    /// Writes its answers, as far as the system takes them.
+    fn flush(&mut self, now: Time) {
+        let before = self.connection.unsent();
+        if before == 0 {
+            return;
+        }
+        if let Err(error) = self.connection.flush() {
+            // It shows as the end of the stream in the next round.
+            debug!("the client at {} is gone: {error}", self.address);
+            self.connection.discard_output();
+            self.leaving = true;
+        }
+        self.left = self.connection.unsent();
+        if self.left < before {
+            self.moved = now;
         }
     }
 

@@ -122,7 +122,7 @@ where
                 (ended, _) => Ok(format!("{ended} faults ended")),
             },
             Command::Pause | Command::Step { .. } | Command::Resume => Err(format!(
-                "machine {me} serves clients and has no ticks: to let it stand still, give `fault NUMBER pause {me} for 5s`"
+                "machine {me} serves clients and has no ticks: to let it stand still, give `clocklab fault pause {me} --for 5s`"
             )),
         }
     }

@@ -34,18 +34,30 @@ where
         while !self.effects.is_empty() {
             let spare = std::mem::take(&mut self.spare);
             let mut effects = std::mem::replace(&mut self.effects, spare);
-            for effect in effects.drain(..) {
-                self.apply(effect, now);
+            let mut rest = effects.drain(..);
+            while let Some(effect) = rest.next() {
+                let Some(seat) = self.apply(effect, now) else {
+                    continue;
+                };
+                // Nothing leaves before the records of its round, which come with the round's end.
+                let is_record = |effect: &Effect<S>| matches!(effect, Effect::Record(_));
+                let may_leave = !self.gave && !rest.as_slice().iter().any(is_record);
+                if may_leave && self.settle() {
+                    self.clients.relieve(seat, now);
+                }
             }
+            drop(rest);
             self.spare = effects;
         }
     }
 
+    /// Does what one effect says. Says which client has much to read then.
     #[inline]
-    fn apply(&mut self, effect: Effect<S>, now: Time) {
+    fn apply(&mut self, effect: Effect<S>, now: Time) -> Option<usize> {
         match effect {
             Effect::Reply { ticket, reply, last } => match self.clients.reply(ticket, reply, last, now) {
                 Said::Done => {}
+                Said::Many(seat) => return Some(seat),
                 Said::Desk(reply) => self.counter.keep(ticket, reply, last),
             },
             Effect::Send { to, message } => {
@@ -74,6 +86,7 @@ where
             }
             Effect::Stop { reason } => self.stop_wanted = self.stop_wanted.or(Some(reason)),
         }
+        None
     }
 
     /// Ends the links that the service wants ended, behind everything that it sent before; and itself, if it wants that.

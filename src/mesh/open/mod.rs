@@ -61,8 +61,12 @@ pub const PIPELINE_MAX: usize = 4096;
 /// Answers that a client has not read, in bytes, at which nothing more is read of it.
 pub const UNREAD_PAUSE_BYTES_MAX: usize = 1 << 20;
 
-/// Answers that a client has not read, in bytes, at which it gets error `overflow` and is closed.
-pub const UNREAD_BYTES_MAX: usize = 64 << 20;
+/// Answers that a client has not read, in bytes, at which it gets error `overflow` and is closed. Nobody comes to it by
+/// asking, who is paused before, but by watching.
+pub const UNREAD_BYTES_MAX: usize = 256 << 20;
+
+/// Answers that a service holds until its disk has what they name, in bytes, at which nothing more is read of any client.
+pub const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// How long answers may wait without the client reading anything, in milliseconds, before it is closed.
 pub const UNREAD_MS_MAX: u64 = 30_000;
@@ -110,8 +114,9 @@ const _: () = assert!(
     "a client's seat is 16 bits of a ticket, and one is the desk's"
 );
 const _: () = assert!(
-    UNREAD_PAUSE_BYTES_MAX + REQUESTS_AT_ONCE * crate::wire::FRAME_LENGTH_MAX < UNREAD_BYTES_MAX,
-    "a client is paused before it is closed"
+    UNREAD_PAUSE_BYTES_MAX + HELD_BYTES_MAX + 2 * REQUESTS_AT_ONCE * crate::wire::FRAME_LENGTH_MAX
+        < UNREAD_BYTES_MAX,
+    "a client is paused before it is closed, even if all that is held is for it"
 );
 const _: () =
     assert!(Duration::from_millis(SMALLER_DIALS_AFTER_MS).as_millis() > super::BACK_OFF_MAX.as_millis());

@@ -397,7 +397,7 @@ where
             || !self.doors_ready.is_empty()
             || self.dials_ready
             || self.counter.has_more
-            || self.clients.has_more()
+            || self.has_requests()
             || self.links.values().any(is_readable);
         if busy {
             return Some(Duration::ZERO);

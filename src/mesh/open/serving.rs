@@ -3,7 +3,7 @@
 use mio::Token;
 
 use super::{
-    REQUESTS_A_ROUND, REQUESTS_AT_ONCE,
+    HELD_BYTES_MAX, REQUESTS_A_ROUND, REQUESTS_AT_ONCE,
     clients::{Client, Heard},
     desk,
     round::OpenMesh,
@@ -52,6 +52,9 @@ where
             let token = self.clients.token(seat);
             let mut bytes_left = READ_BYTES_MAX;
             for _ in 0..REQUESTS_A_ROUND / REQUESTS_AT_ONCE {
+                if self.holds_much() {
+                    break;
+                }
                 let service = (self.guard.as_deref(), &mut self.service);
                 let heard = self
                     .clients
@@ -65,6 +68,16 @@ where
             }
             self.stand_up(token, seat);
         }
+    }
+
+    /// Whether nobody is asked for more: answers that wait for the disk are memory.
+    fn holds_much(&self) -> bool {
+        self.service.held_bytes() > HELD_BYTES_MAX
+    }
+
+    /// Whether some client can be heard now.
+    pub(super) fn has_requests(&self) -> bool {
+        !self.holds_much() && self.clients.has_more()
     }
 
     /// Closes the clients that are done, or do not read.

@@ -15,7 +15,11 @@ use clocklab::{
     wire::{Control, ErrorCode, Hello, Trust, encode_frame, encode_request},
 };
 
-use super::{Ask, Asker, Running, Told, WAIT, ask, place, secret, tally::Sum, wait_for_sum};
+use super::{
+    Ask, Asker, Running, Told, WAIT, ask, place, secret,
+    tally::{BURST_BYTES, Sum},
+    wait_for_sum,
+};
 use crate::support::Peer;
 
 /// A disk that keeps when it is told to.
@@ -194,6 +198,69 @@ fn who_does_not_read_is_paused_and_keeps_nobody_waiting() {
             usize::try_from(BYTES).unwrap()
         );
     }
+    machine.stop();
+}
+
+#[test]
+fn who_reads_is_never_closed_however_much_the_disk_holds_back() {
+    const BYTES: usize = 700_000;
+    const REQUESTS: usize = 400;
+    let late = Late::default();
+    let machine = Running::start_with(place(1), Vec::new(), NoLog, Box::new(late.clone()), None);
+    let mut client = machine.client();
+    client.set_patience(Duration::from_millis(200));
+    for _ in 0..REQUESTS {
+        client.send(&Ask::Late(BYTES as u64)).unwrap();
+    }
+    let (mut answered, mut in_a_row, mut most) = (0, 0, 0);
+    while answered < REQUESTS {
+        match client.receive() {
+            Ok(answer) => {
+                assert_eq!(answer.reply.1.len(), BYTES);
+                answered += 1;
+                in_a_row += 1;
+                most = most.max(in_a_row);
+            }
+            Err(ClientError::Silent { .. }) => {
+                in_a_row = 0;
+                late.with(|state| state.progress.through = state.given);
+            }
+            Err(error) => panic!("after {answered} answers: {error}"),
+        }
+    }
+    assert!(most < REQUESTS / 2, "{most} were held at once");
+    machine.stop();
+}
+
+#[test]
+fn who_reads_may_be_told_much_at_once() {
+    const TIMES: u64 = 100;
+    let machine = Running::start(place(1), Vec::new());
+    let mut client = machine.client();
+    let ticket = client.send(&Ask::Burst(TIMES)).unwrap();
+    for time in 1..=TIMES {
+        let answer = client.receive().unwrap();
+        assert_eq!((answer.ticket, answer.is_last), (ticket, time == TIMES));
+        assert_eq!((answer.reply.0, answer.reply.1.len()), (time, BURST_BYTES));
+    }
+    machine.stop();
+}
+
+#[test]
+fn who_does_not_read_what_it_is_told_is_closed() {
+    let machine = Running::start(place(1), Vec::new());
+    let mut slow = machine.client();
+    // More than may be unread, and than the system between the two takes.
+    slow.send(&Ask::Burst(330)).unwrap();
+    slow.flush().unwrap();
+    let mut quick = machine.client();
+    while ask(&mut quick, &Ask::Add(1)) < 100 {}
+    let error = loop {
+        if let Err(error) = slow.receive() {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("not read"), "{error}");
     machine.stop();
 }
 

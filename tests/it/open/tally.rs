@@ -18,6 +18,9 @@ use clocklab::{
 /// How often a machine says what it has, whether or not somebody listens.
 const BEAT: Duration = Duration::from_millis(50);
 
+/// Bytes of each answer to [`Ask::Burst`].
+pub(crate) const BURST_BYTES: usize = 900_000;
+
 /// The counts of some machines.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Counts(pub(crate) BTreeMap<MachineId, u64>);
@@ -35,6 +38,10 @@ pub(crate) enum Ask {
     Never,
     /// Say so many bytes.
     Bytes(u64),
+    /// Say so many bytes when all that is known is kept.
+    Late(u64),
+    /// Say so many times [`BURST_BYTES`], at once.
+    Burst(u64),
 }
 
 /// What it is answered: the sum, and bytes if it asked for some.
@@ -72,8 +79,8 @@ pub(crate) struct Tally {
     up: BTreeSet<MachineId>,
     tell: Sender<Told>,
     wants: std::sync::mpsc::Receiver<Want>,
-    /// Answers that wait for an append.
-    waiting: Vec<(u64, Ticket)>,
+    /// Answers that wait for an append, and what they say.
+    waiting: Vec<(u64, Ticket, Vec<u8>)>,
     watching: BTreeSet<Ticket>,
     appends: u64,
     dirty: bool,
@@ -127,6 +134,8 @@ impl Message for Ask {
             Ask::Watch => (2, 0),
             Ask::Never => (3, 0),
             Ask::Bytes(number) => (4, *number),
+            Ask::Late(number) => (5, *number),
+            Ask::Burst(number) => (6, *number),
         };
         body.push(what);
         write_varint(number, body);
@@ -146,6 +155,8 @@ impl Message for Ask {
             2 => Ok(Ask::Watch),
             3 => Ok(Ask::Never),
             4 => Ok(Ask::Bytes(number)),
+            5 => Ok(Ask::Late(number)),
+            6 => Ok(Ask::Burst(number)),
             value => Err(FieldError::Value {
                 field: "what",
                 value: u64::from(value),
@@ -214,7 +225,23 @@ impl Tally {
             Ask::Add(number) => {
                 *self.counts.0.entry(self.me).or_default() += number;
                 self.dirty = true;
-                self.waiting.push((self.appends + 1, ticket));
+                self.waiting.push((self.appends + 1, ticket, Vec::new()));
+                return;
+            }
+            Ask::Late(bytes) => {
+                self.dirty = true;
+                let bytes = vec![7; usize::try_from(*bytes).unwrap()];
+                self.waiting.push((self.appends + 1, ticket, bytes));
+                return;
+            }
+            Ask::Burst(times) => {
+                for time in 1..=*times {
+                    effects.push(Effect::Reply {
+                        ticket,
+                        reply: Sum(time, vec![7; BURST_BYTES]),
+                        last: if time == *times { Last::Yes } else { Last::No },
+                    });
+                }
                 return;
             }
             Ask::Never => return,
@@ -340,16 +367,16 @@ impl Service for Tally {
             Input::Request { ticket, request } => self.ask(ticket, &request, effects),
             Input::Cancelled { ticket } => {
                 self.watching.remove(&ticket);
-                self.waiting.retain(|(_, waiting)| *waiting != ticket);
+                self.waiting.retain(|(_, waiting, _)| *waiting != ticket);
                 self.tell(Told::Cancelled(ticket));
             }
             Input::Appended { through } => {
                 let sum = self.sum();
-                self.waiting.retain(|(number, ticket)| {
+                self.waiting.retain_mut(|(number, ticket, bytes)| {
                     if *number <= through {
                         effects.push(Effect::Reply {
                             ticket: *ticket,
-                            reply: Sum(sum, Vec::new()),
+                            reply: Sum(sum, std::mem::take(bytes)),
                             last: Last::Yes,
                         });
                     }
@@ -363,6 +390,10 @@ impl Service for Tally {
             Input::WallClock { .. } => {}
             Input::End => self.tell(Told::Ended),
         }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.waiting.iter().map(|(.., bytes)| bytes.len()).sum()
     }
 
     fn deadline(&self) -> Option<Time> {

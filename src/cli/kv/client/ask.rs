@@ -20,6 +20,9 @@ use crate::{
 /// How long a connection may take, and an answer beyond what it was told to wait: a push takes up to a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a look takes whether anybody is there.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What a request's frame needs beside its body.
 const FRAME_EXTRA_BYTES: usize = 64;
 
@@ -73,6 +76,8 @@ struct Trouble {
     text: String,
     /// Whether waiting may help.
     may_pass: bool,
+    /// Nobody is there.
+    is_absent: bool,
 }
 
 impl AskOptions {
@@ -125,6 +130,7 @@ impl Asker {
                     Err(error) => troubles.push(Trouble {
                         text: error.to_string(),
                         may_pass: false,
+                        is_absent: matches!(error, ClientError::Unreachable { .. }),
                     }),
                 }
             }
@@ -132,7 +138,10 @@ impl Asker {
                 break;
             }
         }
-        let texts: Vec<&str> = troubles.iter().map(|trouble| trouble.text.as_str()).collect();
+        let mut texts: Vec<&str> = troubles.iter().map(|trouble| trouble.text.as_str()).collect();
+        if troubles.iter().all(|trouble| trouble.is_absent) {
+            texts.push("is a replica running? `clocklab kv run` starts three, and `--at` says where one is");
+        }
         Err(anyhow!("{}", texts.join("\n          ")))
     }
 
@@ -185,6 +194,11 @@ impl Asker {
         Ok(connection)
     }
 
+    /// Whether a replica answers at an address.
+    pub(super) fn is_somebody_at(&self, address: &Address) -> bool {
+        Connection::connect(address, None, self.secret.as_ref(), SHORT_PATIENCE).is_ok()
+    }
+
     fn ask_at(&self, address: &Address, wait: Duration, request: &Request) -> Result<Said, ClientError> {
         let mut connection = self.connect(address)?;
         connection.set_patience(wait.saturating_add(PATIENCE));
@@ -201,7 +215,7 @@ impl Asker {
     fn accept(&mut self, said: Said) -> anyhow::Result<Said> {
         for dot in &said.reply.released {
             tracing::warn!(
-                "the session had seen write {}, and it is lost: its replica ended before anybody else had it",
+                "the session had seen write {}, and it is lost: that life of its replica is over, and no replica that is there has it",
                 words::dot(*dot)
             );
         }
@@ -257,7 +271,11 @@ fn trouble(said: &Said) -> Option<Trouble> {
         | Deny::Forbidden { .. } => return None,
     };
     let text = words::denied(said.machine, &said.address, deny);
-    Some(Trouble { text, may_pass })
+    Some(Trouble {
+        text,
+        may_pass,
+        is_absent: false,
+    })
 }
 
 impl Said {

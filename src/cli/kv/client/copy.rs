@@ -10,8 +10,8 @@ use super::{
     words,
 };
 use crate::{
-    cli::{Exit, kv::common::folder_error, print},
-    disk::{self, BackupWriter, Copied, Owner},
+    cli::{Exit, Usage, kv::common::folder_error, print},
+    disk::{self, BackupWriter, Copied, Owner, TOKENS, Tokens},
     kv::{Action, Answer, BackupPart, Request, Token},
 };
 
@@ -23,6 +23,8 @@ Examples:
 The file holds every row as it was at one moment, closed under causality, and a digest of them all (protocol of the file: \
 src/disk/backup.rs); only you may read it. With --session, all that the session has seen is in it. A file that is not whole \
 never gets its name. Of a replica with tokens an admin's token for all keys is needed.
+The copy of a folder has its tokens.json, too (hashes, and no token's text); a running replica does not give it away: copy it \
+from its folder.
 
 Exit codes: 0 done, 2 usage, 3 it could not be done.";
 
@@ -33,6 +35,8 @@ Example:
 The folder has to be new or empty. The file is checked to its end before anything is written. The replica that is started \
 with the folder is a further life of the one that was copied: no write's name is given twice, and what the copy lacks it takes \
 from the others. To begin a cluster of a backup, restore it at one replica and start the others with empty folders.
+Access tokens (tokens.json) are restored if they are in the backup. Where it does not say whether there were some, as one of a \
+running replica or of an earlier version, this is said: copy tokens.json into the folder before the start, or no token is needed.
 
 Exit codes: 0 done, 2 usage, 3 it could not be done.";
 
@@ -61,6 +65,13 @@ pub(in crate::cli) struct RestoreArguments {
 }
 
 pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
+    if arguments.into.exists() {
+        let text = format!(
+            "--into {}: there is such a file already: name another",
+            arguments.into.display()
+        );
+        return Err(Usage(text).into());
+    }
     let copied = match &arguments.data {
         Some(data) => disk::back_up(data, &arguments.into).map_err(folder_error)?,
         None => ask(&arguments.ask, &arguments.into)?,
@@ -79,7 +90,8 @@ fn ask(options: &AskOptions, into: &Path) -> anyhow::Result<Copied> {
         machine: status.origin.machine,
         cluster: connection.run().to_string(),
     };
-    let file = BackupWriter::create(into, &owner, status.origin.incarnation);
+    // The file of tokens is the folder's, and nothing that a replica tells.
+    let file = BackupWriter::create(into, &owner, status.origin.incarnation, &Tokens::NotKnown);
     let mut file = file.map_err(folder_error)?;
     let mut request = asker.request(Action::Backup { number: 0 })?;
     connection.send(&request)?;
@@ -127,6 +139,14 @@ fn unexpected(connection: &Connection) -> anyhow::Error {
 
 pub(super) fn restore(arguments: &RestoreArguments) -> anyhow::Result<Exit> {
     let copied = disk::restore(&arguments.file, &arguments.data).map_err(folder_error)?;
+    match copied.tokens {
+        Tokens::NotKnown => tracing::warn!(
+            "the backup does not say whether access tokens were needed: copy {TOKENS} of the old folder to {}, or make new \
+             tokens with `clocklab kv token`, before the replica is started; without the file no token is needed",
+            arguments.data.display()
+        ),
+        Tokens::None | Tokens::File(_) => {}
+    }
     say(&copied, &format!("in the folder {}", arguments.data.display()))
 }
 

@@ -114,7 +114,7 @@ impl From<&Member> for MemberJson {
         Self {
             id: member.id.0,
             address: member.address.to_string(),
-            standing: super::words::standing(member.standing),
+            standing: super::words::standing(member),
             incarnation: member.incarnation,
         }
     }

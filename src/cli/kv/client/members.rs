@@ -127,7 +127,8 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
         Answer::MembersChanged { was_so } => print(&match arguments.options.json {
             true => json::line(&ChangedJson::of(&change, *was_so))?,
             false => changed(&change, *was_so),
-        })?,
+        })
+        .map(|()| warn_of_silence(&asker, &change))?,
         Answer::Denied(Deny::NoSuchMember) => {
             tracing::warn!(
                 "{}",
@@ -138,6 +139,17 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
         _ => return Err(said.unexpected()),
     }
     Ok(Exit::Valid)
+}
+
+/// Says so if nobody answers where a member was added: it may come yet, or be a slip.
+fn warn_of_silence(asker: &Asker, change: &MemberChange) {
+    if let MemberChange::Add { id, address } | MemberChange::Replace { id, address, .. } = change
+        && !asker.is_somebody_at(address)
+    {
+        tracing::warn!(
+            "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {id}={address},…`"
+        );
+    }
 }
 
 /// What was changed, in words.
@@ -209,15 +221,15 @@ fn show(members: &[Member], is_json: bool) -> anyhow::Result<String> {
     let mut text = String::new();
     for member in members {
         let life = match member.incarnation {
-            0 => "never heard of".to_owned(),
+            0 => "–".to_owned(),
             life => format!("life {life}"),
         };
         let _ = writeln!(
             text,
-            "machine {:<6} {:<22} {:<10} {life}",
+            "machine {:<6} {:<22} {:<11} {life}",
             member.id.to_string(),
             member.address.to_string(),
-            words::standing(member.standing)
+            words::standing(member)
         );
     }
     Ok(text)

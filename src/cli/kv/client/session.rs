@@ -13,6 +13,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    process,
 };
 
 use anyhow::Context;
@@ -43,6 +44,15 @@ impl Session {
     /// It cannot be opened; [`Usage`] if it is no session.
     pub(super) fn hold(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot use the session's file {}", path.display());
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            let (path, folder) = (path.display(), folder.display());
+            let text =
+                format!("--session {path}: there is no folder {folder}: make it first, `mkdir -p {folder}`");
+            return Err(Usage(text).into());
+        }
+        make(path).with_context(cannot)?;
         let mut held = lock(path).with_context(cannot)?;
         let mut bytes = Vec::new();
         let read = Read::by_ref(&mut held)
@@ -107,6 +117,30 @@ impl Session {
     }
 }
 
+/// Makes the file of a session that has seen nothing, unless there is one. It is there whole or not at all.
+fn make(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", process::id()));
+    let new = PathBuf::from(name);
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(format!("{HEAD}\n\n").as_bytes())?;
+    // Another command's may have come meanwhile, and stays.
+    let made = fs::hard_link(&new, path);
+    match (made, fs::remove_file(&new)) {
+        (Err(error), _) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        (_, removed) => removed,
+    }
+}
+
 /// Opens and locks the file; again if it was replaced while it was waited for.
 fn lock(path: &Path) -> io::Result<File> {
     loop {
@@ -128,11 +162,11 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What a file says: an empty one that nothing was seen.
+/// What a file says.
 fn parse(bytes: &[u8]) -> Result<Token, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is no text".to_owned())?;
     if text.is_empty() {
-        return Ok(Token::new());
+        return Err("it is empty: it was cut off, or made by hand".to_owned());
     }
     match text.split_once('\n') {
         Some((HEAD, rest)) if rest.ends_with('\n') => parse_token(rest).map_err(|error| error.to_string()),
@@ -201,13 +235,31 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let folder = tempdir().unwrap();
+        let error = Session::hold(&folder.path().join("none/me.session")).unwrap_err();
+        assert!(error.downcast_ref::<Usage>().is_some(), "{error}");
+        assert!(error.to_string().contains("mkdir -p"), "{error}");
+    }
+
+    #[test]
+    fn a_new_session_is_whole_from_the_first_command_on() {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("me.session");
+        // A command that fails leaves one that has seen nothing.
+        drop(Session::hold(&path).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEAD}\n\n"));
+        assert!(Session::hold(&path).unwrap().token().is_empty());
+    }
+
+    #[test]
     fn a_broken_file_is_refused_and_left_alone() {
         let folder = tempdir().unwrap();
         let path = folder.path().join("me.session");
         let text = format!("{HEAD}\n{}\n", token_text(&token(5)));
         fs::write(&path, &text).unwrap();
         assert_eq!(Session::hold(&path).unwrap().token(), &token(5));
-        for cut in 1..text.len() {
+        for cut in 0..text.len() {
             fs::write(&path, &text[..cut]).unwrap();
             let error = Session::hold(&path).unwrap_err();
             assert!(error.downcast_ref::<Usage>().is_some(), "{cut}: {error}");

@@ -1,6 +1,6 @@
 //! `clocklab kv status` and `clocklab kv why`: what a replica knows, and what it waits for.
 
-use std::{ffi::OsString, fmt::Write};
+use std::{collections::BTreeSet, ffi::OsString, fmt::Write};
 
 use clap::Args;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cli::{Exit, print},
     kv::{Action, Answer, Lag, Status, Why},
+    units::MachineId,
 };
 
 pub(super) const STATUS_EXAMPLES: &str = concat!(
@@ -185,10 +186,10 @@ fn status_text(status: &Status) -> String {
     for member in &status.members {
         let _ = write!(
             text,
-            "  machine {:<6} {:<22} {:<10}",
+            "  machine {:<6} {:<22} {:<11}",
             member.id.to_string(),
             member.address.to_string(),
-            words::standing(member.standing)
+            words::standing(member)
         );
         if let Some(lag) = status.lags.iter().find(|lag| lag.peer == member.id) {
             let _ = match lag.writes {
@@ -247,9 +248,45 @@ pub(super) fn why(arguments: &WhyArguments) -> anyhow::Result<Exit> {
             unmet: missing(&why.unmet),
         })?)?;
     } else {
-        print(&why_text(key.as_deref(), why, &said))?;
+        let status = asker.ask(Action::Status)?;
+        print(&(why_text(key.as_deref(), why, &said) + &who_accepted(why, &status.reply.answer)))?;
     }
     Ok(Exit::Valid)
+}
+
+/// Where those are that accepted what is missing, as far as nobody else is known to have it.
+fn who_accepted(why: &Why, status: &Answer) -> String {
+    let Answer::Status(status) = status else {
+        return String::new();
+    };
+    let buffered = why.buffered.iter().flat_map(|(_, missing)| missing);
+    let alone = buffered
+        .chain(&why.unmet)
+        .filter(|missing| missing.seen_by.is_empty());
+    let machines: BTreeSet<MachineId> = alone.map(|missing| missing.dot.origin.machine).collect();
+    let mut text = String::new();
+    for machine in machines {
+        let member = status.members.iter().find(|member| member.id == machine);
+        let lag = status.lags.iter().find(|lag| lag.peer == machine);
+        // Writing to a text cannot fail.
+        let _ = match (member, lag) {
+            (Some(member), Some(lag)) => writeln!(
+                text,
+                "  machine {machine} is at {}, {}, heard {:.1} s ago",
+                member.address,
+                words::standing(member),
+                seconds(lag.silent_us)
+            ),
+            (Some(member), None) => writeln!(
+                text,
+                "  machine {machine} was at {}: {}",
+                member.address,
+                words::standing(member)
+            ),
+            (None, _) => writeln!(text, "  machine {machine} is no member"),
+        };
+    }
+    text
 }
 
 fn why_text(key: Option<&[u8]>, why: &Why, said: &Said) -> String {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::Dot,
-    kv::{Answer, Content, Deny, Format, Item, Missing, Reply, Value},
+    kv::{Answer, Content, Deny, Format, Item, Member, Missing, Reply, Standing, Value},
     service::Address,
     units::MachineId,
 };
@@ -96,6 +96,27 @@ fn a_refusal_says_what_is_missing_and_who_has_it() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let nobody = Missing {
+        dot: dot("0.1795.12"),
+        have: 0,
+        seen_by: Vec::new(),
+    };
+    let text = words::missing(&nobody);
+    assert!(
+        text.contains("machine 0 accepted it, and nobody else is known"),
+        "{text}"
+    );
+    let text = words::denied(MachineId(1), &address, &Deny::NoMember);
+    assert!(text.contains("members add 1=127.0.0.1:17201 --at"), "{text}");
+    let mut member = Member {
+        id: MachineId(1),
+        address: address.clone(),
+        standing: Standing::Alive,
+        incarnation: 0,
+    };
+    assert_eq!(words::standing(&member), "not met yet");
+    member.incarnation = 7;
+    assert_eq!(words::standing(&member), "alive");
     let evil = Deny::Disk {
         why: "\u{1b}[2J".to_owned(),
     };
@@ -161,7 +182,7 @@ fn command_lines_are_understood() {
         "insert s a b c",
         "get k --raw",
         "scan --limit 5",
-        "watch p --after 3 --count 1",
+        "watch p --after 0.1795301436.118 --count 1",
         "members",
         "members --at a:1",
         "members add 3=a:1 --at b:2 --json",
@@ -182,6 +203,8 @@ fn command_lines_are_understood() {
         "get k --raw --json",
         "insert s",
         "scan --limit 0",
+        // A position says whose it is.
+        "watch p --after 3",
         "get k --at nowhere",
         "backup --data d",
     ] {

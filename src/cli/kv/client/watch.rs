@@ -67,6 +67,17 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
         after: arguments.after.map(|position| position.number),
     };
     let mut connection = asker.begin(watch, arguments.after.map(|position| position.origin))?;
+    let what = match &arguments.prefix {
+        Some(prefix) => format!(
+            "keys that begin with `{}`",
+            words::shown(prefix.as_encoded_bytes())
+        ),
+        None => "all keys".to_owned(),
+    };
+    tracing::info!(
+        "watching {what} at {}: a line for each change from now on; Ctrl-C ends it",
+        connection.address()
+    );
     let mut seen = asker.token().clone();
     // The session is free for other commands meanwhile.
     drop(asker);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     clock::{Dot, VersionVector},
-    kv::{Content, Deny, Done, Item, Missing, Standing, Value},
+    kv::{Content, Deny, Done, Item, Member, Missing, Standing, Value},
     service::Address,
     units::MachineId,
 };
@@ -86,8 +86,10 @@ pub(super) fn done(done: Done) -> &'static str {
     }
 }
 
-pub(super) fn standing(standing: Standing) -> &'static str {
-    match standing {
+/// How a member stands; one that was never heard of is neither alive nor dead.
+pub(super) fn standing(member: &Member) -> &'static str {
+    match member.standing {
+        Standing::Alive if member.incarnation == 0 => "not met yet",
         Standing::Myself => "answers",
         Standing::Alive => "alive",
         Standing::Suspected => "suspected",
@@ -104,7 +106,10 @@ pub(super) fn missing(missing: &Missing) -> String {
         have => format!("here are those up to {have}"),
     };
     let holders = match missing.seen_by.as_slice() {
-        [] => "nobody is known to have it".to_owned(),
+        [] => format!(
+            "machine {} accepted it, and nobody else is known to have it",
+            missing.dot.origin.machine
+        ),
         [one] => format!("machine {one} has it"),
         several => {
             let several: Vec<String> = several.iter().map(ToString::to_string).collect();
@@ -139,7 +144,9 @@ pub(super) fn denied(machine: MachineId, address: &Address, deny: &Deny) -> Stri
             text.push_str("\n          wait longer (--wait), or ask another replica (--at)");
             text
         }
-        Deny::NoMember => format!("{who} is no member of any view: `clocklab kv members add` at one that is"),
+        Deny::NoMember => format!(
+            "{who} is no member of any view: `clocklab kv members add {machine}={address} --at HOST:PORT`, the address of one that is"
+        ),
         Deny::Joining => format!("{who} is new and does not have the data yet: ask another, or again"),
         Deny::Leaving => format!("{who} leaves, or stops: ask another (--at)"),
         Deny::Condition { operation, mark } => {

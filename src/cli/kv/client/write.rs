@@ -247,6 +247,13 @@ struct DoneJson {
 /// Writes, and says what each operation came to. Where nothing had to be done, or a condition does not hold, the answer
 /// is no.
 pub(super) fn write(operations: Vec<Operation>, options: &WriteOptions) -> anyhow::Result<Exit> {
+    let shown: Vec<(String, bool)> = operations
+        .iter()
+        .map(|operation| {
+            let is_beside = matches!(operation.change, Change::PutBeside(_));
+            (words::shown(&operation.key), is_beside)
+        })
+        .collect();
     let keys: Vec<Key> = operations.iter().map(|operation| operation.key.clone()).collect();
     let mut asker = options.ask.asker()?;
     let copies = options.copies.into();
@@ -254,6 +261,11 @@ pub(super) fn write(operations: Vec<Operation>, options: &WriteOptions) -> anyho
     let (dot, done, mark) = match &said.reply.answer {
         Answer::Written { dot, done } => (*dot, done.as_slice(), None),
         Answer::Denied(Deny::Condition { mark, .. }) => (None, [].as_slice(), Some(mark)),
+        Answer::Denied(Deny::WrongType { operation }) => {
+            let place = usize::try_from(*operation).unwrap_or(usize::MAX);
+            let key = keys.get(place).map(|key| words::shown(key)).unwrap_or_default();
+            return Err(anyhow::anyhow!("{key}: {}", said.unexpected()));
+        }
         _ => return Err(said.unexpected()),
     };
     let exit = if dot.is_some() {
@@ -281,7 +293,7 @@ pub(super) fn write(operations: Vec<Operation>, options: &WriteOptions) -> anyho
     }
     match mark {
         Some(_) => tracing::warn!("not written: {}", refused(&said, &keys)),
-        None => print(&describe(&keys, done, dot.map(words::dot), &said))?,
+        None => print(&describe(&shown, done, dot.map(words::dot), &said))?,
     }
     Ok(exit)
 }
@@ -299,10 +311,19 @@ fn refused(said: &Said, keys: &[Key]) -> String {
     }
 }
 
-fn describe(keys: &[Key], done: &[Done], dot: Option<String>, said: &Said) -> String {
+fn describe(keys: &[(String, bool)], done: &[Done], dot: Option<String>, said: &Said) -> String {
     let mut text = String::new();
-    for (key, done) in keys.iter().zip(done) {
-        let _ = writeln!(text, "{}: {}", words::shown(key), words::done(*done));
+    for ((key, is_beside), done) in keys.iter().zip(done) {
+        // Writing to a text cannot fail.
+        let _ = match (done, is_beside) {
+            (Done::Updated, true) => writeln!(
+                text,
+                "{key}: stands beside what this session has not seen: `clocklab kv get {key} --siblings` shows all"
+            ),
+            (Done::Created | Done::Updated | Done::Deleted | Done::Nothing, _) => {
+                writeln!(text, "{key}: {}", words::done(*done))
+            }
+        };
     }
     if let Some(dot) = dot {
         let _ = writeln!(text, "write {dot}, accepted at {}", said.address);

@@ -86,10 +86,51 @@ fn who_locks_everybody_out_is_told_so() {
 }
 
 #[test]
+fn who_waits_for_others_says_for_whom() {
+    let said = |words: &str, identifier: &str| {
+        let place = arguments(words)
+            .place(&environment("", "", identifier))
+            .expect("place");
+        (
+            place.alone().unwrap_or_default(),
+            place.left_out.unwrap_or_default(),
+        )
+    };
+    let (alone, left_out) = said("", "7");
+    assert!(
+        alone.contains("PUT /view") && alone.contains("members add 7=0.0.0.0:8081"),
+        "{alone}"
+    );
+    assert_eq!(left_out, "");
+    let (alone, left_out) = said("--id 1 --listen 127.0.0.1:9", "");
+    assert!(alone.contains("the only member"), "{alone}");
+    assert_eq!(left_out, "");
+    let (alone, left_out) = said("--id 1 --listen 127.0.0.1:9 --view 0=127.0.0.1:8", "");
+    assert_eq!(alone, "");
+    assert!(
+        left_out.contains("does not have this replica's own address 127.0.0.1:9"),
+        "{left_out}"
+    );
+    let whole = said(
+        "--id 1 --listen 127.0.0.1:9 --view 0=127.0.0.1:8,1=127.0.0.1:9",
+        "",
+    );
+    assert_eq!(whole, (String::new(), String::new()));
+}
+
+#[test]
 fn mistakes_are_named() {
     let none = Environment::default();
     for (words, expected) in [
         ("--id 65000", "--id: 65000"),
+        (
+            "--id 2 --listen 127.0.0.1:17202 --view 127.0.0.1:17202",
+            "made from the address, and --id says 2: write 2=127.0.0.1:17202",
+        ),
+        (
+            "--id 2 --listen 127.0.0.1:1 --view 1=127.0.0.1:1",
+            "the id 1, and --id says 2",
+        ),
         ("--view 127.0.0.1", "--view: `127.0.0.1` is no address"),
         ("--view x=127.0.0.1:1", "`x` is no id"),
         ("--view ,", "--view: a view names at least one member"),

@@ -40,6 +40,25 @@ fn a_cold_start_serves_at_once() {
 }
 
 #[test]
+fn the_lives_of_members_that_a_list_names_are_known_once_met() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=2 {
+        cluster.configure(id, None);
+        cluster.start(id);
+    }
+    cluster.run(10);
+    for id in 1..=2 {
+        cluster.change(id, list(&[1, 2, 3]));
+    }
+    cluster.run(2000);
+    let Answer::Members(members) = cluster.ask(1, &Token::new(), 0, Action::Members).answer else {
+        panic!()
+    };
+    let are_met: Vec<bool> = members.iter().map(|member| member.incarnation > 0).collect();
+    assert_eq!(are_met, [true, true, false], "{members:?}");
+}
+
+#[test]
 fn one_whose_peers_cannot_be_reached_serves_soon() {
     let mut cluster = Cluster::empty();
     cluster.configure(1, Some(&[1, 2, 3]));
