@@ -22,7 +22,8 @@
 //! A life that ended may have answered clients with writes that nobody else got, and that its disk did not keep, or
 //! whose disk is lost. What their sessions have seen can never be met. Such a write is *gone* when its life has ended,
 //! or was removed by decision (one that was never a member here may well live), and every member is there, in its
-//! present life, and none has it, without a break for longer than any repair takes. Requests that name it are then
+//! present life, and none has it, without a break for longer than any repair takes, in which this replica did not stand still
+//! itself: it would go by old reports. Requests that name it are then
 //! served, and told so (`released`); writes that wait for it, which nobody has applied either, are forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,9 @@ const COLLECT_ENTRIES_MAX: usize = 5000;
 /// How many times the delay of repair has to pass before a write is taken to be gone.
 const REPAIRS_BEFORE_GONE: u64 = 2;
 
+/// So many heartbeats late, and a replica counts as having stood still: who is there and has what is looked at anew.
+const BEATS_LATE_MAX: u64 = 3;
+
 /// How far letting go has come.
 #[derive(Debug, Default)]
 pub(super) struct LettingGo {
@@ -58,6 +62,8 @@ pub(super) struct LettingGo {
     absent: BTreeMap<MachineId, VersionVector>,
     /// Since when every member has been there.
     complete_since: Option<Time>,
+    /// When that was looked at last.
+    looked: Time,
     /// Where collecting goes on.
     after: Option<Box<[u8]>>,
     /// What a replica that drains had when it began to: what it has to hand over.
@@ -79,7 +85,7 @@ impl Replica {
         for peer in self.peers.values_mut() {
             peer.settle(known, lives_digest);
         }
-        self.stable = self.compute_stable();
+        self.look_what_is_stable();
         self.letting_go.once_stable.merge(&self.stable);
         self.log.trim(&self.stable);
         self.collect();
@@ -152,6 +158,10 @@ impl Replica {
     }
 
     fn look_whether_complete(&mut self) {
+        if self.has_stood_still() {
+            self.letting_go.complete_since = None;
+        }
+        self.letting_go.looked = self.now;
         let me = self.me();
         let mut others = self.members.present().filter(|record| record.id != me);
         let is_complete = others.all(|record| {
@@ -165,7 +175,17 @@ impl Replica {
         }
     }
 
+    /// Whether this replica itself has not looked for so long that what it was told is old: its process was stopped, or the
+    /// computer slept.
+    fn has_stood_still(&self) -> bool {
+        let passed = self.now.0.saturating_sub(self.letting_go.looked.0);
+        passed > self.config.heartbeat_us.saturating_mul(BEATS_LATE_MAX)
+    }
+
     fn is_complete_for_long(&self) -> bool {
+        if self.has_stood_still() {
+            return false;
+        }
         let enough = self.config.repair_after_us.saturating_mul(REPAIRS_BEFORE_GONE);
         let since = self.letting_go.complete_since;
         since.is_some_and(|since| self.now.0.saturating_sub(since.0) > enough)
@@ -212,6 +232,11 @@ impl Replica {
         for origin in orphans {
             self.counts.forgotten += self.buffer.forget(origin);
         }
+    }
+
+    /// What is stable among those who are members now.
+    pub(super) fn look_what_is_stable(&mut self) {
+        self.stable = self.compute_stable();
     }
 
     /// What every member is known to have on its disk, and will build upon.

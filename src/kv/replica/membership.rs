@@ -232,6 +232,8 @@ impl Replica {
         }
         self.letting_go.interrupted();
         self.note_lives();
+        // What a new member may lack is stable no more, from this moment on.
+        self.look_what_is_stable();
         effects.push(Effect::Peers(peers));
         // One that was up already is met now.
         let mut is_met = false;

@@ -3,8 +3,11 @@
 use super::cluster::{Cluster, address, delete, put};
 use crate::{
     clock::Dot,
-    kv::{Action, Answer, Deny, MemberChange, Standing, Token},
-    service::Address,
+    kv::{
+        Action, Answer, Deny, MemberChange, Message, Standing, Token,
+        members::{Record, Status},
+    },
+    service::{Address, Input},
     units::MachineId,
 };
 
@@ -566,5 +569,54 @@ fn one_that_was_removed_before_it_was_heard_of_may_come_back_with_writes() {
         assert_eq!(cluster.see(id, "mine").as_deref(), Some("1"));
         assert_eq!(cluster.status(id).tombstones, 0, "{id}");
     }
+    cluster.assert_converged();
+}
+
+#[test]
+fn what_a_new_member_lacks_is_stable_no_more_at_once() {
+    let mut cluster = Cluster::new(3);
+    let token = cluster.write(1, &Token::new(), put("k", "1"));
+    cluster.run(5000);
+    assert!(cluster.status(1).stable.covers(&token));
+    let (id, address) = (MachineId(4), address(4));
+    cluster.give(
+        1,
+        Input::Message {
+            from: MachineId(2),
+            message: Message::Members(vec![Record {
+                id,
+                version: 1,
+                incarnation: 0,
+                status: Status::Present,
+                address,
+            }]),
+        },
+    );
+    assert!(cluster.machines[&1].replica.stable.is_empty());
+}
+
+#[test]
+fn who_stood_still_lets_nothing_go_by_old_reports() {
+    let mut cluster = Cluster::new(3);
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    cluster.run(8000);
+    cluster.pause(1);
+    cluster.cut(1, 2);
+    cluster.cut(1, 3);
+    // Meanwhile the one that was removed is a member again, in the same life.
+    let (id, address) = (MachineId(3), address(3));
+    cluster.change(2, MemberChange::Add { id, address });
+    cluster.run(2000);
+    let token = cluster.write(3, &Token::new(), put("k", "3"));
+    cluster.run(1000);
+    assert!(cluster.known(2).covers(&token));
+    let key = b"k".as_slice().into();
+    let ticket = cluster.submit(1, &token, 0, Action::Get { key });
+    cluster.resume(1);
+    let reply = cluster.answer(ticket).unwrap();
+    assert!(reply.released.is_empty(), "{reply:?}");
+    cluster.mend_all();
+    cluster.run(6000);
+    assert_eq!(cluster.see(1, "k").as_deref(), Some("3"));
     cluster.assert_converged();
 }
