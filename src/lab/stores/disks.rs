@@ -19,7 +19,8 @@
 //!
 //! What one that leaves can know of the others' disks is what it was told by the life of each that its link led to last.
 //! If the disk of that life has been lost since, it counts all the same: nothing tells it in time from one that is there.
-//! A leaving is judged when its machine's own disk says it. Where that takes nothing any more it is not, and what is gone
+//! Who stays are those who were members to it at the moment at which it left: its disk may say that later, in one group with
+//! somebody it has heard of since. A leaving is judged when its machine's own disk says it. Where that takes nothing any more it is not, and what is gone
 //! by it is found at the end: it is no excuse there either.
 //!
 //! That a write had its copies is judged when a client hears that it is done ([`Disks::judge_acknowledged`]): the disk of the
@@ -88,6 +89,8 @@ pub(super) struct Machine {
     promise: Option<Promise>,
     /// When it ceased to be a member: what it could count upon at each of the others.
     counted: BTreeMap<MachineId, VersionVector>,
+    /// Whom it left then; `None` if it has been a member since, or had no others.
+    left_behind: Option<Vec<MachineId>>,
     /// What its present life had forgotten before it began.
     pub(super) begun_with: VersionVector,
     /// What its present life said that it took for stable.
@@ -204,7 +207,12 @@ impl Machine {
 
     /// It has left: more than half of those who stay, as it saw them, had on their disks what it was to hand over.
     fn judge_leaving(&self, id: MachineId, promised: &VersionVector) -> Option<String> {
-        let others = self.records.values().filter(|record| record.id != id);
+        // Whom it has heard of since it left came with the same group, and was not there for it.
+        let was_there = |record: &&MemberRecord| {
+            let left_behind = self.left_behind.as_ref();
+            record.id != id && left_behind.is_none_or(|ids| ids.contains(&record.id))
+        };
+        let others = self.records.values().filter(was_there);
         let is_away =
             |record: &MemberRecord| matches!(record.status, MemberStatus::Removed | MemberStatus::Left);
         let is_alone = others.clone().all(is_away);
@@ -292,10 +300,14 @@ impl Disks {
         let gone: Vec<MachineId> = machine.view.keys().copied().filter(|id| !is_there(id)).collect();
         if peers.is_empty() && !gone.is_empty() {
             machine.counted = counted;
+            machine.left_behind = Some(gone.clone());
         }
         for id in gone {
             machine.view.remove(&id);
             machine.dropped.insert(id, at);
+        }
+        if !peers.is_empty() {
+            machine.left_behind = None;
         }
         for peer in peers {
             machine.view.entry(peer.id).or_insert(at);

@@ -168,6 +168,30 @@ fn who_leaves_has_handed_over_what_it_had() {
 }
 
 #[test]
+fn who_leaves_hands_over_to_those_who_were_there_then() {
+    let mut disks = three();
+    for machine in [0, 1, 2] {
+        assert_eq!(keeps(&mut disks, machine, 10, "2.5.1"), [""; 0]);
+    }
+    decides(&mut disks, 2, 20, record(2, 2, MemberStatus::Draining));
+    // It leaves, hears of three others, and its slow disk says all at once.
+    disks.views(id(2), Time(30), &[]);
+    let left = [3, 4, 6]
+        .map(|number| record(number, 1, MemberStatus::Present))
+        .into_iter()
+        .chain([record(2, 3, MemberStatus::Left)]);
+    let rows: Vec<_> = left.map(|record| Kept::Members(vec![record]).row()).collect();
+    assert_eq!(disks.keeps(id(2), Time(40), &rows), [""; 0]);
+    // Nobody is excused who was there.
+    let mut disks = three();
+    assert_eq!(keeps(&mut disks, 2, 10, "2.5.1"), [""; 0]);
+    decides(&mut disks, 2, 20, record(2, 2, MemberStatus::Draining));
+    disks.views(id(2), Time(30), &[]);
+    let wrong = decides(&mut disks, 2, 40, record(2, 3, MemberStatus::Left));
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+}
+
+#[test]
 fn an_acknowledged_write_is_on_as_many_disks_as_were_asked_for() {
     let mut disks = three();
     let judge = |disks: &Disks, copies| disks.judge_acknowledged(dot("0.5.2"), copies, 3);
