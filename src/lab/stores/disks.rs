@@ -20,7 +20,8 @@
 //! What one that leaves can know of the others' disks is what it was told by the life of each that its link led to last.
 //! If the disk of that life has been lost since, it counts all the same: nothing tells it in time from one that is there.
 //! Who stays are those who were members to it at the moment at which it left: its disk may say that later, in one group with
-//! somebody it has heard of since. A leaving is judged when its machine's own disk says it. Where that takes nothing any more it is not, and what is gone
+//! somebody it has heard of since.
+//! A leaving is judged when its machine's own disk says it. Where that takes nothing any more it is not, and what is gone
 //! by it is found at the end: it is no excuse there either.
 //!
 //! That a write had its copies is judged when a client hears that it is done ([`Disks::judge_acknowledged`]): the disk of the
