@@ -1,7 +1,11 @@
 //! How far the peers are with what this replica accepted, and the answers that wait for it.
 
 use super::{Replica, held::Progress};
-use crate::{kv::request::Copies, service::Effects, units::MachineId};
+use crate::{
+    kv::{members::Status, request::Copies},
+    service::Effects,
+    units::MachineId,
+};
 
 /// A peer that has been lacking something for so long will not have a new write soon: it has to be repaired first, and
 /// nobody waits for that.
@@ -61,7 +65,9 @@ impl Replica {
     fn progress(&self) -> Progress {
         let kept = self.peers_kept();
         let me: MachineId = self.me();
-        let others = self.members.present().filter(|record| record.id != me);
+        // One that drains serves nobody, and takes nothing more.
+        let others = self.members.present();
+        let others = others.filter(|record| record.id != me && record.status == Status::Present);
         let awaited = others
             .filter_map(|record| self.peers.get(&record.id))
             .filter(|peer| {

@@ -2,12 +2,16 @@
 //!
 //! A batch is applied whole. It was closed at the end of a round, so it depends on whole batches that others had sent
 //! before: a batch can only wait for earlier ones, never for one that waits for it.
+//!
+//! A replica that drains takes nothing more of others. What it took after the drain began it would not hand over, and would
+//! come back with: with writes that nobody else may have, though nobody counts it as absent (`letting_go`).
 
 use std::sync::Arc;
 
 use super::{
     Replica,
     buffer::{Buffered, Room, missing},
+    ready::Phase,
 };
 use crate::{
     kv::{
@@ -42,7 +46,11 @@ impl Replica {
                     .sum::<usize>();
             }
             self.repair.heard_writes(from, self.now);
-            for batch in writes.batches {
+            let batches = match self.phase {
+                Phase::Draining => Vec::new(),
+                Phase::Alone | Phase::Joining { .. } | Phase::Ready => writes.batches,
+            };
+            for batch in batches {
                 if let Err(error) = self.offer(batch, &mut applied) {
                     self.refuse(from, error, effects);
                     break;

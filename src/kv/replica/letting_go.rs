@@ -12,8 +12,10 @@
 //! one, and has forgotten what of it was waiting (`Buffer::forget_lives`). What is then in nobody's `known` is gone.
 //!
 //! Who was removed by decision may come back with its disk, and with writes that nobody else has. So it counts as if it
-//! were a member that has not spoken since, until it is one again. Who left in order has handed over everything, and
-//! does not count.
+//! were a member that has not spoken since, until it is one again: also one that nobody is known to have heard of. Its record
+//! does not tell that (of two decisions made at once the one counts that may not have known of its life), and it may have
+//! served alone. Who left in order has handed over everything, and has taken nothing of others since it began to (`delivery`);
+//! it does not count.
 //!
 //! # What is gone
 //!
@@ -112,13 +114,7 @@ impl Replica {
 
     /// The members are others: who was removed keeps what it had said.
     pub(super) fn note_absent(&mut self) {
-        let is_told = self.is_told();
-        // One that was never heard of has nothing; of those that were told, no life is noted.
-        let is_absent = |record: &&Record| {
-            record.status == Status::Removed
-                && record.id != self.config.id
-                && (is_told || record.incarnation > 0)
-        };
+        let is_absent = |record: &&Record| record.status == Status::Removed && record.id != self.config.id;
         let removed: BTreeSet<MachineId> = self
             .members
             .records()

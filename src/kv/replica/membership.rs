@@ -179,16 +179,22 @@ impl Replica {
         let me = self.me();
         let status = self.members.get(me).map(|record| record.status);
         match status {
-            None | Some(Status::Removed | Status::Left) => self.phase = Phase::Alone,
+            None | Some(Status::Removed) => self.phase = Phase::Alone,
+            Some(Status::Left) => {
+                self.phase = Phase::Alone;
+                // The others do not wait for it to forget: it is a newcomer, when it comes back.
+                self.keeping.joined(false);
+            }
             Some(Status::Draining) if self.phase != Phase::Draining => {
                 self.phase = Phase::Draining;
-                // It accepts no further writes; what others accept is theirs to spread.
+                // It accepts no further writes; what others accept is theirs to spread, and it takes none of it any more.
                 self.letting_go.handing_over = self.known.clone();
+                self.repair.cease();
             }
             Some(Status::Draining) => {}
             Some(Status::Present) => match self.phase {
-                Phase::Alone => self.join(),
-                Phase::Draining => self.phase = Phase::Ready,
+                Phase::Draining if self.keeping.has_joined() => self.phase = Phase::Ready,
+                Phase::Alone | Phase::Draining => self.join(),
                 Phase::Joining { .. } | Phase::Ready => {}
             },
         }

@@ -85,6 +85,8 @@ pub(super) struct Peer {
     pub(super) told_kept: u64,
     /// Bytes of writes that came since the last one.
     pub(super) owed_bytes: usize,
+    /// The last of its pulls that was taken, in its present life.
+    pulled: u64,
     /// What it lacks, as far as it has not said that it has it; looked at with every heartbeat.
     pub(super) behind: Option<Behind>,
     /// A report of its present life that this replica waits to cover: what it had, and what of it was on its disk.
@@ -115,6 +117,7 @@ impl Peer {
             asked: 0,
             told_kept: 0,
             owed_bytes: 0,
+            pulled: 0,
             behind: None,
             settling: None,
             settled: VersionVector::new(),
@@ -155,6 +158,14 @@ impl Peer {
         }
     }
 
+    /// Takes a pull, if it is later than any before. One that comes twice, or after a later one, is not served: its answer
+    /// would have the same number as another, and of two transfers parts of the one would be taken for the other's.
+    pub(super) fn pulls(&mut self, number: u64) -> bool {
+        let is_new = number > self.pulled;
+        self.pulled = self.pulled.max(number);
+        is_new
+    }
+
     /// Whether messages to it go anywhere.
     pub(super) fn is_up(&self) -> bool {
         self.link != Link::Down
@@ -175,6 +186,7 @@ impl Peer {
         if self.life != incarnation {
             self.life = incarnation;
             self.report = Report::default();
+            self.pulled = 0;
             self.target = None;
             self.behind = None;
             self.settling = None;

@@ -17,7 +17,10 @@
 //!
 //! In the last case others may have deleted, and forgotten, what it has never heard of, and may not have counted it as one
 //! who had to know. So its stamps leap ahead ([`ALONE_STAMPS`]): what it accepts alone ranks above all that was written
-//! before they meet, whether or not a replica still remembers that.
+//! before they meet, whether or not a replica still remembers that. Only above what is stamped without such a leap: of two
+//! sides that both began alone neither ranks above the other. So one that was in the view of the others and is removed is
+//! counted, though nobody has met it (`letting_go`). One case is left open: a newcomer that is in nobody's view, and begins
+//! alone in the same second as others who do.
 
 use super::Replica;
 use crate::{service::Effects, units::Time};

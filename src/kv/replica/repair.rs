@@ -13,7 +13,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Replica, adopt::Incoming};
+use super::{Replica, adopt::Incoming, ready::Phase};
 use crate::{
     clock::{Origin, VersionVector},
     kv::{
@@ -85,6 +85,12 @@ impl Repair {
         }
     }
 
+    /// Nothing is to come any more.
+    pub(super) fn cease(&mut self) {
+        self.pull = None;
+        self.gaps.clear();
+    }
+
     /// The pull that a peer speaks of, if it is the one under way.
     pub(super) fn pull_of(&mut self, from: MachineId, number: u64, now: Time) -> Option<&mut Pull> {
         let pull = self.pull.as_mut();
@@ -104,7 +110,7 @@ impl Repair {
 impl Replica {
     /// Looks for what is missing, and pulls it when it is time.
     pub(super) fn look_for_gaps(&mut self, effects: &mut Effects<Self>) {
-        if !self.members.has_me() || self.stopped.is_some() {
+        if !self.members.has_me() || self.stopped.is_some() || self.phase == Phase::Draining {
             return;
         }
         let (now, known) = (self.now, &self.known);
@@ -219,7 +225,8 @@ impl Replica {
 
     /// A peer lacks something. It is served at the end of the round, when what the round accepted has been sent.
     pub(super) fn asked(&mut self, from: MachineId, number: u64, known: VersionVector) {
-        if self.takes_from(from) {
+        let is_new = self.peers.get_mut(&from).is_some_and(|peer| peer.pulls(number));
+        if is_new && self.takes_from(from) {
             self.repair.asked.insert(from, (number, known));
         }
     }

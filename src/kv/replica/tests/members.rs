@@ -463,3 +463,108 @@ fn what_a_newcomer_accepts_alone_ranks_above_what_it_could_not_know() {
     }
     cluster.assert_converged();
 }
+
+#[test]
+fn who_drains_takes_nothing_more_of_others() {
+    let mut cluster = Cluster::new(3);
+    // Of those who stay only one has what it has: it cannot go yet.
+    cluster.kill(2);
+    let before = cluster.write(3, &Token::new(), put("k", "before"));
+    cluster.change(3, MemberChange::Drain { id: MachineId(3) });
+    cluster.run(3000);
+    assert!(cluster.machines[&3].replica.members.has_me());
+    let began = cluster.now;
+    let later = cluster.write(1, &before, put("k", "later"));
+    assert!(cluster.now.0 - began.0 < 500_000, "nobody waits for it");
+    // Neither pushed, nor pulled.
+    cluster.run(6000);
+    assert!(cluster.known(3).covers(&before) && !cluster.known(3).covers(&later));
+    cluster.start(2);
+    cluster.run(6000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    assert!(
+        !cluster.known(3).covers(&later),
+        "it left with what it handed over"
+    );
+    for id in 1..=2 {
+        assert_eq!(cluster.see(id, "k").as_deref(), Some("later"));
+    }
+}
+
+#[test]
+fn who_drained_and_is_taken_back_has_everything_again() {
+    let mut cluster = Cluster::new(3);
+    cluster.kill(2);
+    cluster.write(3, &Token::new(), put("k", "before"));
+    cluster.change(3, MemberChange::Drain { id: MachineId(3) });
+    cluster.run(3000);
+    assert!(cluster.machines[&3].replica.members.has_me());
+    let token = cluster.write(1, &Token::new(), put("k", "later"));
+    let (id, address) = (MachineId(3), address(3));
+    cluster.change(1, MemberChange::Add { id, address });
+    cluster.run(6000);
+    assert!(cluster.known(3).covers(&token));
+    assert_eq!(cluster.see(3, "k").as_deref(), Some("later"));
+}
+
+#[test]
+fn who_left_comes_back_as_a_newcomer_though_it_has_its_disk() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(3, &Token::new(), put("k", "1"));
+    cluster.change(1, MemberChange::Drain { id: MachineId(3) });
+    cluster.run(3000);
+    assert_eq!(view(&mut cluster, 1), [1, 2]);
+    // Nobody has counted it since: what was deleted meanwhile is forgotten.
+    cluster.write(1, &Token::new(), delete("k"));
+    cluster.run(5000);
+    cluster.kill(3);
+    cluster.isolate(3);
+    cluster.start(3);
+    let reply = cluster.get(3, &Token::new(), "k");
+    assert!(matches!(reply.answer, Answer::Denied(Deny::Joining)), "{reply:?}");
+    cluster.mend_all();
+    cluster.run(6000);
+    assert_eq!(view(&mut cluster, 1), [1, 2, 3]);
+    for id in 1..=3 {
+        assert_eq!(cluster.see(id, "k"), None, "{id}");
+    }
+    cluster.assert_converged();
+}
+
+#[test]
+fn one_that_was_removed_before_it_was_heard_of_may_come_back_with_writes() {
+    let mut cluster = Cluster::empty();
+    for id in 1..=3 {
+        cluster.configure(id, Some(&[1, 2, 3]));
+    }
+    cluster.isolate(3);
+    // A later life has greater stamps.
+    for id in [3, 1, 2] {
+        cluster.start(id);
+    }
+    // Both sides have served alone by then, and stamps of both have leapt ahead.
+    cluster.run(3000);
+    cluster.write(3, &Token::new(), put("k", "unseen"));
+    cluster.write(3, &Token::new(), put("mine", "1"));
+    for number in 0..20 {
+        cluster.write(1, &Token::new(), put("k", &number.to_string()));
+    }
+    cluster.write(1, &Token::new(), delete("k"));
+    cluster.change(1, MemberChange::Remove { id: MachineId(3) });
+    cluster.run(20_000);
+    assert_eq!(cluster.status(1).tombstones, 1, "it may come back");
+    cluster.mend_all();
+    let (id, address) = (MachineId(3), address(3));
+    cluster.change(1, MemberChange::Add { id, address });
+    cluster.run(20_000);
+    for id in 1..=3 {
+        assert_eq!(
+            cluster.see(id, "k"),
+            None,
+            "{id}: the delete has the greater stamp"
+        );
+        assert_eq!(cluster.see(id, "mine").as_deref(), Some("1"));
+        assert_eq!(cluster.status(id).tombstones, 0, "{id}");
+    }
+    cluster.assert_converged();
+}

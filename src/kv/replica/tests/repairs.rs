@@ -283,3 +283,25 @@ fn many_writes_of_two_sides_of_a_partition_meet() {
     cluster.run(5000);
     cluster.assert_converged();
 }
+
+#[test]
+fn a_pull_that_comes_twice_or_late_is_served_once() {
+    let mut cluster = Cluster::new(2);
+    let served = |cluster: &mut Cluster| {
+        let counts = cluster.status(1).counts;
+        counts.iter().find(|(name, _)| name == "served").unwrap().1
+    };
+    let before = served(&mut cluster);
+    // Between them the state changes: two transfers of one number would be taken for one.
+    for number in [1000, 1000, 999] {
+        let known = crate::clock::VersionVector::new();
+        let message = crate::kv::Message::Pull { number, known };
+        let from = crate::units::MachineId(2);
+        cluster.give(1, crate::service::Input::Message { from, message });
+        cluster.write(1, &Token::new(), put("k", &number.to_string()));
+        cluster.run(100);
+    }
+    assert_eq!(served(&mut cluster), before + 1);
+    cluster.run(3000);
+    cluster.assert_converged();
+}
