@@ -25,7 +25,7 @@
 //! one that is gone, emptied or cut is damage, too.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -296,20 +296,33 @@ pub(super) fn make(rows: &Path) -> Result<(), DiskError> {
     synced.map_err(|error| io_error(rows, error))
 }
 
-/// How long each file is and will stay: what is beyond a full one may be given back.
+/// How long each file is and will stay, also if the power goes now: each is synced as it is. What is beyond a full one may
+/// be given back.
 pub(super) fn lengths(rows: &Path) -> Result<[u64; 2], DiskError> {
     let mut lengths = [0; 2];
     for (turn, length) in [Turn::First, Turn::Second].into_iter().zip(&mut lengths) {
-        let path = turn.path(rows);
-        match fs::metadata(&path) {
-            Ok(about) => *length = about.len().min(FULL_BYTES),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(damaged(path, "it is missing, and was made with the rows"));
-            }
-            Err(error) => return Err(io_error(&path, error)),
-        }
+        *length = synced_length(&turn.path(rows))?.min(FULL_BYTES);
     }
     Ok(lengths)
+}
+
+/// How long a file is, and is after a loss of power: it may have grown without a sync.
+fn synced_length(path: &Path) -> Result<u64, DiskError> {
+    let file = open_made(path)?;
+    let length = file.metadata().map_err(|error| io_error(path, error))?.len();
+    file.sync_all().map_err(|error| io_error(path, error))?;
+    Ok(length)
+}
+
+fn open_made(path: &Path) -> Result<File, DiskError> {
+    match File::open(path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged(
+            path.to_owned(),
+            "it is missing, and was made with the rows",
+        )),
+        Err(error) => Err(io_error(path, error)),
+    }
 }
 
 /// Compares the files' lengths with what they were.
@@ -317,12 +330,13 @@ pub(super) fn lengths(rows: &Path) -> Result<[u64; 2], DiskError> {
 /// # Errors
 /// [`DiskError::Damaged`] if one is shorter, or gone.
 pub(super) fn refuse_cut(rows: &Path, were: [u64; 2]) -> Result<(), DiskError> {
-    let turns = [Turn::First, Turn::Second].into_iter().zip(lengths(rows)?);
-    for ((turn, length), was) in turns.zip(were) {
-        let was = was.min(FULL_BYTES);
+    for (turn, was) in [Turn::First, Turn::Second].into_iter().zip(were) {
+        let (path, was) = (turn.path(rows), was.min(FULL_BYTES));
+        let about = open_made(&path)?.metadata();
+        let length = about.map_err(|error| io_error(&path, error))?.len();
         if length < was {
             let what = format!("it has {length} bytes, and had {was} or more");
-            return Err(damaged(turn.path(rows), &what));
+            return Err(damaged(path, &what));
         }
     }
     Ok(())

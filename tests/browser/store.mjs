@@ -340,6 +340,8 @@ async function spread(one) {
 /** A key that is written to all the time can be pressed all the same. */
 async function pressed(one, base) {
   await one.page.fill("#prefix", "spread");
+  // The list of before would move away under the press.
+  await one.until(() => window.clocklabReplica.state.keys.length === 1);
   let isOn = true;
   const writing = (async () => {
     for (let i = 0; isOn; i++) await fetch(`http://127.0.0.1:${base + (i % 2)}/v1/keys/spread?w=1`, { method: "PUT", body: String(i) }).catch(() => {});
