@@ -349,7 +349,13 @@ async function pressed(one, base) {
   const count = () => one.page.evaluate(() => document.querySelectorAll("#log li").length);
   const before = await count();
   for (let i = 1; i <= 8; i++) {
-    await one.page.locator('#key-list button[data-key="spread"]').click({ delay: 200 });
+    // Where its badges come and go.
+    const position = await one.page.evaluate(() => {
+      const button = document.querySelector('#key-list button[data-key="spread"]');
+      const [outer, inner] = [button, button.querySelector(".badges")].map((element) => element.getBoundingClientRect());
+      return inner.width === 0 ? undefined : { x: inner.x + Math.min(20, inner.width / 2) - outer.x, y: inner.y + inner.height / 2 - outer.y };
+    });
+    await one.page.locator('#key-list button[data-key="spread"]').click({ delay: 200, position });
     await one.until((most) => document.querySelectorAll("#log li").length === most, before + i);
   }
   isOn = false;
