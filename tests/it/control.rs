@@ -8,7 +8,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command as Process, Output, Stdio},
+    process::{Child, Command as Process, Output},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -26,7 +26,7 @@ use clocklab::{
     },
 };
 
-use crate::support::{Number, Peer, free_addresses, free_base_port, goodbye, hello, place};
+use crate::support::{Number, Peer, free_addresses, free_base_port, goodbye, hello, place, program};
 
 /// A node with nothing to do but what it is ordered to.
 #[derive(Debug, Default)]
@@ -551,19 +551,8 @@ fn a_secret_file_is_private_and_long() {
     assert!(error.to_string().contains("clocklab secret"), "{error}");
 }
 
-fn clocklab(folder: &Path, words: &str) -> Process {
-    let mut command = Process::new(env!("CARGO_BIN_EXE_clocklab"));
-    command
-        .args(words.split_whitespace())
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
 fn output(folder: &Path, words: &str) -> Output {
-    clocklab(folder, words).output().unwrap()
+    program(folder, words).output().unwrap()
 }
 
 /// Standard output and standard error.
@@ -634,7 +623,7 @@ fn a_running_run_is_asked_and_broken_from_another_terminal() {
     assert!(output(folder, "secret").status.success());
     let base = free_base_port(3);
     let run = format!("run --base-port {base} --duration 60s --rates 50,40,30 --secret-file clocklab.secret");
-    let mut launcher = Launcher(clocklab(folder, &run).spawn().unwrap());
+    let mut launcher = Launcher(program(folder, &run).spawn().unwrap());
     let until = Instant::now() + Duration::from_secs(20);
     // The run's own file says where the secret is.
     let status = loop {
@@ -712,7 +701,7 @@ fn a_machine_that_was_started_again_counts_on_and_says_so() {
     let folder = folder.path();
     let base = free_base_port(2);
     let run = format!("run --base-port {base} --duration 60s --rates 50,40 --on-peer-loss continue");
-    let mut launcher = Launcher(clocklab(folder, &run).spawn().unwrap());
+    let mut launcher = Launcher(program(folder, &run).spawn().unwrap());
     statuses_when(folder, |all| {
         all.len() == 2 && all.iter().all(|status| status.tick > 3)
     });
@@ -754,7 +743,7 @@ fn a_run_that_would_not_survive_it_refuses_to_lose_a_machine() {
     let folder = folder.path();
     let base = free_base_port(2);
     let run = format!("run --base-port {base} --duration 60s --rates 50,40");
-    let mut launcher = Launcher(clocklab(folder, &run).spawn().unwrap());
+    let mut launcher = Launcher(program(folder, &run).spawn().unwrap());
     statuses_when(folder, |all| all.len() == 2);
     for words in ["fault restart 1", "fault kill 1 --for 1s", "fault kill 1"] {
         let refused = output(folder, words);

@@ -7,7 +7,7 @@ use std::{
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Output},
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,7 @@ use clocklab::{
     wire::{Control, Hello, Message, Reason, Standing},
 };
 
-use crate::support::{Peer, free_addresses, free_base_port, hello, place};
+use crate::support::{Peer, free_addresses, free_base_port, hello, place, program};
 
 /// A run of some seconds in which the plan's faults happen.
 fn simulated(seed: u64, rates: &[u32], duration_us: u64, latency: &str, plan: Plan) -> Simulated {
@@ -450,17 +450,6 @@ fn a_clock_that_goes_back_in_a_further_life_is_found() {
     assert!(rules.contains(&"tick"), "{rules:?}");
 }
 
-fn command(words: &str, folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_clocklab"));
-    command
-        .args(words.split_whitespace())
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
 fn said(output: &Output) -> String {
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     format!("{stdout}{stderr}")
@@ -474,7 +463,7 @@ fn the_launcher_brings_back_what_faults_kill() {
         "run --rates 60,50,40 --draw 4 --duration 6s --seed 5 --base-port {base} --faults {}",
         faults.display()
     );
-    let output = command(&words, folder.path()).output().unwrap();
+    let output = program(folder.path(), &words).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     expect_kill(&folder.path().join("logs/latest"));
 }
@@ -487,7 +476,7 @@ fn an_order_that_is_due_with_the_kill_behind_it_is_done_before() {
     fs::write(folder.path().join("f.toml"), plan).unwrap();
     let base = free_base_port(2);
     let words = format!("run --rates 9,8 --duration 2s --base-port {base} --faults f.toml");
-    let ran = command(&words, folder.path()).output().unwrap();
+    let ran = program(folder.path(), &words).output().unwrap();
     assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
     let log = fs::read_to_string(folder.path().join("logs/latest/machine-1.log")).unwrap();
     assert!(log.contains("# jump="), "{log}");
@@ -505,7 +494,7 @@ fn a_run_whose_machines_lost_a_peer_did_not_end_in_order() {
     let base = free_base_port(3);
     let words =
         format!("run --rates 9,8,7 --duration 3s --base-port {base} --faults f.toml --on-peer-loss stop");
-    let ran = command(&words, folder.path()).output().unwrap();
+    let ran = program(folder.path(), &words).output().unwrap();
     let text = said(&ran);
     assert!(
         text.contains("ended with peer-lost, because of machine 1"),
@@ -522,7 +511,7 @@ fn a_process_that_is_stopped_and_continued_runs_on() {
         "run --rates 60,50,40 --duration 5s --base-port {base} --faults {}",
         faults.display()
     );
-    let output = command(&words, folder.path()).output().unwrap();
+    let output = program(folder.path(), &words).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let run = folder.path().join("logs/latest");
     let stopped = first(&run, 2, |record| matches!(record, Record::Fault(_)));
@@ -571,7 +560,7 @@ fn ctrl_c_ends_a_run_in_which_a_machine_stands_still() {
     let base = free_base_port(3);
     let words = format!("run --rates 60,50,40 --duration 30s --base-port {base} --faults pause.toml");
     // As at a terminal, Ctrl-C reaches every process of the group.
-    let run = command(&words, folder.path()).process_group(0).spawn().unwrap();
+    let run = program(folder.path(), &words).process_group(0).spawn().unwrap();
     let run = Process(run);
     let log = folder.path().join("logs/latest/machine-1.log");
     eventually("the pause", || {
@@ -599,7 +588,7 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let base = free_base_port(3);
     let start = |id: u16, more: &str| {
         let words = format!("machine --id {id} --base-port {base} --on-peer-loss continue {more}");
-        Process(command(&words, folder.path()).spawn().unwrap())
+        Process(program(folder.path(), &words).spawn().unwrap())
     };
     let run = folder.path().join("logs/latest");
     let has = |machine: u16, word: &str, lines: usize| {
@@ -610,7 +599,7 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
     let one = start(1, "--rates 60,50,40 --draw 4");
     let two = start(2, "--rates 60,50,40 --draw 4");
     eventually("talk", || (0..3).all(|id| has(id, "receive", 10)));
-    let again = || command("machine --id 1 --rejoin", folder.path());
+    let again = || program(folder.path(), "machine --id 1 --rejoin");
     let early = again()
         .args(["--base-port", &free_base_port(3).to_string()])
         .output();
@@ -646,14 +635,14 @@ fn a_machine_killed_by_hand_rejoins_by_hand() {
 fn a_machine_that_rejoins_alone_is_in_its_run_and_ends_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let base = free_base_port(2);
-    let secret = command("secret", folder.path()).output().unwrap();
+    let secret = program(folder.path(), "secret").output().unwrap();
     assert_eq!(secret.status.code(), Some(0));
     let both: Vec<Process> = (0..2)
         .map(|id| {
             let words = format!(
                 "machine --id {id} --base-port {base} --on-peer-loss continue --rates 60,50 --duration 6s --secret-file clocklab.secret"
             );
-            Process(command(&words, folder.path()).spawn().unwrap())
+            Process(program(folder.path(), &words).spawn().unwrap())
         })
         .collect();
     let run = folder.path().join("logs/latest");
@@ -667,7 +656,7 @@ fn a_machine_that_rejoins_alone_is_in_its_run_and_ends_with_it() {
         assert_eq!(machine.end(), None, "killed");
     }
     let again = || {
-        command("machine --id 1 --rejoin", folder.path())
+        program(folder.path(), "machine --id 1 --rejoin")
             .output()
             .unwrap()
     };
@@ -713,7 +702,7 @@ fn a_machine_that_rejoins_alone_is_in_its_run_and_ends_with_it() {
 fn slow_motion_scales_the_rates_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let words = "simulate --rates 60,50,40 --speed 0.1 --duration 60s --seed 3 --logs logs";
-    let output = command(words, folder.path()).output().unwrap();
+    let output = program(folder.path(), words).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let run = folder.path().join("logs/sim-3");
     let text = fs::read_to_string(run.join("machine-0.log")).unwrap();
@@ -726,7 +715,7 @@ fn slow_motion_scales_the_rates_and_says_so() {
     assert_eq!(ticks, [360, 300, 240]);
     let flow = summary.machines[0].expected.unwrap().flow;
     assert!((flow.rate - 6.0).abs() < 1e-9, "theory counts in real time");
-    let output = command("simulate --rates 60,50,40 --speed 20", folder.path())
+    let output = program(folder.path(), "simulate --rates 60,50,40 --speed 20")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));

@@ -6,7 +6,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Output},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -15,25 +15,14 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 
-use crate::support::free_base_port;
+use crate::support::{free_base_port, program};
 
 /// How long a store may take for what it is asked.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn clocklab(folder: &Path, words: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_clocklab"));
-    command
-        .args(words.split_whitespace())
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
 /// The exit code, and what was said on both outputs.
 fn done(folder: &Path, words: &str) -> (Option<i32>, String) {
-    said(&clocklab(folder, words).output().unwrap())
+    said(&program(folder, words).output().unwrap())
 }
 
 fn said(output: &Output) -> (Option<i32>, String) {
@@ -64,7 +53,7 @@ struct Started {
 
 impl Started {
     fn new(folder: &Path, words: &str) -> Self {
-        let mut child = clocklab(folder, words).spawn().unwrap();
+        let mut child = program(folder, words).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let ears = vec![listen(stdout, &said), listen(stderr, &said)];
@@ -352,7 +341,7 @@ fn tokens_that_are_made_at_the_same_moment_are_all_there() {
     let folder = folder.path();
     let words = |number: usize| format!("kv token create name-{number} --data data");
     let makers: Vec<Child> = (0..12)
-        .map(|number| clocklab(folder, &words(number)).spawn().unwrap())
+        .map(|number| program(folder, &words(number)).spawn().unwrap())
         .collect();
     for maker in makers {
         let (code, text) = said(&maker.wait_with_output().unwrap());
@@ -366,8 +355,8 @@ fn tokens_that_are_made_at_the_same_moment_are_all_there() {
     // While they are revoked, others are made.
     let changers: Vec<Child> = (0..12)
         .map(|number| match number % 2 {
-            0 => clocklab(folder, &format!("kv token revoke name-{number} --data data")),
-            _ => clocklab(folder, &words(100 + number)),
+            0 => program(folder, &format!("kv token revoke name-{number} --data data")),
+            _ => program(folder, &words(100 + number)),
         })
         .map(|mut command| command.spawn().unwrap())
         .collect();
@@ -424,7 +413,7 @@ fn a_running_replica_is_copied_while_it_serves() {
     until_done(folder, &format!("kv put before 1 {} --session s", at(0)), "");
     // Writes all the while.
     let words = format!("kv bench {} --keys 20000 --duration 2s --connections 2", at(0));
-    let bench = clocklab(folder, &words).spawn().unwrap();
+    let bench = program(folder, &words).spawn().unwrap();
     thread::sleep(Duration::from_millis(200));
     let copy = format!("kv backup {} --session s --into one.backup", at(0));
     let (code, text) = done(folder, &copy);
@@ -496,7 +485,7 @@ fn token(folder: &Path, words: &str) -> String {
 
 /// Does it with this token in the environment.
 fn with_token(folder: &Path, token: &str, words: &str) -> (Option<i32>, String) {
-    let mut command = clocklab(folder, words);
+    let mut command = program(folder, words);
     said(&command.env("CLOCKLAB_TOKEN", token).output().unwrap())
 }
 

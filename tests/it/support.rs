@@ -3,6 +3,8 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Stdio},
     sync::{
         atomic::{AtomicU16, Ordering},
         mpsc::Sender,
@@ -19,6 +21,18 @@ use clocklab::{
         Control, Decoder, FRAME_LENGTH_MAX, FieldError, Fields, Hello, Message, Reason, Standing, Trust, kind,
     },
 };
+
+/// The program with these words in a folder: it is told nothing, and what it says is for the test.
+pub(crate) fn program(folder: &Path, words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clocklab"));
+    command
+        .args(words.split_whitespace())
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
 
 /// Addresses on loopback that were free a moment ago.
 pub(crate) fn free_addresses(count: usize) -> Vec<SocketAddr> {

@@ -98,16 +98,7 @@ impl Session {
     }
 
     fn replace(&mut self, text: &str) -> io::Result<()> {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".new");
-        let new = PathBuf::from(name);
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
+        let (new, mut file) = beside(&self.path, ".new")?;
         // Those who find the new file have to wait for it, too.
         file.lock()?;
         file.write_all(text.as_bytes())?;
@@ -122,16 +113,7 @@ fn make(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", process::id()));
-    let new = PathBuf::from(name);
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
+    let (new, mut file) = beside(path, &format!(".{}.new", process::id()))?;
     file.write_all(format!("{HEAD}\n\n").as_bytes())?;
     // Another command's may have come meanwhile, and stays.
     let made = fs::hard_link(&new, path);
@@ -139,6 +121,17 @@ fn make(path: &Path) -> io::Result<()> {
         (Err(error), _) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         (_, removed) => removed,
     }
+}
+
+/// An empty file beside a session's, which is to take its place.
+fn beside(path: &Path, ending: &str) -> io::Result<(PathBuf, File)> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    let new = PathBuf::from(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let file = options.open(&new)?;
+    Ok((new, file))
 }
 
 /// Opens and locks the file; again if it was replaced while it was waited for.
