@@ -6,8 +6,8 @@
 //! run it: `mesh::open` on real TCP, `sim::open` in virtual time. What it needs of the world is a further variant here.
 //!
 //! ```text
-//!   Restored*  Start  ( LinkUp | LinkDown | Message | Request | Cancelled | Appended | Timeout )*  Stop …  End
-//!                       '----------------- a round: any number of these, then RoundEnd ---------'
+//!   Restored*  Start  ( LinkUp | LinkDown | Message | Request | Cancelled | Appended | WallClock | Timeout )*  Stop …  End
+//!                       '----------------- a round: any number of these, then RoundEnd ---------------------'
 //! ```
 //!
 //! Of the event log a service writes its events, what it holds and the footer; its driver the rest: `restarted`, `link-up`
