@@ -328,6 +328,9 @@ pub trait Service {
     /// Takes one input at the time `now`, which never goes back, and appends what has to be done to `effects`.
     fn handle(&mut self, now: Time, input: Input<Self>, effects: &mut Effects<Self>);
 
+    /// These requests come next, one by one: what they will look for can be looked for together. Nothing is changed.
+    fn foresee(&self, _requests: &[(Ticket, Self::Request)]) {}
+
     /// When to call with [`Input::Timeout`], if at all. A time that has passed means: now.
     fn deadline(&self) -> Option<Time>;
 

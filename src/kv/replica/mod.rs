@@ -443,6 +443,11 @@ impl Service for Replica {
         }
     }
 
+    fn foresee(&self, requests: &[(Ticket, Request)]) {
+        let keys = requests.iter().flat_map(|(_, request)| request.action.keys());
+        self.store.foresee(keys);
+    }
+
     fn held_bytes(&self) -> usize {
         self.held.bytes()
     }

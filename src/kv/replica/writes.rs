@@ -136,7 +136,7 @@ impl Replica {
                 self.counts.writes += 1;
                 self.counts.operations += done.len() as u64;
                 let reply = Reply {
-                    token: [(dot.origin, dot.number)].into_iter().collect(),
+                    token: dot.into(),
                     released,
                     answer: Answer::Written { dot: Some(dot), done },
                 };

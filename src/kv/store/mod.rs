@@ -97,6 +97,11 @@ impl Store {
         self.apply_all(std::slice::from_mut(write));
     }
 
+    /// These keys will be looked for soon, each by itself: what lies far off in memory is waited for once for all of them.
+    pub fn foresee<'a>(&self, keys: impl Iterator<Item = &'a [u8]> + Clone) {
+        std::hint::black_box(self.entries.find_all(keys));
+    }
+
     /// Applies writes, whoever accepted them, one after the other; each all at once. It has to be its turn: everything that it
     /// depends on has been applied before, and it has not.
     ///
