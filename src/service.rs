@@ -235,6 +235,8 @@ pub enum Effect<S: Service + ?Sized> {
         /// What to keep; a key occurs once.
         rows: Vec<Row>,
     },
+    /// Tell whoever runs this machine, in a sentence, what has become of it. Where nobody runs it, nobody is told.
+    Say(&'static str),
     /// Stop this machine in order.
     Stop {
         /// Why.

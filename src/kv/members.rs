@@ -15,6 +15,19 @@
 //! Who left had handed over everything. Who was removed may have writes that nobody else has, and may come back with
 //! them; what they were accepted without knowing is not forgotten until then (`letting_go`).
 //!
+//! Who is given up as *lost* never comes back with what it had: nobody waits for it to forget, and what it has beyond
+//! what the others know is taken by nobody. The records of a machine have *ages*: the upper half of their version counts
+//! how often it was given up. So whoever has not heard of it cannot overrule it, and
+//!
+//! ```text
+//!   a replica's data are of the age of its own record of itself       (it takes a later one only if it has no data)
+//!   nothing is taken from a machine whose own record of itself is of an earlier age than the record here
+//! ```
+//!
+//! A lost one that has data hears of it, serves nobody any more (`given_up`), and drops them when it is started again.
+//! One that was added by a decision, and was never met, is lost when it is removed: others have nothing of it, and if it
+//! was ever there, it was alone.
+//!
 //! Who was removed and still runs as the same process is not taken back by introducing itself: the decision stands. Who
 //! was started again since has been told by somebody to join again.
 
@@ -30,6 +43,15 @@ use crate::{
 /// Most records: members that are, and that were. At the limit no further one is added, and who asks is told.
 pub const RECORDS_MAX: usize = 1000;
 
+/// The first version of one of a configured view, or of one that introduces itself.
+const CONFIGURED: u64 = 1;
+
+/// The first version of one that is added by a decision.
+const ADDED: u64 = 2;
+
+/// The bits of a version above these count how often the machine was given up.
+const AGE_SHIFT: u32 = 32;
+
 const _: () = assert!(RECORDS_MAX <= MEMBERS_MAX, "a client can be told all of them");
 
 /// What was decided of a member.
@@ -43,6 +65,8 @@ pub enum Status {
     Removed,
     /// It has handed over what it had, and is no member any more.
     Left,
+    /// It was given up with all that it had: nobody takes that any more.
+    Lost,
 }
 
 /// What is known of one that is or was a member. Its place in the order is by version, then by the rest.
@@ -50,7 +74,7 @@ pub enum Status {
 pub struct Record {
     /// Who.
     pub id: MachineId,
-    /// Counts the decisions, from 1.
+    /// Counts the decisions, from 1; its upper half is the age.
     pub version: u64,
     /// Its last life that was heard of; 0 if none was.
     pub incarnation: u32,
@@ -71,12 +95,16 @@ pub(super) enum Refused {
     AddressTaken(MachineId),
     /// Of the members to be two have one id, or one address.
     Twice(MachineId),
+    /// It is the last that does not drain: nobody could take over what it has.
+    Last,
 }
 
 /// All records.
 #[derive(Clone, Debug)]
 pub(super) struct Members {
     me: MachineId,
+    /// Whether they are only what this replica was told: then nobody hears of ages, nor of lives.
+    pub(super) are_told: bool,
     records: BTreeMap<MachineId, Record>,
 }
 
@@ -87,6 +115,7 @@ impl Status {
             Self::Draining => 2,
             Self::Removed => 3,
             Self::Left => 4,
+            Self::Lost => 5,
         }
     }
 }
@@ -112,6 +141,7 @@ impl Record {
             2 => Status::Draining,
             3 => Status::Removed,
             4 => Status::Left,
+            5 => Status::Lost,
             value => {
                 return Err(FieldError::Value {
                     field: "status",
@@ -127,6 +157,21 @@ impl Record {
         matches!(self.status, Status::Present | Status::Draining)
     }
 
+    /// How often its machine was given up as lost.
+    pub(crate) fn age(&self) -> u64 {
+        self.version >> AGE_SHIFT
+    }
+
+    /// Whether it is one of a configured view that nobody has met.
+    fn is_configured_only(&self) -> bool {
+        (self.version, self.incarnation, self.status) == (CONFIGURED, 0, Status::Present)
+    }
+
+    /// Whether it was added by a decision, and nothing has come of that yet.
+    fn is_added_only(&self) -> bool {
+        (self.version, self.incarnation, self.status) == (ADDED, 0, Status::Present)
+    }
+
     /// The order in which the greater of two records counts.
     fn rank(&self) -> (u64, Status, u32, &Address) {
         (self.version, self.status, self.incarnation, &self.address)
@@ -138,6 +183,7 @@ impl Members {
     pub(super) fn new(me: MachineId) -> Self {
         Self {
             me,
+            are_told: false,
             records: BTreeMap::new(),
         }
     }
@@ -203,12 +249,44 @@ impl Members {
         if !self.records.contains_key(&id) && self.records.len() < RECORDS_MAX {
             let record = Record {
                 id,
-                version: 1,
+                version: CONFIGURED,
                 incarnation: 0,
                 status: Status::Present,
                 address: address.clone(),
             };
             self.records.insert(id, record);
+        }
+    }
+
+    /// Leaves out who is only configured, and was never met, if somebody who was met is a member at that address: a view
+    /// named it by another id. Everybody who has the same records leaves out the same. Says who was.
+    pub(super) fn leave_out_phantoms(&mut self) -> Vec<Record> {
+        let is_met_at = |address: &Address| {
+            let mut met = self.present().filter(|record| record.incarnation > 0);
+            met.any(|record| record.address == *address)
+        };
+        let records = self.records.values();
+        let phantoms: Vec<Record> = records
+            .filter(|record| {
+                record.id != self.me && record.is_configured_only() && is_met_at(&record.address)
+            })
+            .cloned()
+            .collect();
+        for record in &phantoms {
+            self.records.remove(&record.id);
+        }
+        phantoms
+    }
+
+    /// Somebody whose machine was given up runs in this life: it has ended, too.
+    pub(super) fn lives_of_lost(&mut self, id: MachineId, incarnation: u32) -> bool {
+        let record = self.records.get_mut(&id);
+        match record.filter(|record| record.status == Status::Lost && record.incarnation < incarnation) {
+            Some(record) => {
+                record.incarnation = incarnation;
+                true
+            }
+            None => false,
         }
     }
 
@@ -257,8 +335,19 @@ impl Members {
                 self.is_free(address, &[*id])?;
                 self.add(*id, address)
             }
-            MemberChange::Remove { id } => self.decide(*id, Status::Removed),
-            MemberChange::Drain { id } => self.decide(*id, Status::Draining),
+            MemberChange::Remove { id } => match self.get(*id) {
+                Some(record) if record.is_added_only() => self.give_up(*id),
+                _ => self.decide(*id, Status::Removed),
+            },
+            MemberChange::Lose { id } => self.give_up(*id),
+            MemberChange::Drain { id } => {
+                let stay = self.present().filter(|record| record.status == Status::Present);
+                let stay: Vec<MachineId> = stay.map(|record| record.id).collect();
+                if stay == [*id] {
+                    return Err(Refused::Last);
+                }
+                self.decide(*id, Status::Draining)
+            }
             MemberChange::Replace { old, id, address } => {
                 if !self.has(*old) {
                     return Err(Refused::NoSuchMember);
@@ -267,7 +356,7 @@ impl Members {
                 // First the one that can fail.
                 self.add(*id, address)?;
                 if old != id {
-                    self.decide(*old, Status::Removed)?;
+                    self.give_up(*old)?;
                 }
                 Ok(true)
             }
@@ -293,7 +382,7 @@ impl Members {
         let known = self.records.get(&id);
         let record = Record {
             id,
-            version: known.map_or(1, |known| known.version.saturating_add(1)),
+            version: known.map_or(ADDED, |known| known.version.saturating_add(1)),
             incarnation: known.map_or(0, |known| known.incarnation),
             status: Status::Present,
             address: address.clone(),
@@ -310,6 +399,20 @@ impl Members {
         if is_new {
             record.status = status;
             record.version = record.version.saturating_add(1);
+        }
+        Ok(is_new)
+    }
+
+    /// One that is or was a member is gone with all that it had, and never comes back with that.
+    fn give_up(&mut self, id: MachineId) -> Result<bool, Refused> {
+        if self.are_told {
+            return self.decide(id, Status::Removed);
+        }
+        let record = self.records.get_mut(&id).ok_or(Refused::NoSuchMember)?;
+        let is_new = record.status != Status::Lost;
+        if is_new {
+            record.status = Status::Lost;
+            record.version = record.age().saturating_add(1) << AGE_SHIFT;
         }
         Ok(is_new)
     }

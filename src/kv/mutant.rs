@@ -19,6 +19,8 @@ pub(crate) enum Mutant {
     AbsentOverlooked,
     /// It forgets nothing as long as somebody is removed.
     AbsentHoldsAll,
+    /// It takes one back that was given up as lost, with all that it has, and goes on as one that was not.
+    LostTakenBack,
     /// It lets a write go as soon as it has not got it and its life has ended.
     LetsGoAtOnce,
 }

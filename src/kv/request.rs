@@ -116,12 +116,18 @@ pub enum MemberChange {
         /// Its id.
         id: MachineId,
     },
+    /// One that is or was a member is gone, and never comes back with what it had: nobody waits for it to forget, and nobody
+    /// takes that any more. Started again it drops what it has, and is a newcomer.
+    Lose {
+        /// Its id.
+        id: MachineId,
+    },
     /// Take no more writes and no new sessions; hand over what others do not have; then be removed.
     Drain {
         /// Its id.
         id: MachineId,
     },
-    /// Take the place of one that is gone for good: remove it, add the other.
+    /// Take the place of one that is gone for good: that one is lost, the other is added.
     Replace {
         /// Who goes.
         old: MachineId,
@@ -265,13 +271,15 @@ pub enum Standing {
     Removed,
     /// It handed over what it had, and left.
     Left,
+    /// It was given up with all that it had.
+    Lost,
 }
 
 impl Standing {
     /// Whether it takes part.
     #[must_use]
     pub fn is_member(self) -> bool {
-        !matches!(self, Self::Removed | Self::Left)
+        !matches!(self, Self::Removed | Self::Left | Self::Lost)
     }
 }
 

@@ -136,7 +136,7 @@ async fn changed(call: &Call<'_>, change: MemberChange) -> Result<bool, Problem>
 fn is_shown(member: &Member) -> bool {
     match member.standing {
         Standing::Myself | Standing::Alive | Standing::Draining => true,
-        Standing::Suspected | Standing::Removed | Standing::Left => false,
+        Standing::Suspected | Standing::Removed | Standing::Left | Standing::Lost => false,
     }
 }
 

@@ -338,6 +338,7 @@ impl Memory {
                 was_so
             }
             MemberChange::Remove { id }
+            | MemberChange::Lose { id }
             | MemberChange::Drain { id }
             | MemberChange::Replace { old: id, .. } => {
                 let before = self.members.len();

@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
+use super::parameters::{Lost, Parameters};
 use crate::{
     gateway::{
         answer::{self, Response},
@@ -23,7 +24,7 @@ pub(super) struct MemberBody {
     id: u16,
     /// Where it is reached.
     address: String,
-    /// myself, alive, suspected, draining, removed, or left (after draining).
+    /// myself, alive, suspected, draining, removed, left (after draining), or lost (removed as such).
     standing: &'static str,
     /// The life that was heard of last; 0 if none was.
     incarnation: u32,
@@ -80,6 +81,7 @@ fn word(standing: Standing) -> &'static str {
         Standing::Draining => "draining",
         Standing::Removed => "removed",
         Standing::Left => "left",
+        Standing::Lost => "lost",
     }
 }
 
@@ -150,10 +152,13 @@ pub(in crate::gateway) async fn add_member(mut call: Call<'_>, id: MachineId) ->
     })
 }
 
-/// Removes a member: what it alone has is given up.
+/// Removes a member: what it alone has is given up. Others keep writes and deletions for it until it is back or lost.
 #[utoipa::path(
     delete, path = "/v1/members/{id}", tag = "members", operation_id = "removeMember",
-    params(("id" = u16, Path, description = "Its id")),
+    params(
+        ("id" = u16, Path, description = "Its id"),
+        ("lost" = Option<bool>, Query, description = "It is gone for good, and never comes back with what it had: nothing is kept for it; also of one that was removed before"),
+    ),
     responses(
         (status = 204, description = "It is none any more"),
         (status = 404, description = "There is none", content_type = "application/problem+json",
@@ -161,7 +166,12 @@ pub(in crate::gateway) async fn add_member(mut call: Call<'_>, id: MachineId) ->
     ),
 )]
 pub(in crate::gateway) async fn remove_member(call: Call<'_>, id: MachineId) -> Result<Response, Problem> {
-    change(&call, MemberChange::Remove { id }).await?;
+    let parameters = Parameters::read(call.query, &["lost"])?;
+    let removal = match parameters.lost {
+        Lost::Yes => MemberChange::Lose { id },
+        Lost::No => MemberChange::Remove { id },
+    };
+    change(&call, removal).await?;
     Ok(front::done())
 }
 
@@ -180,7 +190,7 @@ pub(in crate::gateway) async fn drain_member(call: Call<'_>, id: MachineId) -> R
     Ok(answer::empty(StatusCode::ACCEPTED))
 }
 
-/// Has another member take the place of one that is gone for good.
+/// Has another member take the place of one that is gone for good, and is lost.
 #[utoipa::path(
     post, path = "/v1/members/{id}/replace", tag = "members", operation_id = "replaceMember",
     params(("id" = u16, Path, description = "Who goes")),

@@ -25,6 +25,8 @@ pub(super) struct Parameters {
     pub(super) lasts_us: Option<u64>,
     /// `siblings=true`: what is concurrent stays side by side.
     pub(super) siblings: Siblings,
+    /// `lost=true`: a member that is removed never comes back with what it had.
+    pub(super) lost: Lost,
     /// `prefix=`.
     pub(super) prefix: Key,
     /// `after=`.
@@ -42,6 +44,15 @@ pub(super) enum Siblings {
     Keep,
 }
 
+/// Whether a member that is removed may come back with what it had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// It may.
+    No,
+    /// It never does.
+    Yes,
+}
+
 impl Default for Parameters {
     fn default() -> Self {
         Self {
@@ -49,6 +60,7 @@ impl Default for Parameters {
             copies: Copies::default(),
             lasts_us: None,
             siblings: Siblings::Replace,
+            lost: Lost::No,
             prefix: Key::default(),
             after: None,
             limit: LIMIT,
@@ -102,6 +114,13 @@ impl Parameters {
                     "majority" => Copies::Majority,
                     "pushed" => Copies::Pushed,
                     _ => return Err(wrong("1, 2, majority or pushed")),
+                };
+            }
+            "lost" => {
+                self.lost = match &*text {
+                    "true" => Lost::Yes,
+                    "false" => Lost::No,
+                    _ => return Err(wrong("true or false")),
                 };
             }
             "siblings" => {

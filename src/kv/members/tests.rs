@@ -201,3 +201,73 @@ fn no_two_members_are_at_one_address() {
     assert_eq!(members.change(&set(&[(0, 1), (1, 0)])), Ok(true));
     assert_eq!(present(&members), [0, 1]);
 }
+
+#[test]
+fn who_was_given_up_is_so_whatever_those_say_who_have_not_heard_of_it() {
+    let (mut here, mut there) = (three(), three());
+    let lose = MemberChange::Lose { id: id(2) };
+    assert_eq!(here.change(&lose), Ok(true));
+    assert_eq!(here.change(&lose), Ok(false));
+    for life in 5..50 {
+        there.greet(id(2), &address(2), life);
+    }
+    let (lost, greeted) = (
+        here.get(id(2)).unwrap().clone(),
+        there.get(id(2)).unwrap().clone(),
+    );
+    assert!(there.merge(&lost) && !here.merge(&greeted));
+    assert_eq!((present(&here), present(&there)), (vec![0, 1], vec![0, 1]));
+    // Taken back, it is of the later age, also if it is only removed then.
+    let (id, address) = (id(2), address(2));
+    here.change(&MemberChange::Add { id, address }).unwrap();
+    here.change(&MemberChange::Remove { id }).unwrap();
+    assert_eq!(
+        here.get(id).map(|record| (record.age(), record.status)),
+        Some((1, Status::Removed))
+    );
+    // Who was removed can be given up later; who was never heard of cannot.
+    assert_eq!(here.change(&lose), Ok(true));
+    assert_eq!(here.get(id).map(Record::age), Some(2));
+    let stranger = MemberChange::Lose { id: MachineId(9) };
+    assert_eq!(here.change(&stranger), Err(Refused::NoSuchMember));
+    // Of members that are told nobody hears of an age.
+    let mut told = three();
+    told.are_told = true;
+    told.change(&lose).unwrap();
+    assert_eq!(
+        told.get(id).map(|record| (record.age(), record.status)),
+        Some((0, Status::Removed))
+    );
+}
+
+#[test]
+fn one_that_is_only_configured_loses_against_one_that_was_met_at_its_address() {
+    let mut members = three();
+    members.begin_with(id(41), &address(1));
+    assert_eq!(members.leave_out_phantoms().len(), 0, "nobody was met there");
+    members.greet(id(1), &address(1), 5);
+    // Whoever comes first, and also one that a joiner brings.
+    let phantoms = members.leave_out_phantoms();
+    assert_eq!(
+        phantoms.iter().map(|record| record.id.0).collect::<Vec<_>>(),
+        [41]
+    );
+    assert_eq!(present(&members), [0, 1, 2]);
+    assert!(members.merge(&phantoms[0]));
+    assert_eq!(members.leave_out_phantoms().len(), 1);
+    // One that was met, or decided of, stays.
+    members.greet(id(41), &address(1), 6);
+    assert_eq!(members.leave_out_phantoms().len(), 0);
+    assert_eq!(present(&members), [0, 1, 2, 41]);
+}
+
+#[test]
+fn the_last_that_does_not_drain_is_not_drained() {
+    let mut members = three();
+    let drain = |number| MemberChange::Drain { id: id(number) };
+    assert_eq!(members.change(&drain(0)), Ok(true));
+    assert_eq!(members.change(&drain(2)), Ok(true));
+    assert_eq!(members.change(&drain(1)), Err(Refused::Last));
+    assert_eq!(members.change(&drain(0)), Ok(false));
+    assert_eq!(members.change(&drain(9)), Err(Refused::NoSuchMember));
+}

@@ -47,7 +47,8 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
         Just(Status::Present),
         Just(Status::Draining),
         Just(Status::Removed),
-        Just(Status::Left)
+        Just(Status::Left),
+        Just(Status::Lost)
     ];
     let record = (any::<u16>(), any::<u64>(), any::<u32>(), status);
     prop::collection::btree_map(any::<u16>(), record, 0..5).prop_map(|records| {

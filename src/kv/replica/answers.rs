@@ -46,8 +46,10 @@ impl Replica {
 
     fn standing(&self, id: MachineId, status: Decided) -> Standing {
         match status {
+            _ if id == self.me() && self.keeping.is_given_up() => Standing::Lost,
             Decided::Removed => Standing::Removed,
             Decided::Left => Standing::Left,
+            Decided::Lost => Standing::Lost,
             Decided::Draining => Standing::Draining,
             Decided::Present if id == self.me() => Standing::Myself,
             Decided::Present => match self.peers.get(&id) {

@@ -68,9 +68,17 @@ impl Replica {
         effects.push(Effect::Record(event));
     }
 
-    /// Whether data are exchanged with it: both are members.
+    /// Whether data are exchanged with it: both are members, and its data are of the age of its record here.
     pub(super) fn takes_from(&self, from: MachineId) -> bool {
-        self.members.has_me() && self.members.has(from)
+        if !self.members.has_me() || !self.members.has(from) {
+            return false;
+        }
+        if mutant::is(Mutant::LostTakenBack) {
+            return true;
+        }
+        let age = self.peers.get(&from).map_or(0, |peer| peer.age);
+        let is_of_age = self.members.get(from).is_none_or(|record| record.age() <= age);
+        !self.keeping.is_given_up() && (is_of_age || self.is_told())
     }
 
     /// What it sent makes no sense: the link is broken off.

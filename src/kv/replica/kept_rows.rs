@@ -1,5 +1,8 @@
 //! What the rows of a replica's disk say, to one who judges what its disk keeps and not what it says of that.
 
+#[cfg(test)]
+use std::str::FromStr;
+
 use super::rows::{TABLE_MEMBERS, TABLE_WHOLE};
 use crate::{
     clock::VersionVector,
@@ -20,6 +23,8 @@ pub(crate) enum Kept {
     },
     /// Whether the replica had the data of the beginning.
     Joined(bool),
+    /// Whether what is on the disk was given up, and is to be dropped by the life that begins next.
+    Lost(bool),
     /// What is known of one that is or was a member.
     Members(Vec<Record>),
 }
@@ -40,6 +45,7 @@ impl Kept {
                 Self::Known { known, forgotten }
             }
             (TABLE_WHOLE, b"ready") => return Ok(Some(Self::Joined(value.first() == Some(&1)))),
+            (TABLE_WHOLE, b"lost") => Self::Lost(!read_members(&mut fields)?.is_empty()),
             (TABLE_MEMBERS, _) => Self::Members(read_members(&mut fields)?),
             _ => return Ok(None),
         };
@@ -63,6 +69,19 @@ impl Kept {
             Self::Joined(has_joined) => {
                 value.push(u8::from(*has_joined));
                 (TABLE_WHOLE, b"ready".to_vec())
+            }
+            Self::Lost(is_lost) => {
+                let address = crate::service::Address::from_str("store:1");
+                let record = address.ok().map(|address| Record {
+                    id: crate::units::MachineId(0),
+                    version: 1 << 32,
+                    incarnation: 0,
+                    status: crate::kv::MemberStatus::Lost,
+                    address,
+                });
+                let records: Vec<Record> = record.into_iter().filter(|_| *is_lost).collect();
+                crate::kv::message::write_members(&records, &mut value);
+                (TABLE_WHOLE, b"lost".to_vec())
             }
             Self::Members(records) => {
                 crate::kv::message::write_members(records, &mut value);

@@ -12,7 +12,11 @@ use super::{
     ready::Phase,
 };
 use crate::{
-    kv::message::{Introduce, Message, Readiness, Report, Wants},
+    kv::{
+        members::Record,
+        message::{Introduce, Message, Readiness, Report, Wants},
+        mutant::{self, Mutant},
+    },
     node::DownCause,
     service::{Effect, Effects},
     units::MachineId,
@@ -113,8 +117,19 @@ impl Replica {
 
     /// The first on each link: who it is, and what it has.
     pub(super) fn introduced(&mut self, from: MachineId, introduce: Introduce, effects: &mut Effects<Self>) {
+        if self.is_lost(from, &introduce, effects) {
+            // What it is told goes the other way: perhaps it is this replica that is lost.
+            self.told_members(from, &introduce.members, effects);
+            return;
+        }
+        let age = introduce
+            .members
+            .iter()
+            .find(|record| record.id == from)
+            .map_or(0, Record::age);
         let Some(life) = self.peers.get_mut(&from).map(|peer| {
             peer.link = Link::Met;
+            peer.age = peer.age.max(age);
             // Before its members are looked at: by what it has it is met.
             peer.hear(introduce.report.clone());
             peer.life
@@ -142,9 +157,15 @@ impl Replica {
     pub(super) fn reported(&mut self, from: MachineId, report: Report, effects: &mut Effects<Self>) {
         let digest = report.members_digest;
         let own = self.round.before(self.known.get(self.origin));
+        let is_told = self.is_told();
+        let age = self.members.get(from).map_or(0, Record::age);
         let Some(peer) = self.peers.get_mut(&from) else {
             return;
         };
+        if age > peer.age && !is_told && !mutant::is(Mutant::LostTakenBack) {
+            // What it has was given up.
+            return;
+        }
         peer.hear(report);
         if peer.link == Link::Met {
             if peer.is_suspected {

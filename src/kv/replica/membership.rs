@@ -7,6 +7,7 @@
 
 use super::{Peer, Replica, ready::Phase};
 use crate::{
+    clock::VersionVector,
     kv::{
         members::{RECORDS_MAX, Record, Refused, Status},
         message::{Introduce, Message},
@@ -50,6 +51,8 @@ impl Replica {
                 self.join();
             }
         }
+        self.members.are_told = self.is_told();
+        self.members.leave_out_phantoms();
         self.keeping.changed_whole();
         // What an earlier life forgot was stable.
         self.letting_go.once_stable = self.store.forgotten().clone();
@@ -70,8 +73,14 @@ impl Replica {
             // After a restart it would not be so any more.
             return Err(deny);
         }
+        self.may_change(change)?;
+        self.members.are_told = self.is_told();
         let is_new = self.members.change(change).map_err(|refused| match refused {
             Refused::NoSuchMember => Deny::NoSuchMember,
+            Refused::Last => Deny::Malformed {
+                what: "it is the only member that does not leave: nobody could take over what it has; add another one first"
+                    .to_owned(),
+            },
             Refused::TooMany => Deny::TooLarge {
                 what: format!(
                     "there are {RECORDS_MAX} members, with those that were removed: no more are allowed"
@@ -92,6 +101,78 @@ impl Replica {
         Ok(!is_new)
     }
 
+    /// Whether this replica can make such a change: what one says that is no member itself reaches nobody, and one that is
+    /// told its view hears of no ages.
+    fn may_change(&self, change: &MemberChange) -> Result<(), Deny> {
+        let me = self.me();
+        let is_here = self.members.has_me() && !self.keeping.is_given_up();
+        match change {
+            MemberChange::Set { members } => {
+                let address = &self.config.address;
+                let named = members.iter().find(|(_, at)| at == address);
+                match named.filter(|(id, _)| *id != me && members.iter().all(|(id, _)| *id != me)) {
+                    Some((id, _)) => Err(Deny::Malformed {
+                        what: format!("the replica at {address} is {me}, not {id}"),
+                    }),
+                    None => Ok(()),
+                }
+            }
+            MemberChange::Add { id, .. } if *id == me && !self.keeping.is_given_up() => Ok(()),
+            MemberChange::Lose { .. } if self.is_told() => Err(Deny::Malformed {
+                what: "this replica only knows the members that it is told, so nobody could be told that one is lost: remove it"
+                    .to_owned(),
+            }),
+            MemberChange::Add { .. }
+            | MemberChange::Remove { .. }
+            | MemberChange::Lose { .. }
+            | MemberChange::Drain { .. }
+            | MemberChange::Replace { .. } => match is_here {
+                true => Ok(()),
+                false => Err(Deny::NoMember),
+            },
+        }
+    }
+
+    /// Whether what a machine has is of an earlier age than its record here: it was given up since. It is
+    /// told so, and nothing else is taken from it.
+    pub(super) fn is_lost(
+        &mut self,
+        from: MachineId,
+        introduce: &Introduce,
+        effects: &mut Effects<Self>,
+    ) -> bool {
+        let records = &introduce.members;
+        if self.is_told() || mutant::is(Mutant::LostTakenBack) {
+            return false;
+        }
+        let age = records
+            .iter()
+            .find(|record| record.id == from)
+            .map_or(0, Record::age);
+        let here = self.members.get(from).map_or(0, Record::age);
+        if age >= here {
+            return false;
+        }
+        // What those have seen who asked it is gone.
+        let lives = introduce.report.known.iter().map(|(origin, _)| origin);
+        let lives = lives.filter(|origin| origin.machine == from);
+        let last = lives.map(|origin| origin.incarnation).max();
+        if last.is_some_and(|life| self.members.lives_of_lost(from, life)) {
+            self.spread_members(effects);
+        }
+        self.tell_members(from, effects);
+        effects.push(Effect::Peers(self.peers_to_have()));
+        true
+    }
+
+    /// Whom links are kept to.
+    fn peers_to_have(&self) -> Vec<crate::service::Peer> {
+        match self.keeping.is_given_up() {
+            true => Vec::new(),
+            false => self.members.peers(),
+        }
+    }
+
     /// Somebody has introduced itself.
     pub(super) fn met(
         &mut self,
@@ -107,7 +188,7 @@ impl Replica {
         for record in &introduce.members {
             is_new |= self.take_record(record);
         }
-        if self.members.has_me() {
+        if self.members.has_me() && !self.keeping.is_given_up() {
             is_new |= self.members.greet(from, &introduce.address, life);
         }
         if is_new {
@@ -115,14 +196,21 @@ impl Replica {
         } else if !self.members.has(from) {
             // It was removed, and is told so; then the link ends.
             self.tell_members(from, effects);
-            effects.push(Effect::Peers(self.members.peers()));
+            effects.push(Effect::Peers(self.peers_to_have()));
         }
     }
 
     /// A peer's records have come.
-    pub(super) fn told_members(&mut self, records: &[Record], effects: &mut Effects<Self>) {
+    pub(super) fn told_members(&mut self, from: MachineId, records: &[Record], effects: &mut Effects<Self>) {
         if self.is_told() {
             return;
+        }
+        let age = records
+            .iter()
+            .find(|record| record.id == from)
+            .map_or(0, Record::age);
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.age = peer.age.max(age);
         }
         let mut is_new = false;
         for record in records {
@@ -134,6 +222,11 @@ impl Replica {
     }
 
     fn take_record(&mut self, record: &Record) -> bool {
+        if self.is_given_up_by(record) {
+            let is_new = !self.keeping.is_given_up();
+            self.keeping.give_up(record);
+            return is_new;
+        }
         let is_new = self.members.merge(record);
         // What was decided of an earlier life of this replica does not hold for this one: it was started with a view, to
         // be a member again.
@@ -144,8 +237,30 @@ impl Replica {
         is_new
     }
 
+    /// A record of this replica, of a later age than its data: they were given up. It says so to its disk, and serves nobody
+    /// any more; the life that begins next drops them.
+    fn is_given_up_by(&self, record: &Record) -> bool {
+        let age = self.members.get(record.id).map_or(0, Record::age);
+        let is_later = record.age() > age && !self.known.is_empty();
+        record.id == self.me() && is_later && !mutant::is(Mutant::LostTakenBack)
+    }
+
+    /// At the start of a life whose data were given up: they are dropped, and the disk is told so.
+    pub(super) fn drop_given_up(&mut self) {
+        let Some(record) = self.keeping.given_up() else {
+            return;
+        };
+        for key in self.store.drop_all(&self.known) {
+            self.keeping.changed(&key);
+        }
+        self.known = VersionVector::new();
+        self.members.restore(record);
+        self.keeping.dropped();
+    }
+
     /// The records have changed here: the disk, the peers and the links follow.
     fn spread_members(&mut self, effects: &mut Effects<Self>) {
+        self.members.leave_out_phantoms();
         let ids: Vec<MachineId> = self.members.records().map(|record| record.id).collect();
         for id in ids {
             self.keeping.changed_member(id);
@@ -176,11 +291,15 @@ impl Replica {
     /// Links, peers and phase follow the records.
     fn follow_members(&mut self, effects: &mut Effects<Self>) {
         self.letting_go.members_digest = self.members.digest();
+        let before = self.phase;
         self.follow_status();
+        if self.phase == Phase::Alone && before != Phase::Alone {
+            effects.push(Effect::Say(self.why_alone()));
+        }
         if self.phase != Phase::Ready {
             self.waiting.ready();
         }
-        let peers = self.members.peers();
+        let peers = self.peers_to_have();
         let (now, heartbeat_us) = (self.now, self.config.heartbeat_us);
         let is_member = |id: &MachineId| peers.iter().any(|peer| peer.id == *id);
         self.note_absent();
@@ -219,12 +338,27 @@ impl Replica {
         }
     }
 
+    /// Why it serves nobody any more.
+    fn why_alone(&self) -> &'static str {
+        if self.keeping.is_given_up() {
+            return "removed by decision, as lost: what this replica has was given up, and it serves nobody; started again, it drops \
+                    that and takes everything from the others";
+        }
+        match self.members.get(self.me()).map(|record| record.status) {
+            Some(Status::Left) => "drained: what this replica had is handed over, and it may be ended",
+            Some(Status::Removed | Status::Lost | Status::Present | Status::Draining) | None => {
+                "removed by decision: this replica serves nobody, and may be ended; started again, it is a member again"
+            }
+        }
+    }
+
     /// What its own record says of it.
     fn follow_status(&mut self) {
         let me = self.me();
         let status = self.members.get(me).map(|record| record.status);
+        let status = status.filter(|_| !self.keeping.is_given_up());
         match status {
-            None | Some(Status::Removed) => self.phase = Phase::Alone,
+            None | Some(Status::Removed | Status::Lost) => self.phase = Phase::Alone,
             Some(Status::Left) => {
                 self.phase = Phase::Alone;
                 // The others do not wait for it to forget: it is a newcomer, when it comes back.

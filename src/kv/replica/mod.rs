@@ -242,6 +242,7 @@ impl Replica {
         }
         let (history_max, bytes_max) = (self.config.history_max, self.config.history_bytes_max);
         self.watching = Watching::new(history_max, bytes_max, self.wall_us());
+        self.drop_given_up();
         self.kept = self.known.clone();
         self.log = Log::new(self.config.log_bytes_max, self.known.clone());
         if let Some(why) = self.keeping.damage() {
@@ -363,7 +364,7 @@ impl Replica {
             Message::Writes(writes) => self.arrived(from, writes, effects),
             Message::Acknowledge(report) => self.reported(from, *report, effects),
             Message::Heartbeat(report) => self.beaten(from, *report, effects),
-            Message::Members(records) => self.told_members(&records, effects),
+            Message::Members(records) => self.told_members(from, &records, effects),
             Message::Pull { number, known } => self.asked(from, number, known),
             Message::Pulled { number, more } => self.pulled(from, number, more, effects),
             Message::TransferBegin {

@@ -56,6 +56,8 @@ pub(super) struct Peer {
     pub(super) up_since: Time,
     /// The life that the link leads to, or led to last; 0 if there was none.
     pub(super) life: u32,
+    /// Of which age its data are, as it said in that life ([`members`](crate::kv::members)).
+    pub(super) age: u64,
     /// What it said that it has, in that life.
     pub(super) report: Report,
     pub(super) suspicion: Suspicion,
@@ -102,6 +104,7 @@ impl Peer {
             link: Link::Down,
             up_since: now,
             life: 0,
+            age: 0,
             report: Report::default(),
             suspicion: Suspicion::new(now, heartbeat_us),
             is_suspected: false,
@@ -185,6 +188,7 @@ impl Peer {
     pub(super) fn link_up(&mut self, incarnation: u32, own: u64) {
         if self.life != incarnation {
             self.life = incarnation;
+            self.age = 0;
             self.report = Report::default();
             self.pulled = 0;
             self.target = None;

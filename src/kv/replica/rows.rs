@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 0 | `known` | what has been applied, the greatest stamp, and what has been forgotten |
 //! | 0 | `view` | whether the view is only what this replica is told (1) or spreads (0); one that is configured spreads, whatever is here |
+//! | 0 | `lost` | the record by which what is here was given up, to be dropped when the replica is started again; else nothing |
 //! | 0 | `ready` | whether this replica has the data of the beginning (1), or was still joining (0) |
 //! | 1 | a key of the store | its entry |
 //! | 2 | a member's id, u16 | its record |
@@ -85,6 +86,10 @@ pub(super) struct Keeping {
     has_joined: bool,
     /// Whether the disk has to be told so.
     is_joining_new: bool,
+    /// The record by which what this replica has was given up.
+    given_up: Option<Record>,
+    /// Whether the disk has to be told so, or that there is none any more.
+    is_given_up_new: bool,
 }
 
 impl Keeping {
@@ -131,7 +136,7 @@ impl Keeping {
 
     /// Whether the next append cannot be put off: the last one, or more than data.
     pub(super) fn is_urgent(&self) -> bool {
-        self.is_last || self.is_joining_new || !self.members.is_empty()
+        self.is_last || self.is_joining_new || self.is_given_up_new || !self.members.is_empty()
     }
 
     /// The next append is the last: it has room.
@@ -197,6 +202,34 @@ impl Keeping {
         }
     }
 
+    /// What this replica has was given up by this record: the life that begins next drops it.
+    pub(super) fn give_up(&mut self, record: &Record) {
+        let is_later = |given_up: &Record| given_up.version < record.version;
+        if self.given_up.as_ref().is_none_or(is_later) {
+            self.given_up = Some(record.clone());
+            self.is_given_up_new = true;
+            self.is_whole_new = true;
+        }
+    }
+
+    /// Whether what this replica has was given up.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.is_some()
+    }
+
+    /// The record by which what an earlier life left was given up.
+    pub(super) fn given_up(&self) -> Option<Record> {
+        self.given_up.clone()
+    }
+
+    /// What was given up is dropped.
+    pub(super) fn dropped(&mut self) {
+        self.members.extend(self.given_up.take().map(|record| record.id));
+        self.is_given_up_new = true;
+        self.is_whole_new = true;
+        self.joined(false);
+    }
+
     /// What is wrong with what an earlier life left.
     pub(super) fn damage(&self) -> Option<String> {
         self.damage.clone()
@@ -239,6 +272,11 @@ impl Replica {
                 self.keeping.has_joined = value.first() == Some(&1);
                 Ok(())
             }
+            (TABLE_WHOLE, b"lost") => {
+                let mut fields = Fields::new(&value);
+                self.keeping.given_up = read_members(&mut fields)?.pop();
+                fields.end()
+            }
             (TABLE_ENTRIES, _) => self.store.restore(&row.key, &value),
             (TABLE_MEMBERS, _) => {
                 let mut fields = Fields::new(&value);
@@ -272,6 +310,9 @@ impl Replica {
         rows.extend(self.whole_rows());
         if std::mem::take(&mut self.keeping.is_joining_new) {
             rows.push(whole_row(b"ready", vec![u8::from(self.keeping.has_joined)]));
+        }
+        if std::mem::take(&mut self.keeping.is_given_up_new) {
+            rows.push(self.lost_row());
         }
         let mut bytes = 0;
         self.store.take_changes(|key, value| {
@@ -311,6 +352,12 @@ impl Replica {
         let [known, view] = self.whole_rows();
         let ready = whole_row(b"ready", vec![u8::from(self.keeping.has_joined)]);
         [known, ready, view]
+    }
+
+    fn lost_row(&self) -> Row {
+        let mut value = Vec::new();
+        write_members(self.keeping.given_up.as_slice(), &mut value);
+        whole_row(b"lost", value)
     }
 
     /// All rows behind those of the entries, in their order.

@@ -4,6 +4,7 @@ mod backups;
 mod bounds;
 mod cluster;
 mod disks;
+mod lost;
 mod members;
 mod pushes;
 mod repairs;

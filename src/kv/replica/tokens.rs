@@ -64,7 +64,9 @@ impl Replica {
         };
         match record.status {
             // Of members that are told no life is noted: who is told that one is none any more means all of them.
-            Status::Removed | Status::Left => self.is_told() || incarnation <= record.incarnation,
+            Status::Removed | Status::Left | Status::Lost => {
+                self.is_told() || incarnation <= record.incarnation
+            }
             Status::Present | Status::Draining => {
                 let life = self.peers.get(&machine).map_or(0, |peer| peer.life);
                 incarnation < life.max(record.incarnation)

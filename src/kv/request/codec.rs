@@ -238,13 +238,16 @@ fn write_member_change(change: &MemberChange, body: &mut Vec<u8>) {
         MemberChange::Drain { .. } => 2,
         MemberChange::Replace { .. } => 3,
         MemberChange::Set { .. } => 4,
+        MemberChange::Lose { .. } => 5,
     });
     match change {
         MemberChange::Add { id, address } => {
             write_machine(*id, body);
             write_address(address, body);
         }
-        MemberChange::Remove { id } | MemberChange::Drain { id } => write_machine(*id, body),
+        MemberChange::Remove { id } | MemberChange::Drain { id } | MemberChange::Lose { id } => {
+            write_machine(*id, body);
+        }
         MemberChange::Replace { old, id, address } => {
             write_machine(*old, body);
             write_machine(*id, body);
@@ -278,6 +281,9 @@ fn read_member_change(fields: &mut Fields<'_>) -> Result<MemberChange, FieldErro
             members: read_list(fields, "members", MEMBERS_MAX, |fields| {
                 Ok((read_machine(fields)?, read_address(fields)?))
             })?,
+        },
+        5 => MemberChange::Lose {
+            id: read_machine(fields)?,
         },
         other => return unknown("change", other),
     })

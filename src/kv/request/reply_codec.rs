@@ -253,6 +253,7 @@ fn write_member(member: &Member, body: &mut Vec<u8>) {
         Standing::Draining => 3,
         Standing::Removed => 4,
         Standing::Left => 5,
+        Standing::Lost => 6,
     });
     write_varint(u64::from(member.incarnation), body);
 }
@@ -269,6 +270,7 @@ fn read_members(fields: &mut Fields<'_>) -> Result<Vec<Member>, FieldError> {
                 3 => Standing::Draining,
                 4 => Standing::Removed,
                 5 => Standing::Left,
+                6 => Standing::Lost,
                 other => return unknown("standing", other),
             },
             incarnation: read_number(fields, "incarnation", u64::from(u32::MAX))?,

@@ -78,6 +78,7 @@ fn requests() -> impl Strategy<Value = Request> {
         (machines(), addresses()).prop_map(|(id, address)| MemberChange::Add { id, address }),
         machines().prop_map(|id| MemberChange::Remove { id }),
         machines().prop_map(|id| MemberChange::Drain { id }),
+        machines().prop_map(|id| MemberChange::Lose { id }),
         (machines(), machines(), addresses()).prop_map(|(old, id, address)| MemberChange::Replace {
             old,
             id,
@@ -129,6 +130,7 @@ fn members() -> impl Strategy<Value = Member> {
         Standing::Draining,
         Standing::Removed,
         Standing::Left,
+        Standing::Lost,
     ]);
     (machines(), addresses(), standing, any::<u32>()).prop_map(|(id, address, standing, incarnation)| {
         Member {

@@ -133,6 +133,12 @@ impl Store {
         changed
     }
 
+    /// Drops everything, and says which keys that changes. `known` is what was applied.
+    pub fn drop_all(&mut self, known: &VersionVector) -> Vec<Key> {
+        self.forgotten = VersionVector::new();
+        self.adopt(Incoming::default(), Scope::Whole, known, known)
+    }
+
     fn merge_key(
         &mut self,
         key: &TreeKey,

@@ -3,10 +3,12 @@
 //!
 //! # When an acknowledged write may be gone
 //!
-//! A *copy* of a write is a disk that kept it: a machine, and which of its disks. A copy ends in one of three ways.
+//! A *copy* of a write is a disk that kept it: a machine, and which of its disks. A copy ends in one of four ways.
 //!
 //! - The disk is lost. Nobody can do anything about that.
 //! - Its machine is removed or replaced by decision, and not taken back: what only it has is given up, as the operator was told.
+//! - Its machine is removed as lost, or replaced, and hears of it: then it gives up what it has, and drops it when it is
+//!   started again. From that moment on its disk is as one that is lost. Until then it counts as one that was removed.
 //! - Its machine is drained and leaves. That is promised to lose nothing: when it leaves, more than half of those who
 //!   stay have on their disks all that it had when it began to drain. So a leaving is no excuse, and is judged by
 //!   itself at the moment at which it happens ([`Disks::keeps`]). What came to its disk after that beginning it does not
@@ -23,6 +25,9 @@
 //! somebody it has heard of since.
 //! A leaving is judged when its machine's own disk says it. Where that takes nothing any more it is not, and what is gone
 //! by it is found at the end: it is no excuse there either.
+//!
+//! What was given up may not come back: whose own record says that it was removed as lost, and that it is a member again, had
+//! nothing on its disk when it took that record.
 //!
 //! That a write had its copies is judged when a client hears that it is done ([`Disks::judge_acknowledged`]): the disk of the
 //! replica that accepted it, and as many as were asked for; of a majority a bound from below, more than half of the fewest
@@ -77,6 +82,8 @@ pub(super) struct Machine {
     forgotten: VersionVector,
     records: BTreeMap<MachineId, MemberRecord>,
     pub(super) has_joined: bool,
+    /// What is on it was given up, and is to be dropped.
+    is_given_up: bool,
     /// What was on any of them.
     pub(super) ever: VersionVector,
     /// Its lives, and with which disk each began.
@@ -125,13 +132,16 @@ impl Machine {
     /// Takes the rows of a group. Says what is wrong with them.
     fn take(&mut self, id: MachineId, rows: &[Row]) -> Vec<String> {
         let mut wrong = Vec::new();
-        let before = self.known.clone();
+        self.drop_given_up(rows);
+        let kept = self.known.clone();
+        let age = self.age(id);
         for row in rows {
             match Kept::of(row) {
                 Ok(Some(Kept::Known { known, forgotten })) => {
                     self.known = known;
                     self.forgotten = forgotten;
                 }
+                Ok(Some(Kept::Lost(is_lost))) => self.is_given_up = is_lost,
                 Ok(Some(Kept::Joined(has_joined))) => self.has_joined = has_joined,
                 Ok(Some(Kept::Members(records))) => {
                     let records = records.into_iter().map(|record| (record.id, record));
@@ -145,14 +155,45 @@ impl Machine {
                 }
             }
         }
-        if !self.known.covers(&before) {
+        if !self.known.covers(&kept) {
             let known = &self.known;
             wrong.push(format!(
-                "the disk of machine {id} had {before}, and is given {known} instead"
+                "the disk of machine {id} had {kept}, and is given {known} instead"
+            ));
+        }
+        if self.age(id) > age && !kept.is_empty() {
+            wrong.push(format!(
+                "machine {id} was removed as lost, and goes on with what it had, {kept}"
             ));
         }
         self.ever.merge(&self.known);
         wrong
+    }
+
+    /// How often it was given up, as its own record says: what it has then is of a later time.
+    fn age(&self, id: MachineId) -> u64 {
+        self.records.get(&id).map_or(0, MemberRecord::age)
+    }
+
+    /// Its present life drops what was given up: as if its disk were lost, and the life had begun with another.
+    fn drop_given_up(&mut self, rows: &[Row]) {
+        let is_dropped = |row: &Row| matches!(Kept::of(row), Ok(Some(Kept::Lost(false))));
+        if self.is_given_up && rows.iter().any(is_dropped) {
+            self.lose();
+            let disk = self.disk();
+            if let Some((_, of)) = self.lives.last_mut() {
+                *of = disk;
+            }
+        }
+    }
+
+    fn lose(&mut self) {
+        self.lost.push(std::mem::take(&mut self.known));
+        self.forgotten = VersionVector::new();
+        self.records.clear();
+        self.has_joined = false;
+        self.is_given_up = false;
+        self.promise = None;
     }
 
     /// Its present life's writes.
@@ -199,7 +240,7 @@ impl Machine {
             }
             // What it keeps from telling goes on being so when it has left.
             Some((MemberStatus::Left, _)) => None,
-            Some((MemberStatus::Present | MemberStatus::Removed, _)) | None => {
+            Some((MemberStatus::Present | MemberStatus::Removed | MemberStatus::Lost, _)) | None => {
                 self.promise = None;
                 None
             }
@@ -214,8 +255,10 @@ impl Machine {
             record.id != id && left_behind.is_none_or(|ids| ids.contains(&record.id))
         };
         let others = self.records.values().filter(was_there);
-        let is_away =
-            |record: &MemberRecord| matches!(record.status, MemberStatus::Removed | MemberStatus::Left);
+        let is_away = |record: &MemberRecord| match record.status {
+            MemberStatus::Removed | MemberStatus::Left | MemberStatus::Lost => true,
+            MemberStatus::Present | MemberStatus::Draining => false,
+        };
         let is_alone = others.clone().all(is_away);
         let staying: Vec<MachineId> = others
             .filter(|record| record.status == MemberStatus::Present)
@@ -247,7 +290,10 @@ impl Disks {
         machine.view.clear();
         machine.dropped.clear();
         machine.stable.clear();
-        machine.begun_with = machine.forgotten.clone();
+        machine.begun_with = match machine.is_given_up {
+            true => VersionVector::new(),
+            false => machine.forgotten.clone(),
+        };
         if let Some(promise) = &mut machine.promise {
             // It drains on, and begins with what is on its disk.
             promise.least = machine.known.clone();
@@ -258,7 +304,8 @@ impl Disks {
     /// What a life says that it begins with is what its disk has.
     pub(super) fn judge_restored(&self, id: MachineId, known: &VersionVector) -> Result<(), String> {
         let nothing = VersionVector::new();
-        let kept = self.machines.get(&id).map_or(&nothing, |machine| &machine.known);
+        let machine = self.machines.get(&id).filter(|machine| !machine.is_given_up);
+        let kept = machine.map_or(&nothing, |machine| &machine.known);
         match kept == known {
             true => Ok(()),
             false => Err(format!(
@@ -274,12 +321,7 @@ impl Disks {
 
     /// A disk is lost.
     pub(super) fn lost(&mut self, id: MachineId) {
-        let machine = self.machine(id);
-        machine.lost.push(std::mem::take(&mut machine.known));
-        machine.forgotten = VersionVector::new();
-        machine.records.clear();
-        machine.has_joined = false;
-        machine.promise = None;
+        self.machine(id).lose();
     }
 
     /// A link of a machine is up.
@@ -343,7 +385,7 @@ impl Disks {
     fn is_lost(&self, copy: &Copy) -> bool {
         self.machines
             .get(&copy.machine)
-            .is_none_or(|machine| machine.disk() != copy.disk)
+            .is_none_or(|machine| machine.disk() != copy.disk || machine.is_given_up)
     }
 
     /// Whether a copy's machine tells others of it: one that drains does not of what came later, unless it was taken back,
@@ -395,7 +437,8 @@ impl Disks {
             } else if is_member(copy.machine) {
                 return Err(format!("it is on the disk of machine {}, a member", copy.machine));
             } else {
-                is_excused |= self.decided(copy.machine) == Some(MemberStatus::Removed);
+                let decided = self.decided(copy.machine);
+                is_excused |= matches!(decided, Some(MemberStatus::Removed | MemberStatus::Lost));
             }
         }
         match is_excused {

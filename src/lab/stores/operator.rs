@@ -48,6 +48,7 @@ pub(super) enum What {
     Add(MachineId),
     Drain(MachineId),
     Remove(MachineId),
+    Lose(MachineId),
     Replace(MachineId, MachineId),
 }
 
@@ -84,16 +85,20 @@ impl Plan {
         let mut members_min = usize::from(replicas);
         let mut planned = Vec::new();
         let mut touched = BTreeSet::new();
+        // What one has that is lost is dropped when it is started again, and only the schedule says whether it is.
+        let mut lost = BTreeSet::new();
         let mut at = heals_us / 8 + dice.below(heals_us / 8 + 1);
         while at < heals_us * 4 / 5 {
             let machine = MachineId(u16::try_from(dice.below(u64::from(machines))).unwrap_or(0));
             let other = MachineId(u16::try_from(dice.below(u64::from(machines))).unwrap_or(0));
             let can_go = members.len() > STAY_MIN + 1 && machine != coordinator;
             let what = match (members.contains(&machine), dice.below(3)) {
+                (false, _) if lost.contains(&machine) => None,
                 (false, _) => Some(What::Add(machine)),
-                (true, 0) if can_go && !is_gentle && !members.contains(&other) => {
+                (true, 0) if can_go && !is_gentle && !members.contains(&other) && !lost.contains(&other) => {
                     Some(What::Replace(machine, other))
                 }
+                (true, 1) if can_go && !is_gentle && dice.below(2) == 0 => Some(What::Lose(machine)),
                 (true, 1) if can_go && !is_gentle => Some(What::Remove(machine)),
                 (true, _) if can_go => Some(What::Drain(machine)),
                 (true, _) => None,
@@ -103,11 +108,21 @@ impl Plan {
                     What::Add(machine) => {
                         members.insert(machine);
                     }
-                    What::Drain(machine) | What::Remove(machine) => {
+                    What::Drain(machine) => {
                         members.remove(&machine);
+                    }
+                    What::Remove(machine) => {
+                        members.remove(&machine);
+                        // One that joins by itself may be added before anybody has met it: removed then, it is lost.
+                        lost.extend((machine.0 >= replicas).then_some(machine));
+                    }
+                    What::Lose(machine) => {
+                        members.remove(&machine);
+                        lost.insert(machine);
                     }
                     What::Replace(old, new) => {
                         members.remove(&old);
+                        lost.insert(old);
                         members.insert(new);
                     }
                 }
@@ -152,6 +167,7 @@ impl fmt::Display for Change {
             What::Add(machine) => write!(f, "add {machine}"),
             What::Drain(machine) => write!(f, "drain {machine}"),
             What::Remove(machine) => write!(f, "remove {machine}"),
+            What::Lose(machine) => write!(f, "remove {machine} as lost"),
             What::Replace(old, new) => write!(f, "replace {old} by {new}"),
         }
     }
@@ -172,6 +188,7 @@ impl Operator {
             },
             What::Drain(id) => MemberChange::Drain { id },
             What::Remove(id) => MemberChange::Remove { id },
+            What::Lose(id) => MemberChange::Lose { id },
             What::Replace(old, id) => MemberChange::Replace {
                 old,
                 id,
@@ -283,7 +300,10 @@ mod tests {
             assert!(plan.members.contains(&plan.operator.coordinator), "seed {seed}");
             let goes = |change: &Change| match change.what {
                 What::Add(_) => None,
-                What::Drain(machine) | What::Remove(machine) | What::Replace(machine, _) => Some(machine),
+                What::Drain(machine)
+                | What::Remove(machine)
+                | What::Lose(machine)
+                | What::Replace(machine, _) => Some(machine),
             };
             let mut gone = plan.operator.planned.iter().filter_map(goes);
             assert!(

@@ -148,6 +148,7 @@ fn mutants_are_found_out() {
         (Mutant::EndedLivesDropped, Changes),
         (Mutant::AbsentOverlooked, Changes),
         (Mutant::AbsentHoldsAll, Changes),
+        (Mutant::LostTakenBack, Changes),
     ] {
         let trial = |seed| StoreTrial {
             members,

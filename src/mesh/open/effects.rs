@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{
     clients::Said,
@@ -76,6 +76,7 @@ where
                 self.disk.append(number, rows);
             }
             Effect::Peers(peers) => self.want(peers, now),
+            Effect::Say(what) => info!("{what}"),
             Effect::Reset { peer } => self.reset_later.push(peer),
             Effect::Refuse { peer, error } => {
                 // Of several messages that came together, the first has ended the link.

@@ -294,6 +294,8 @@ impl<S: Service> Simulation<S> {
                     self.reset(me, peer, number, now);
                 }
             }
+            // Nobody runs it.
+            Effect::Say(_) => {}
             Effect::Peers(peers) => {
                 observer.peers(me, self.moment(me, now), &peers);
                 self.peers(me, peers, now)?;

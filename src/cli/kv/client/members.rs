@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::{Exit, Usage, kv::view, print},
-    kv::{self, Action, Answer, Deny, Member, MemberChange},
+    kv::{self, Action, Answer, Deny, Member, MemberChange, Standing},
     service::Peer,
     units::MachineId,
 };
@@ -25,9 +25,16 @@ Examples:
   clocklab kv members add 127.0.0.1:17203                 a further one; it takes the data from the others
   clocklab kv members drain 127.0.0.1:17202               let it hand over what it has, then remove it
   clocklab kv members remove 2                            remove it now: what it alone has is given up
+  clocklab kv members remove 2 --lost                     its disk is gone: nobody waits for it to come back with that
   clocklab kv members replace 2 127.0.0.1:17203           one that is gone for good by another
 
-A member is removed by a decision only: one that cannot be reached is suspected, and still a member.",
+A member is removed by a decision only: one that cannot be reached is suspected, and still a member. One that was removed
+is a member again as soon as it is started again, whoever starts it: end it, and see that nothing starts it.
+
+Who was removed may come back with what it had. Until it is a member again, was drained, or is removed with --lost, the
+others keep their writes, and remember what was deleted. One that is lost (--lost, or replaced) holds nothing back; what it
+alone had is given up, and if its disk turns up after all it serves nobody until it is started once more: then it drops what
+it has, and takes everything from the others.",
     exit_codes!()
 );
 
@@ -46,17 +53,20 @@ enum Change {
         /// [ID=]HOST:PORT; an id that is not given is made from the address
         member: String,
     },
-    /// Remove a member now: what it alone has is given up
+    /// Remove a member now: what it alone has is given up. Started again, it is a member again
     Remove {
         /// Its id or its address
         member: String,
+        /// It is gone for good, and never comes back with what it had; also of one that was removed before
+        #[arg(long)]
+        lost: bool,
     },
     /// Let a member hand over what others do not have, then remove it
     Drain {
         /// Its id or its address
         member: String,
     },
-    /// Remove a member that is gone for good, and add another
+    /// Remove a member that is gone for good (as with --lost), and add another
     Replace {
         /// The id or the address of the one that goes
         old: String,
@@ -83,6 +93,7 @@ impl ChangedJson {
         let (name, old, id, address) = match change {
             MemberChange::Add { id, address } => ("add", None, Some(id), Some(address)),
             MemberChange::Remove { id } => ("remove", None, Some(id), None),
+            MemberChange::Lose { id } => ("lose", None, Some(id), None),
             MemberChange::Drain { id } => ("drain", None, Some(id), None),
             MemberChange::Replace { old, id, address } => ("replace", Some(old), Some(id), Some(address)),
             MemberChange::Set { .. } => ("set", None, None, None),
@@ -109,9 +120,12 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
             let Peer { id, address } = new_member(&mut asker, member)?;
             MemberChange::Add { id, address }
         }
-        Change::Remove { member } => {
+        Change::Remove { member, lost } => {
             let id = known(&mut asker, member)?;
-            MemberChange::Remove { id }
+            match lost {
+                true => MemberChange::Lose { id },
+                false => MemberChange::Remove { id },
+            }
         }
         Change::Drain { member } => {
             let id = known(&mut asker, member)?;
@@ -128,7 +142,7 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
             true => json::line(&ChangedJson::of(&change, *was_so))?,
             false => changed(&change, *was_so),
         })
-        .map(|()| warn_of_silence(&asker, &change))?,
+        .and_then(|()| warn_of(&mut asker, &change))?,
         Answer::Denied(Deny::NoSuchMember) => {
             tracing::warn!(
                 "{}",
@@ -141,15 +155,36 @@ pub(super) fn run(arguments: &MembersArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Valid)
 }
 
-/// Says so if nobody answers where a member was added: it may come yet, or be a slip.
-fn warn_of_silence(asker: &Asker, change: &MemberChange) {
-    if let MemberChange::Add { id, address } | MemberChange::Replace { id, address, .. } = change
-        && !asker.is_somebody_at(address)
-    {
-        tracing::warn!(
-            "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {id}={address},…`"
-        );
+/// Says so if nobody answers where a member was added: it may come yet, or be a slip. And if who was removed may come back.
+fn warn_of(asker: &mut Asker, change: &MemberChange) -> anyhow::Result<()> {
+    match change {
+        MemberChange::Add { id, address } | MemberChange::Replace { id, address, .. } => {
+            if !asker.is_somebody_at(address) {
+                let view = whole_view(&list(asker)?);
+                tracing::warn!(
+                    "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {view}`"
+                );
+            }
+        }
+        MemberChange::Remove { id } => {
+            let members = list(asker)?;
+            let member = members.iter().find(|member| member.id == *id);
+            if member.is_some_and(|member| member.standing == Standing::Removed) {
+                tracing::warn!("{}", words::held_back_by(&[*id]));
+            }
+        }
+        MemberChange::Lose { .. } | MemberChange::Drain { .. } | MemberChange::Set { .. } => {}
     }
+    Ok(())
+}
+
+/// All members, as `--view` has them.
+fn whole_view(members: &[Member]) -> String {
+    let members = members.iter().filter(|member| member.standing.is_member());
+    let entries: Vec<String> = members
+        .map(|member| format!("{}={}", member.id, member.address))
+        .collect();
+    entries.join(",")
 }
 
 /// What was changed, in words.
@@ -157,9 +192,10 @@ fn changed(change: &MemberChange, was_so: bool) -> String {
     let done = match change {
         MemberChange::Add { id, address } => format!("machine {id} at {address} is a member"),
         MemberChange::Remove { id } => format!("machine {id} is removed"),
+        MemberChange::Lose { id } => format!("machine {id} is removed as lost"),
         MemberChange::Drain { id } => format!("machine {id} hands over, and is then removed"),
         MemberChange::Replace { old, id, address } => {
-            format!("machine {old} is removed, and machine {id} at {address} is a member")
+            format!("machine {old} is removed as lost, and machine {id} at {address} is a member")
         }
         MemberChange::Set { .. } => "the members are these".to_owned(),
     };
@@ -257,6 +293,11 @@ mod tests {
                 r#"{"change":"remove","id":3,"was_so":false}"#,
             ),
             (
+                MemberChange::Lose { id },
+                "machine 3 is removed as lost\n",
+                r#"{"change":"lose","id":3,"was_so":false}"#,
+            ),
+            (
                 MemberChange::Drain { id },
                 "machine 3 hands over, and is then removed\n",
                 r#"{"change":"drain","id":3,"was_so":false}"#,
@@ -267,7 +308,7 @@ mod tests {
                     id,
                     address: there,
                 },
-                "machine 2 is removed, and machine 3 at 127.0.0.1:17203 is a member\n",
+                "machine 2 is removed as lost, and machine 3 at 127.0.0.1:17203 is a member\n",
                 r#"{"change":"replace","old":2,"id":3,"address":"127.0.0.1:17203","was_so":false}"#,
             ),
         ] {
@@ -277,5 +318,24 @@ mod tests {
         }
         let again = changed(&MemberChange::Remove { id }, true);
         assert_eq!(again, "machine 3 is removed, and was so before\n");
+    }
+
+    #[test]
+    fn a_newcomer_is_shown_the_whole_view_with_ids() {
+        let member = |id, standing| Member {
+            id: MachineId(id),
+            address: format!("127.0.0.1:{}", 17200 + id).parse().expect("an address"),
+            standing,
+            incarnation: 1,
+        };
+        let members = [
+            member(0, Standing::Myself),
+            member(1, Standing::Suspected),
+            member(2, Standing::Lost),
+            member(3, Standing::Alive),
+        ];
+        let view = whole_view(&members);
+        assert_eq!(view, "0=127.0.0.1:17200,1=127.0.0.1:17201,3=127.0.0.1:17203");
+        assert_eq!(view::parse(&view).expect("a view").len(), 3);
     }
 }

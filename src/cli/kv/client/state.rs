@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cli::{Exit, print},
-    kv::{Action, Answer, Lag, Status, Why},
+    kv::{Action, Answer, Lag, Standing, Status, Why},
     units::MachineId,
 };
 
@@ -182,6 +182,12 @@ fn status_text(status: &Status) -> String {
          sent again",
         status.keys, status.tombstones, status.buffered, status.waiting, status.logged.0, status.logged.1
     );
+    let removed = status.members.iter();
+    let removed = removed.filter(|member| member.standing == Standing::Removed);
+    let removed: Vec<MachineId> = removed.map(|member| member.id).collect();
+    if !removed.is_empty() {
+        let _ = writeln!(text, "{}", words::held_back_by(&removed));
+    }
     let _ = writeln!(text, "\nmembers:");
     for member in &status.members {
         let _ = write!(

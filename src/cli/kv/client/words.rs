@@ -96,7 +96,21 @@ pub(super) fn standing(member: &Member) -> &'static str {
         Standing::Draining => "draining",
         Standing::Removed => "removed",
         Standing::Left => "left",
+        Standing::Lost => "lost",
     }
+}
+
+/// What it means that these were removed, and may come back.
+pub(super) fn held_back_by(removed: &[MachineId]) -> String {
+    let ids: Vec<String> = removed.iter().map(ToString::to_string).collect();
+    let (machine, it) = match removed {
+        [_] => ("machine", "it is a member again, was drained, or is"),
+        _ => ("machines", "they are members again, were drained, or are"),
+    };
+    format!(
+        "writes and deletions are kept for {machine} {}, until {it} removed with --lost",
+        ids.join(", ")
+    )
 }
 
 /// A write that is missing, how far the replica is, and who has it.

@@ -80,6 +80,8 @@ pub(super) struct Cluster {
     tickets: u64,
     pub(super) replies: BTreeMap<Ticket, Vec<(Reply, Last)>>,
     incarnations: u32,
+    /// What those who run replicas were told.
+    pub(super) said: Vec<(u16, &'static str)>,
     /// Messages that were delivered, by kind.
     pub(super) kinds: BTreeMap<u8, u64>,
     /// What was needed by each write, from its origin's log.
@@ -150,6 +152,7 @@ impl Cluster {
             tickets: 0,
             replies: BTreeMap::new(),
             incarnations: 10,
+            said: Vec::new(),
             kinds: BTreeMap::new(),
             needs: BTreeMap::new(),
             logged: BTreeMap::new(),
@@ -462,6 +465,7 @@ impl Cluster {
                 }
             }
             Effect::Peers(peers) => self.machines.get_mut(&id).unwrap().peers = peers,
+            Effect::Say(what) => self.said.push((id, what)),
             Effect::Reply { ticket, reply, last } => {
                 let replies = self.replies.entry(ticket).or_default();
                 assert!(

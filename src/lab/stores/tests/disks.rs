@@ -250,3 +250,40 @@ fn a_disk_forgets_nothing_and_gives_back_what_it_has() {
     };
     assert_eq!(disks.keeps(id(1), Time(12), &[unread]).len(), 1);
 }
+
+#[test]
+fn what_was_given_up_is_dropped_and_excuses_what_is_gone_with_it() {
+    let lost = |version: u64, status| record(2, (1 << 32) + version, status);
+    let mut disks = three();
+    keeps(&mut disks, 2, 10, "2.5.1");
+    let gone =
+        |disks: &Disks, is_there: bool| disks.judge_gone(dot("2.5.1"), |other| is_there || other != id(2));
+    assert!(gone(&disks, false).is_err(), "nothing was decided");
+    decides(&mut disks, 0, 20, lost(0, MemberStatus::Lost));
+    assert_eq!(gone(&disks, false), Ok(()));
+    assert!(gone(&disks, true).is_err(), "it has not given it up");
+    assert_eq!(disks.keeps(id(2), Time(30), &[Kept::Lost(true).row()]), [""; 0]);
+    assert_eq!(gone(&disks, true), Ok(()));
+    // The next life begins with nothing, and says so to its disk.
+    disks.died(id(2));
+    disks.started(id(2), LIFE + 1);
+    assert_eq!(disks.judge_restored(id(2), &VersionVector::new()), Ok(()));
+    assert!(disks.judge_restored(id(2), &vector("2.5.1")).is_err());
+    let rows = |known: &str| {
+        let (known, forgotten) = (vector(known), VersionVector::new());
+        let whole = [Kept::Known { known, forgotten }.row(), Kept::Lost(false).row()];
+        let member = Kept::Members(vec![lost(1, MemberStatus::Present)]).row();
+        whole.into_iter().chain([member]).collect::<Vec<_>>()
+    };
+    assert_eq!(disks.keeps(id(2), Time(40), &rows("-")), [""; 0]);
+    assert_eq!(gone(&disks, true), Ok(()));
+    // One that takes itself for a member again, and has it still.
+    let mut disks = three();
+    keeps(&mut disks, 2, 10, "2.5.1");
+    let wrong = decides(&mut disks, 2, 30, lost(1, MemberStatus::Present)).join(" ");
+    assert!(wrong.contains("goes on with what it had"), "{wrong}");
+    let mut disks = three();
+    keeps(&mut disks, 2, 10, "2.5.1");
+    let wrong = disks.keeps(id(2), Time(40), &rows("-")).join(" ");
+    assert!(wrong.contains("is given - instead"), "{wrong}");
+}

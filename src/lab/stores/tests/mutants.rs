@@ -184,6 +184,7 @@ impl Tampered {
             Effect::Refuse { peer, error } => Effect::Refuse { peer, error },
             Effect::Reset { peer } => Effect::Reset { peer },
             Effect::Peers(peers) => Effect::Peers(peers),
+            Effect::Say(what) => Effect::Say(what),
             Effect::Reply { ticket, .. } if ticket.0 >= INVENTED => return None,
             Effect::Reply { reply, .. }
                 if self.wrong == Wrong::WatchSkips
