@@ -24,7 +24,7 @@ Examples:
   clocklab kv simulate --trials 10000                    as many, with seeds from --seed on, on all cores
   clocklab kv simulate --seed 4711 --logs logs           one again, with its logs: then `clocklab check`, `clocklab draw`
   clocklab kv simulate --seed 4711 --faults bad.txt      the same clients under the faults of a file
-  clocklab kv simulate --members --trials 1000           replicas join, are drained, removed, replaced and taken back
+  clocklab kv simulate --members --trials 1000           replicas join, are drained, removed, lost, replaced and taken back
 
 Everything that chance decides comes from the seed, so a run that went wrong goes wrong again.
 Clients put, read, delete, swap, count, insert, remove, scan and write batches, in sessions that move between the replicas. \
@@ -64,7 +64,7 @@ pub(in crate::cli) struct SimulateArguments {
     /// How many watches beside them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=16))]
     watches: u16,
-    /// Members come and go: one more joins by itself, others are drained, removed, replaced and taken back
+    /// Members come and go: one more joins by itself, others are drained, removed, lost, replaced and taken back
     #[arg(long)]
     members: bool,
     /// Time between two requests of one client, on average

@@ -382,6 +382,16 @@ fn members_come_and_go() {
     );
     assert_eq!(client.json("POST", "/v1/members/5/drain", "").status, 202);
     check_problem(&client.json("DELETE", "/v1/members/5", ""), 404, "not-found");
+    check_problem(
+        &client.json("DELETE", "/v1/members/5?lost=true", ""),
+        404,
+        "not-found",
+    );
+    check_problem(
+        &client.json("DELETE", "/v1/members/5?lost=perhaps", ""),
+        400,
+        "malformed",
+    );
     check_problem(&client.json("GET", "/v1/members/5", ""), 404, "not-found");
     check_problem(
         &client.json("PUT", "/v1/members/65000", r#"{"address":"a:1"}"#),

@@ -15,7 +15,7 @@
 //! were a member that has not spoken since, until it is one again: also one that nobody is known to have heard of. Its record
 //! does not tell that (of two decisions made at once the one counts that may not have known of its life), and it may have
 //! served alone. Who left in order has handed over everything, and has taken nothing of others since it began to (`delivery`);
-//! it does not count.
+//! it does not count. Nor does one that was given up as lost: what it has comes back with nobody ([`members`](crate::kv::members)).
 //!
 //! # What is gone
 //!

@@ -165,11 +165,18 @@ impl Replica {
         true
     }
 
-    /// Whom links are kept to.
-    fn peers_to_have(&self) -> Vec<crate::service::Peer> {
-        match self.keeping.is_given_up() {
-            true => Vec::new(),
-            false => self.members.peers(),
+    /// Whom links are kept to. One that was given up introduces itself until somebody has noted up to which life it wrote
+    /// something: what its sessions have seen is gone then.
+    pub(super) fn peers_to_have(&self) -> Vec<crate::service::Peer> {
+        let me = self.me();
+        let lives = self.known.iter().map(|(origin, _)| origin);
+        let last = lives
+            .filter(|origin| origin.machine == me)
+            .map(|origin| origin.incarnation);
+        let last = last.max().unwrap_or(0);
+        match self.keeping.given_up() {
+            Some(record) if record.incarnation >= last => Vec::new(),
+            Some(_) | None => self.members.peers(),
         }
     }
 
@@ -223,9 +230,7 @@ impl Replica {
 
     fn take_record(&mut self, record: &Record) -> bool {
         if self.is_given_up_by(record) {
-            let is_new = !self.keeping.is_given_up();
-            self.keeping.give_up(record);
-            return is_new;
+            return self.keeping.give_up(record);
         }
         let is_new = self.members.merge(record);
         // What was decided of an earlier life of this replica does not hold for this one: it was started with a view, to

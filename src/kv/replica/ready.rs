@@ -19,8 +19,9 @@
 //! who had to know. So its stamps leap ahead ([`ALONE_STAMPS`]): what it accepts alone ranks above all that was written
 //! before they meet, whether or not a replica still remembers that. Only above what is stamped without such a leap: of two
 //! sides that both began alone neither ranks above the other. So one that was in the view of the others and is removed is
-//! counted, though nobody has met it (`letting_go`). One case is left open: a newcomer that is in nobody's view, and begins
-//! alone in the same second as others who do.
+//! counted, though nobody has met it (`letting_go`); and one that was added by a decision, and removed unmet, is lost: what
+//! it has is dropped. One case is left open: a newcomer that is in nobody's view, and begins alone in the same second as
+//! others who do.
 
 use super::Replica;
 use crate::{service::Effects, units::Time};

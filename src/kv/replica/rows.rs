@@ -203,13 +203,19 @@ impl Keeping {
     }
 
     /// What this replica has was given up by this record: the life that begins next drops it.
-    pub(super) fn give_up(&mut self, record: &Record) {
-        let is_later = |given_up: &Record| given_up.version < record.version;
-        if self.given_up.as_ref().is_none_or(is_later) {
+    /// Says whether that is news.
+    pub(super) fn give_up(&mut self, record: &Record) -> bool {
+        let rank = |record: &Record| (record.version, record.incarnation);
+        let is_new = self
+            .given_up
+            .as_ref()
+            .is_none_or(|given_up| rank(given_up) < rank(record));
+        if is_new {
             self.given_up = Some(record.clone());
             self.is_given_up_new = true;
             self.is_whole_new = true;
         }
+        is_new
     }
 
     /// Whether what this replica has was given up.

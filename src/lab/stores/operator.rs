@@ -104,28 +104,7 @@ impl Plan {
                 (true, _) => None,
             };
             if let Some(what) = what {
-                match what {
-                    What::Add(machine) => {
-                        members.insert(machine);
-                    }
-                    What::Drain(machine) => {
-                        members.remove(&machine);
-                    }
-                    What::Remove(machine) => {
-                        members.remove(&machine);
-                        // One that joins by itself may be added before anybody has met it: removed then, it is lost.
-                        lost.extend((machine.0 >= replicas).then_some(machine));
-                    }
-                    What::Lose(machine) => {
-                        members.remove(&machine);
-                        lost.insert(machine);
-                    }
-                    What::Replace(old, new) => {
-                        members.remove(&old);
-                        lost.insert(old);
-                        members.insert(new);
-                    }
-                }
+                what.comes_to(&mut members, &mut lost, replicas);
                 touched.extend([machine, other]);
                 // Nobody knows when the last one has joined.
                 let first = members.iter().filter(|member| member.0 < replicas);
@@ -156,6 +135,34 @@ impl Plan {
             operator,
             members,
             members_min,
+        }
+    }
+}
+
+impl What {
+    /// Who is a member behind it, and who is lost.
+    fn comes_to(self, members: &mut BTreeSet<MachineId>, lost: &mut BTreeSet<MachineId>, replicas: u16) {
+        match self {
+            Self::Add(machine) => {
+                members.insert(machine);
+            }
+            Self::Drain(machine) => {
+                members.remove(&machine);
+            }
+            Self::Remove(machine) => {
+                members.remove(&machine);
+                // One that joins by itself may be added before anybody has met it: removed then, it is lost.
+                lost.extend((machine.0 >= replicas).then_some(machine));
+            }
+            Self::Lose(machine) => {
+                members.remove(&machine);
+                lost.insert(machine);
+            }
+            Self::Replace(old, new) => {
+                members.remove(&old);
+                lost.insert(old);
+                members.insert(new);
+            }
         }
     }
 }

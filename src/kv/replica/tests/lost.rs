@@ -2,7 +2,8 @@
 
 use super::cluster::{Cluster, address, delete, put};
 use crate::{
-    kv::{Action, Answer, Deny, MemberChange, Standing, Token},
+    kv::{Action, Answer, Deny, MemberChange, Message, Standing, Token},
+    service::Input,
     units::MachineId,
 };
 
@@ -276,4 +277,43 @@ fn what_a_joiner_configured_for_the_address_of_a_member_is_no_member() {
         before.get(&members),
         "nobody tells of members any more"
     );
+}
+
+#[test]
+fn the_last_life_of_one_that_is_lost_is_noted_so_that_its_sessions_are_served() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(3, &Token::new(), put("k", "0"));
+    cluster.run(1000);
+    cluster.isolate(3);
+    cluster.kill(3);
+    cluster.start(3);
+    // A life that nobody has met.
+    let mine = cluster.write(3, &Token::new(), put("mine", "1"));
+    cluster.change(1, MemberChange::Lose { id: THREE });
+    cluster.run(3000);
+    let life = cluster.origin(3).incarnation;
+    let noted = |cluster: &Cluster| {
+        cluster.machines[&1]
+            .replica
+            .members
+            .get(THREE)
+            .map(|record| record.incarnation)
+    };
+    assert!(noted(&cluster) < Some(life));
+    cluster.mend_all();
+    // It hears of it first, and what it says itself is lost.
+    let record = cluster.machines[&1].replica.members.get(THREE).unwrap().clone();
+    let message = Message::Members(vec![record]);
+    let from = MachineId(1);
+    cluster.give(3, Input::Message { from, message });
+    cluster.run(8000);
+    assert_eq!(noted(&cluster), Some(life));
+    assert_eq!(
+        cluster.machines[&3].replica.peers_to_have(),
+        [],
+        "that is all it had to say"
+    );
+    let key: Box<[u8]> = b"k".as_slice().into();
+    let reply = cluster.ask(2, &mine, 15_000, Action::Get { key });
+    assert_eq!(reply.released.len(), 1, "{reply:?}");
 }

@@ -2,7 +2,7 @@
 // replica; and the list of these requests.
 
 /** Whether one that stands so takes part. */
-const isMember = (standing) => standing !== "removed" && standing !== "left";
+const isMember = (standing) => !["removed", "left", "lost"].includes(standing);
 
 /** Where the session's token is kept. */
 const SESSION = "clocklab-session";

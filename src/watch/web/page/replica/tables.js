@@ -61,7 +61,7 @@ function bytesText(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-const MOODS = { myself: "good", alive: "good", suspected: "bad", draining: "held", removed: "plain", left: "plain" };
+const MOODS = { myself: "good", alive: "good", suspected: "bad", draining: "held", removed: "plain", left: "plain", lost: "plain" };
 
 /** A table that is made anew only where its content is another one. */
 function makeTable(element, head, titles) {
