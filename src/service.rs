@@ -263,10 +263,14 @@ pub struct Shown {
     pub found: Option<(u64, usize)>,
 }
 
-/// Judges what clients by the wire ask, before the service is given it.
+/// Judges what clients by the wire ask: before the service is given it, and again as long as it waits or goes on.
 pub trait Guard<S: Service>: fmt::Debug + Send + Sync {
-    /// The answer, if the service is not to be asked. Does not block.
+    /// The answer, if the service is not to be asked, or is not to go on. Does not block.
     fn judge(&self, shown: &mut Shown, request: &S::Request) -> Option<S::Reply>;
+
+    /// Another number than before whenever [`judge`](Self::judge) may say something else. Does not block: it is looked at in
+    /// every round.
+    fn turn(&self) -> u64;
 }
 
 impl fmt::Debug for Shown {
@@ -336,6 +340,10 @@ pub trait Service {
     fn held_bytes(&self) -> usize {
         0
     }
+
+    /// Names the requests that are not done, and may stay so for long: those that wait, and those that go on. When who may
+    /// ask what has changed they are judged again; one that may not be asked any more is answered so, and cancelled.
+    fn open_requests(&self, _name: &mut dyn FnMut(Ticket, &Self::Request)) {}
 }
 
 impl Row {

@@ -568,9 +568,31 @@ fn by_the_wire_a_token_lets_its_holder_do_what_it_says() {
         assert!(!text.contains("clk_"), "a secret is shown: {text}");
     }
     assert!(!folder.join("none.backup").exists());
-    // One that is revoked is of no use any more, soon.
+    // One that is revoked is of no use any more, soon; and what it watches ends, without a word of the watcher.
+    let watch = |name: &str| Started::new(folder, &format!("kv watch app/ {at} --token {}", text_of(name)));
+    let (ends, stays) = (watch("reader"), watch("writer"));
+    for watch in [&ends, &stays] {
+        let until = Instant::now() + PATIENCE;
+        while !watch.said.lock().unwrap().contains("app/x") {
+            assert!(Instant::now() < until, "{}", watch.said.lock().unwrap());
+            let (code, text) = with_token(folder, &text_of("writer"), &format!("kv put app/x 1 {at}"));
+            assert_eq!(code, Some(0), "{text}");
+        }
+    }
     let (code, text) = done(folder, "kv token revoke reader --data data");
     assert_eq!(code, Some(0), "{text}");
+    let revoked = Instant::now();
+    let (code, text) = ends.ended();
+    assert!(code == Some(3) && text.contains("revoked"), "{code:?} {text}");
+    assert!(
+        revoked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        revoked.elapsed()
+    );
+    let (code, text) = with_token(folder, &text_of("writer"), &format!("kv put app/y 2 {at}"));
+    assert_eq!(code, Some(0), "{text}");
+    stays.until_said("app/y");
+    drop(stays);
     let until = Instant::now() + PATIENCE;
     loop {
         let (code, text) = with_token(folder, &text_of("reader"), &format!("kv get app/x {at}"));

@@ -458,6 +458,10 @@ impl Service for Replica {
         self.held.bytes()
     }
 
+    fn open_requests(&self, name: &mut dyn FnMut(Ticket, &Request)) {
+        self.name_open_requests(name);
+    }
+
     fn deadline(&self) -> Option<Time> {
         if !self.start.is_done {
             return None;

@@ -238,6 +238,24 @@ impl Replica {
         self.watching.begin(ticket, prefix, told, token);
     }
 
+    /// Those that wait, and those that watch: each as it would be asked now.
+    pub(super) fn name_open_requests(&self, name: &mut dyn FnMut(Ticket, &Request)) {
+        for (ticket, request) in self.waiting.all() {
+            name(ticket, request);
+        }
+        for (ticket, watcher) in &self.watching.watchers {
+            let request = Request {
+                token: watcher.token.clone(),
+                wait_us: 0,
+                action: Action::Watch {
+                    prefix: watcher.prefix.clone(),
+                    after: Some(watcher.told),
+                },
+            };
+            name(*ticket, &request);
+        }
+    }
+
     /// Those whose wait is over, because what they waited for is here.
     pub(super) fn serve_woken(&mut self, effects: &mut Effects<Self>) {
         for (ticket, request, until) in self.waiting.take_woken() {

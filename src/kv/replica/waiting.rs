@@ -60,6 +60,13 @@ impl Waiting {
         self.waiters.len()
     }
 
+    /// All that wait.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Ticket, &Request)> {
+        self.waiters
+            .iter()
+            .map(|(ticket, waiter)| (*ticket, &waiter.request))
+    }
+
     /// Whether there is room for one more. What came by the desk has bounds of its own.
     pub(super) fn has_room(&self, ticket: Ticket, request: &Request, config: &Config) -> bool {
         let seat = ticket.seat();

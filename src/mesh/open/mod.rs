@@ -32,6 +32,7 @@ mod desk;
 mod dial;
 mod effects;
 mod hello;
+mod judging;
 mod link;
 mod reading;
 mod resolve;

@@ -6,7 +6,7 @@ use crate::{
         Action, Answer, Change, Condition, Content, Copies, Deny, Done, Item, Key, MemberChange, Operation,
         Reply, Request, Token,
     },
-    service::{Input, Last, Ticket},
+    service::{Input, Last, Service as _, Ticket},
     trace::{Record, WallTime},
     units::MachineId,
 };
@@ -334,6 +334,49 @@ fn no_connection_takes_the_room_of_others() {
         (0..9).all(|number| waits(Ticket::DESK, number)),
         "HTTP has bounds of its own"
     );
+}
+
+#[test]
+fn what_waits_and_what_goes_on_can_be_judged_again() {
+    let mut cluster = Cluster::new(2);
+    cluster.isolate(1);
+    let unmet = cluster.write(1, &Token::new(), put("k", "1"));
+    let write = Action::Write {
+        operations: vec![put("app/k", "2")],
+        copies: Copies::One,
+    };
+    let prefix: Box<[u8]> = b"app/".as_slice().into();
+    let watch = Action::Watch { prefix, after: None };
+    let wanted = [(unmet.clone(), write), (Token::new(), watch)];
+    let tickets = wanted
+        .clone()
+        .map(|(token, action)| cluster.submit(2, &token, 20_000, action));
+    cluster.write(2, &Token::new(), put("done", "1"));
+    let open = |cluster: &Cluster| {
+        let mut open = Vec::new();
+        cluster.machines[&2]
+            .replica
+            .open_requests(&mut |ticket, request| open.push((ticket, request.clone())));
+        open
+    };
+    let found = open(&cluster);
+    assert_eq!(
+        found.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(),
+        tickets
+    );
+    assert_eq!(found[0].1.token, unmet);
+    assert_eq!(found[0].1.action, wanted[0].1);
+    assert!(matches!(&found[1].1.action, Action::Watch { prefix, .. } if &**prefix == b"app/"));
+    // Who may not go on is cancelled: what waited is never done.
+    for ticket in tickets {
+        cluster.give(2, Input::Cancelled { ticket });
+    }
+    assert!(open(&cluster).is_empty());
+    cluster.mend_all();
+    cluster.run(5000);
+    assert_eq!(cluster.see(2, "k").as_deref(), Some("1"));
+    assert_eq!(cluster.see(2, "app/k"), None);
+    assert!(tickets.iter().all(|ticket| cluster.answer(*ticket).is_none()));
 }
 
 #[test]
