@@ -17,7 +17,7 @@
 //! A driver gives everything that came in together and then [`Input::RoundEnd`]: what is cheaper for many at once (a
 //! message to each peer, one append) the service does there.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use thiserror::Error;
 
@@ -70,6 +70,12 @@ impl Ticket {
     #[inline]
     pub fn of(seat: u64, number: u64) -> Self {
         Self(seat << SEAT_SHIFT | number)
+    }
+
+    /// The first and the last ticket that one seat can have.
+    #[must_use]
+    pub fn all_of(seat: u64) -> RangeInclusive<Self> {
+        Self::of(seat, 0)..=Self::of(seat, (1 << SEAT_SHIFT) - 1)
     }
 
     /// By which client's connection it came, or [`DESK`](Self::DESK): tickets of one have one seat.

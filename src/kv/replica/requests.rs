@@ -228,7 +228,7 @@ impl Replica {
         after: Option<u64>,
         effects: &mut Effects<Self>,
     ) {
-        if self.watching.watchers.len() >= self.config.waiting_max {
+        if !self.watching.has_room(ticket, &self.config) {
             return self.deny(ticket, token, released, Deny::Busy, effects);
         }
         let told = after.unwrap_or(self.watching.now());

@@ -337,6 +337,43 @@ fn no_connection_takes_the_room_of_others() {
 }
 
 #[test]
+fn no_connection_takes_the_watches_of_others() {
+    let mut cluster = Cluster::empty();
+    let config = cluster.configure(1, Some(&[1]));
+    (config.waiting_max, config.waiting_seat_max) = (5, 2);
+    cluster.start(1);
+    cluster.run(10);
+    let watches = |cluster: &mut Cluster, seat, number| {
+        let ticket = Ticket::of(seat, number);
+        let request = Request {
+            token: Token::new(),
+            wait_us: 0,
+            action: Action::Watch {
+                prefix: Box::default(),
+                after: None,
+            },
+        };
+        cluster.give(1, Input::Request { ticket, request });
+        match cluster.answer(ticket).map(|reply| &reply.answer) {
+            None => true,
+            Some(Answer::Denied(Deny::Busy)) => false,
+            Some(other) => panic!("{other:?}"),
+        }
+    };
+    assert!(
+        (0..9).all(|number| watches(&mut cluster, Ticket::DESK, number)),
+        "HTTP has bounds of its own"
+    );
+    let seats = [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (3, 1)];
+    let room = seats.map(|(seat, number)| watches(&mut cluster, seat, number));
+    assert_eq!(room, [true, true, false, true, true, false, true, false]);
+    // Who goes makes room.
+    let ticket = Ticket::of(1, 1);
+    cluster.give(1, Input::Cancelled { ticket });
+    assert!(watches(&mut cluster, 1, 4) && !watches(&mut cluster, 1, 5));
+}
+
+#[test]
 fn what_waits_and_what_goes_on_can_be_judged_again() {
     let mut cluster = Cluster::new(2);
     cluster.isolate(1);
