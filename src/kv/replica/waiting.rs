@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tokens;
 use crate::{
     clock::{Dot, Origin},
     kv::{
@@ -216,7 +217,7 @@ fn weight(request: &Request) -> usize {
         Action::Present { .. } => OVERHEAD_BYTES,
         Action::Change(_) | Action::Members | Action::Status | Action::Backup { .. } => 0,
     };
-    OVERHEAD_BYTES + said
+    OVERHEAD_BYTES + tokens::weight(&request.token) + said
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! What clients can ask, beside reading and writing one key.
 
-use super::cluster::{Cluster, Disk, address, delete, put};
+use super::{
+    super::held::{Held, Kind as HeldKind, Unkept},
+    cluster::{Cluster, Disk, address, delete, put},
+};
 use crate::{
+    clock::{Dot, Origin},
     kv::{
         Action, Answer, Change, Condition, Content, Copies, Deny, Done, Item, Key, MemberChange, Operation,
         Reply, Request, Token,
@@ -305,6 +309,63 @@ fn so_many_bytes_wait_and_no_more() {
     assert!(!busy(&cluster, next));
     let last = cluster.submit(1, &token, 1000, write(&large));
     assert!(busy(&cluster, last));
+}
+
+#[test]
+fn tokens_take_room_like_what_is_asked_and_answered() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1])).waiting_bytes_max = 50_000;
+    cluster.start(1);
+    cluster.run(10);
+    // Of a thousand lives each.
+    let origins = (1..=1000).map(|incarnation| Origin {
+        machine: MachineId(7),
+        incarnation,
+    });
+    let token: Token = origins.map(|origin| (origin, 1)).collect();
+    let key: Key = b"k".as_slice().into();
+    let get = || Action::Get { key: key.clone() };
+    let tickets: Vec<_> = (0..4).map(|_| cluster.submit(1, &token, 1000, get())).collect();
+    let is_busy = |ticket: &Ticket| {
+        let reply = cluster.answer(*ticket);
+        reply.is_some_and(|reply| matches!(reply.answer, Answer::Denied(Deny::Busy)))
+    };
+    let busy: Vec<bool> = tickets.iter().map(is_busy).collect();
+    assert_eq!(busy, [false, false, false, true], "16 bytes an entry");
+
+    // An answer that the disk holds back.
+    let mut held = Held::default();
+    let mut sizes = vec![held.bytes()];
+    let replies = [
+        (Token::new(), Vec::new()),
+        (token.clone(), Vec::new()),
+        (
+            Token::new(),
+            token
+                .iter()
+                .map(|(origin, number)| Dot::new(origin, number))
+                .collect(),
+        ),
+    ];
+    for (token, released) in replies {
+        held.until_kept(Unkept {
+            number: 1,
+            ticket: Ticket(1),
+            kind: HeldKind::Read,
+            reply: Reply {
+                token,
+                released,
+                answer: Answer::NotFound,
+            },
+            then: None,
+        });
+        sizes.push(held.bytes());
+    }
+    let grown: Vec<usize> = sizes.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!((100..1000).contains(&grown[0]), "its own size: {grown:?}");
+    assert!(grown[1] > 16_000 && grown[2] > 16_000, "{grown:?}");
+    while held.next_kept(1).is_some() {}
+    assert_eq!(held.bytes(), 0);
 }
 
 #[test]
