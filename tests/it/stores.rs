@@ -568,31 +568,9 @@ fn by_the_wire_a_token_lets_its_holder_do_what_it_says() {
         assert!(!text.contains("clk_"), "a secret is shown: {text}");
     }
     assert!(!folder.join("none.backup").exists());
-    // One that is revoked is of no use any more, soon; and what it watches ends, without a word of the watcher.
-    let watch = |name: &str| Started::new(folder, &format!("kv watch app/ {at} --token {}", text_of(name)));
-    let (ends, stays) = (watch("reader"), watch("writer"));
-    for watch in [&ends, &stays] {
-        let until = Instant::now() + PATIENCE;
-        while !watch.said.lock().unwrap().contains("app/x") {
-            assert!(Instant::now() < until, "{}", watch.said.lock().unwrap());
-            let (code, text) = with_token(folder, &text_of("writer"), &format!("kv put app/x 1 {at}"));
-            assert_eq!(code, Some(0), "{text}");
-        }
-    }
+    // One that is revoked is of no use any more, soon.
     let (code, text) = done(folder, "kv token revoke reader --data data");
     assert_eq!(code, Some(0), "{text}");
-    let revoked = Instant::now();
-    let (code, text) = ends.ended();
-    assert!(code == Some(3) && text.contains("revoked"), "{code:?} {text}");
-    assert!(
-        revoked.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        revoked.elapsed()
-    );
-    let (code, text) = with_token(folder, &text_of("writer"), &format!("kv put app/y 2 {at}"));
-    assert_eq!(code, Some(0), "{text}");
-    stays.until_said("app/y");
-    drop(stays);
     let until = Instant::now() + PATIENCE;
     loop {
         let (code, text) = with_token(folder, &text_of("reader"), &format!("kv get app/x {at}"));
@@ -614,5 +592,43 @@ fn by_the_wire_a_token_lets_its_holder_do_what_it_says() {
     );
     let (code, text) = with_token(folder, &text_of("admin"), &format!("kv get app/x {at}"));
     assert_eq!(code, Some(3), "{text}");
+    running.end();
+}
+
+#[test]
+fn a_watch_by_the_wire_ends_when_its_token_is_revoked() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(1);
+    let reader = token(folder, "reader --scope read --prefix app/");
+    let writer = token(folder, "writer --scope write --prefix app/");
+    let replica = format!("kv replica --id 0 --listen 127.0.0.1:{base} --data data");
+    let running = Started::new(folder, &replica);
+    let at = format!("--at 127.0.0.1:{base}");
+    let put = format!("kv put app/x 1 {at} --token {writer}");
+    until_done(folder, &put, "");
+    let watch = |token: &str| Started::new(folder, &format!("kv watch app/ {at} --token {token}"));
+    let (ends, stays) = (watch(&reader), watch(&writer));
+    for watch in [&ends, &stays] {
+        let until = Instant::now() + PATIENCE;
+        while !watch.said.lock().unwrap().contains("app/x") {
+            assert!(Instant::now() < until, "{}", watch.said.lock().unwrap());
+            until_done(folder, &put, "");
+        }
+    }
+    let (code, text) = done(folder, "kv token revoke reader --data data");
+    assert_eq!(code, Some(0), "{text}");
+    // Without a word of the watcher, and without anything to tell it.
+    let revoked = Instant::now();
+    let (code, text) = ends.ended();
+    assert!(code == Some(3) && text.contains("revoked"), "{code:?} {text}");
+    assert!(
+        revoked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        revoked.elapsed()
+    );
+    until_done(folder, &format!("kv put app/y 2 {at} --token {writer}"), "");
+    stays.until_said("app/y");
+    drop(stays);
     running.end();
 }

@@ -5,10 +5,11 @@
 //!                                  which client   which request   so that a place is never taken for an earlier one
 //! ```
 //!
-//! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers
-//! (`unread`). At the first limit, and at [`UNREAD_PAUSE_BYTES_MAX`] of answers, it is not read any further until it has read; what it sends
-//! then waits in its own kernel. Nor is anybody read while the service holds [`HELD_BYTES_MAX`] of answers that wait for its
-//! disk. So what is asked for never comes to what closes a client; what a watch is told may, and is written piece by piece.
+//! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers;
+//! the answers of all of them together have [`UNREAD_ALL_BYTES_MAX`] (`unread`). At the first limit, and at
+//! [`UNREAD_PAUSE_BYTES_MAX`] of answers, it is not read any further until it has read; what it sends then waits in its own
+//! kernel. Nor is anybody read while the service holds [`HELD_BYTES_MAX`] of answers that wait for its disk. So what is asked
+//! for never comes to what closes a client by itself; what a watch is told may, and is written piece by piece.
 //!
 //! [`HELD_BYTES_MAX`]: super::HELD_BYTES_MAX
 //! [`UNREAD_BYTES_MAX`]: super::UNREAD_BYTES_MAX
@@ -21,7 +22,7 @@ use mio::{Token, net::TcpStream};
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tracing::debug;
 
-use super::{CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_PAUSE_BYTES_MAX};
+use super::{CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_ALL_BYTES_MAX, UNREAD_PAUSE_BYTES_MAX};
 use crate::{
     mesh::connection::{Connection, Filled},
     service::{Effects, Guard, Input, Service, Shown, Ticket},
@@ -43,6 +44,10 @@ pub(super) struct Clients {
     free: Vec<usize>,
     /// Clients that wait for a seat.
     len: usize,
+    /// Bytes of answers that all of them have not read, about …
+    unread: usize,
+    /// … and at most.
+    unread_max: usize,
 }
 
 /// A place at the table: its count outlives those who sit there.
@@ -185,6 +190,8 @@ impl Clients {
             seats: Vec::new(),
             free: Vec::new(),
             len: 0,
+            unread: 0,
+            unread_max: UNREAD_ALL_BYTES_MAX,
         }
     }
 
@@ -327,6 +334,7 @@ impl Clients {
         };
         self.len -= 1;
         self.free.push(seat);
+        self.unread = self.unread.saturating_sub(client.connection.unsent());
         let mut cancelled = false;
         for (place, open) in (0..=u16::MAX).zip(client.open) {
             if let Some(open) = open {

@@ -1,8 +1,12 @@
 //! Answers: in the order in which they are ready, and what becomes of who does not read them.
+//!
+//! What is unread is bounded for each client and for all of them. A client that comes to its own bound is told so behind its
+//! answers, if it reads on. At the bound of all, the one with the most is closed and its answers are thrown away, at once: told
+//! behind them it would hold them for as long as it likes.
 
 use std::time::Duration;
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Client, Clients, Said, whose};
 use crate::{
@@ -43,7 +47,8 @@ impl Clients {
             // It has had its last frame.
             return Said::Done;
         }
-        if client.connection.unsent() == 0 {
+        let before = client.connection.unsent();
+        if before == 0 {
             client.moved = now;
         }
         let answer = Answer {
@@ -58,10 +63,36 @@ impl Clients {
             );
         } else if client.connection.unsent() > UNREAD_BYTES_MAX {
             client.end("answers are not read", ErrorCode::Overflow);
-        } else if client.connection.unsent() > client.left + UNREAD_PAUSE_BYTES_MAX {
-            return Said::Many(seat);
         }
-        Said::Done
+        let unsent = client.connection.unsent();
+        let is_much = unsent > client.left + UNREAD_PAUSE_BYTES_MAX;
+        self.unread += unsent - before;
+        if self.unread > self.unread_max {
+            self.end_heaviest();
+        }
+        match is_much || self.unread > self.unread_max / 2 {
+            true => Said::Many(seat),
+            false => Said::Done,
+        }
+    }
+
+    /// Closes the client with the most unread answers, which go with it.
+    #[cold]
+    fn end_heaviest(&mut self) {
+        let clients = self.seats.iter_mut().filter_map(|seat| seat.client.as_mut());
+        let Some(client) = clients.max_by_key(|client| client.connection.unsent()) else {
+            return;
+        };
+        let unsent = client.connection.unsent();
+        warn!(
+            "the client at {} is closed: the clients have {} bytes of answers unread, over the {} allowed, and it the most of \
+             them, {unsent}",
+            client.address, self.unread, self.unread_max
+        );
+        client.leaving = true;
+        client.connection.discard_output();
+        *client.connection.output() = Vec::new();
+        self.unread = self.unread.saturating_sub(unsent);
     }
 
     /// Writes the answers of one client before the round is over: what comes together may be more than it is ever to
@@ -70,14 +101,18 @@ impl Clients {
         if let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.as_mut()) {
             // It may have read since the system said last that it takes more.
             client.connection.set_ready(false, false, true);
+            let before = client.connection.unsent();
             client.flush(now);
+            self.unread = self.unread.saturating_sub(before - client.connection.unsent());
         }
     }
 
     /// Writes each client's answers once.
     pub(in crate::mesh::open) fn flush(&mut self, now: Time) {
+        self.unread = 0;
         for client in self.seats.iter_mut().filter_map(|seat| seat.client.as_mut()) {
             client.flush(now);
+            self.unread += client.connection.unsent();
         }
     }
 
@@ -151,3 +186,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
