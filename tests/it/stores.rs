@@ -632,3 +632,31 @@ fn a_watch_by_the_wire_ends_when_its_token_is_revoked() {
     drop(stays);
     running.end();
 }
+
+#[test]
+fn a_newcomer_at_a_dead_members_address_is_told_of() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let [first, second] = [base, base + 1].map(|port| format!("127.0.0.1:{port}"));
+    let replica = |id: u16, listen: &str, view: &str| {
+        let words = format!("kv replica --id {id} --listen {listen} --view {view} --data data-{id}");
+        Started::new(folder, &words)
+    };
+    let stays = replica(0, &first, &format!("0={first},1={second}"));
+    let dies = replica(1, &second, &format!("0={first},1={second}"));
+    until_done(folder, &format!("kv put k 1 --at {second}"), "");
+    drop(dies);
+    let comes = replica(2, &second, &format!("0={first},2={second}"));
+    stays.until_said(&format!("machines 1 and 2 are both to be at {second}"));
+    until_done(folder, &format!("kv get k --at {second}"), "1");
+    until_done(folder, &format!("kv members remove 1 --at {first}"), "");
+    let text = until_done(folder, &format!("kv members --at {first}"), "alive");
+    assert_eq!(
+        text.matches(&second).count(),
+        2,
+        "with the one that was removed: {text}"
+    );
+    comes.end();
+    stays.end();
+}
