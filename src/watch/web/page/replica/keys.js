@@ -34,7 +34,7 @@ function makeKeys(element, session, announce, point) {
   const list = el("ul", { class: "keys", id: "key-list" });
   const back = el("button", { type: "button", id: "back", onclick: () => turn(state.after.slice(0, -1)) }, "Previous");
   const forth = el("button", { type: "button", id: "forth", onclick: () => turn([...state.after, state.next]) }, "Next");
-  const words = el("span", { class: "note", role: "status" });
+  const words = el("p", { class: "note", id: "list-words", role: "status" });
   const opened = el("div", { id: "opened", role: "region", "aria-label": "What is under the key", tabindex: "-1" });
 
   const key = el("input", { type: "text", id: "key", size: 18, required: true, spellcheck: "false", autocomplete: "off" });
@@ -69,8 +69,8 @@ function makeKeys(element, session, announce, point) {
   const may = el("p", { class: "note", id: "may", hidden: true });
   const came = el("p", { id: "came", class: "note", role: "status" });
   element.replaceChildren(
-    el("p", { class: "row" }, el("label", { class: "field" }, "Begin with", prefix), el("span", { class: "joined" }, back, forth), words),
-    list, opened, form, may, came,
+    el("p", { class: "row" }, el("label", { class: "field" }, "Begin with", prefix), el("span", { class: "joined" }, back, forth)),
+    list, words, opened, form, may, came,
   );
   opened.hidden = back.disabled = forth.disabled = true;
   type.addEventListener("change", showType);
@@ -114,6 +114,7 @@ function makeKeys(element, session, announce, point) {
     const wanted = `${state.prefix}|${after ?? ""}`;
     const query = after ?? `/v1/keys?prefix=${encodeURIComponent(state.prefix)}&limit=${PAGE_KEYS}`;
     const said = await ask("GET", query, { read: exact });
+    await unpressed();
     isReading = false;
     if (wanted !== `${state.prefix}|${state.after.at(-1) ?? ""}`) return void read();
     if (said.error) {
@@ -125,7 +126,7 @@ function makeKeys(element, session, announce, point) {
     show();
   }
 
-  /** Rows by key: one that somebody is about to press stays. */
+  /** Rows by key: one is made once, and stays as long as its key is in the list. */
   const rows = new Map();
 
   function makeRow(name) {
@@ -155,13 +156,7 @@ function makeKeys(element, session, announce, point) {
       row.said = said;
     }
     for (const name of rows.keys()) if (!names.includes(name)) rows.delete(name);
-    const elements = names.map((name) => rows.get(name).element);
-    const isSame = elements.length === list.children.length && elements.every((row, i) => list.children[i] === row);
-    if (!isSame) {
-      const focused = document.activeElement?.closest("#key-list") ? document.activeElement : null;
-      list.replaceChildren(...elements);
-      if (focused?.isConnected) focused.focus();
-    }
+    arrange(list, names.map((name) => rows.get(name).element));
     const isEmpty = state.items.length === 0;
     const page = state.after.length > 0 ? `page ${state.after.length + 1}` : "";
     const roundedWords = state.isRounded ? "a value nests too deep: numbers may be rounded here" : "";

@@ -33,9 +33,8 @@ function makeSession(element, logElement, changed) {
   element.replaceChildren(
     el("p", { class: "note" }, "Each answer brings a token: what this session has seen. It goes with the next request, and a replica that lacks some of it says so, or waits."),
     el("p", { class: "row" }, text, copy, fresh),
-    seen,
     el("p", null, el("label", { class: "field" }, "If something is missing here, wait", wait)),
-    onward,
+    onward, seen,
   );
 
   function set(token) {

@@ -94,9 +94,7 @@ function makeTable(element, head, titles) {
       for (const [i, text] of says.entries()) if (known.says[i] !== text) known.element.children[i].replaceWith(makeCell(cells[i], i));
       known.says = says;
     }
-    const elements = wanted.map(({ id }) => rows.get(id).element);
-    const isSame = elements.length === body.children.length && elements.every((element, i) => body.children[i] === element);
-    if (!isSame) body.replaceChildren(...elements);
+    arrange(body, wanted.map(({ id }) => rows.get(id).element));
     for (const id of rows.keys()) if (!wanted.some((one) => one.id === id)) rows.delete(id);
   };
 }
