@@ -44,12 +44,116 @@ export async function overlap(one, base) {
   for (const key of ["overlap-1", "overlap-2"]) assert.equal((await write(one, "delete", key)).status, 200);
 }
 
+/** Holds the answers to such requests back until it is called; gives their requests, too. */
+async function holdBack(page, pattern) {
+  let release;
+  const released = new Promise((resolve) => (release = resolve));
+  const requests = [];
+  await page.route(pattern, async (route) => {
+    requests.push(route.request());
+    const answer = await route.fetch();
+    await released;
+    await route.fulfill({ response: answer });
+  });
+  return { requests, release, end: () => page.unroute(pattern) };
+}
+
+/** Waits until so many of the requests that are held back were made. */
+async function asked({ requests }, page, count) {
+  while (requests.length < count) await page.waitForEvent("request");
+}
+
 /** Writes beside the page; gives the life that it is a write of, and its number. */
 async function change(url, operation) {
   const answer = await fetch(`${url}/v1/batch`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ operations: [operation] }) });
   const { write: dot } = await answer.json();
   const [, origin, number] = /(.*)\.(\d+)/.exec(dot);
   return { origin, number: Number(number) };
+}
+
+/** Answers that come late change nothing that is newer than they are. */
+export async function late(one, base) {
+  const { page, until } = one;
+  const url = `http://127.0.0.1:${base}`;
+
+  // A list that was read before a write, and answered after the page knows of the write, is read again.
+  await page.fill("#prefix", "late");
+  await until(() => window.clocklabReplica.state.keys.length === 0);
+  let held = await holdBack(page, "**/v1/keys?prefix=*");
+  await change(url, { key: "late-1", put: "x" });
+  await asked(held, page, 1);
+  const second = await change(url, { key: "late-2", put: "x" });
+  await until(({ origin, number }) => window.clocklabReplica.state.status.known[origin] >= number, second);
+  const { polls } = await one.state();
+  await until((count) => window.clocklabReplica.state.polls > count, polls);
+  held.release();
+  await until(() => window.clocklabReplica.state.keys.join() === "late-1,late-2");
+  await held.end();
+
+  // A key and a type that somebody has chosen while a read was under way stay.
+  await page.fill("#key", "");
+  await page.selectOption("#type", "text");
+  held = await holdBack(page, "**/v1/keys/late-1?*");
+  await page.click(rowOf("late-1"));
+  await asked(held, page, 1);
+  await page.fill("#key", "typed meanwhile");
+  await page.selectOption("#type", "set");
+  held.release();
+  await until(() => document.querySelector("#opened b")?.textContent === "late-1");
+  assert.deepEqual([await page.inputValue("#key"), await page.inputValue("#type")], ["typed meanwhile", "set"]);
+  await held.end();
+
+  // What was read is noted, whatever becomes of the question for its writes.
+  held = await holdBack(page, "**/v1/why/*");
+  let before = await noted(page);
+  await page.click(rowOf("late-2"));
+  await asked(held, page, 1);
+  await hasNoted(one, before + 1);
+  assert.equal(await newest(one), "get late-2");
+  assert.equal(held.requests[0].failure(), null, "it is noted while the page still asks for its writes");
+  held.release();
+  await until(() => document.querySelector("#opened b")?.textContent === "late-2");
+  await held.end();
+
+  // What waits its turn when the session begins anew goes as it was pressed, and is no part of the new one.
+  await write(one, "put", "late-1", { value: "seen" });
+  const { token } = await one.state();
+  before = await noted(page);
+  held = await holdBack(page, "**/v1/batch*");
+  for (const key of ["late-3", "late-4"]) {
+    await page.fill("#key", key);
+    await page.click("#put");
+  }
+  await asked(held, page, 1);
+  await page.click("#fresh");
+  await page.selectOption("#wait", "10");
+  held.release();
+  await hasNoted(one, before + 2);
+  const [sent, waited] = held.requests;
+  assert.equal(sent.headers()["clocklab-token"], token);
+  assert.ok(waited.headers()["clocklab-token"], "the token of the session that it was pressed in");
+  assert.ok(!waited.url().includes("wait="), waited.url());
+  assert.equal((await one.state()).token, "");
+  await page.selectOption("#wait", "0");
+  await held.end();
+
+  // One that fails in the page itself keeps back none of the others.
+  const wrong = one.complaints.length;
+  await page.evaluate(() => {
+    const get = Headers.prototype.get;
+    Headers.prototype.get = function (name) {
+      if (name !== "clocklab-token") return get.call(this, name);
+      Headers.prototype.get = get;
+      throw new Error("once");
+    };
+  });
+  await page.click("#put");
+  while (one.complaints.length === wrong) await page.waitForEvent("pageerror");
+  assert.match(one.complaints.splice(wrong).join(), /once/);
+  assert.equal((await write(one, "put", "late-5", { value: "x" })).status, 200);
+  for (let i = 1; i <= 5; i++) await change(url, { key: `late-${i}`, delete: true });
+  await page.fill("#prefix", "");
+  await until(() => window.clocklabReplica.state.keys.length === 12);
 }
 
 /** Nothing above the list changes its place, and no press on it is lost that something comes or goes meanwhile. */

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { launch } from "./browser.mjs";
 import { past, readRun } from "./oracle.mjs";
 import { PATIENCE_MS, open, read, rowText, write } from "./replica-page.mjs";
-import { overlap, pressed, stays } from "./replica-press.mjs";
+import { late, overlap, pressed, stays } from "./replica-press.mjs";
 
 const { CLOCKLAB, WORK } = process.env;
 const RUN = "store";
@@ -441,6 +441,7 @@ try {
   await session(browser, first);
   await diagram(first);
   await spread(first);
+  await late(first, base);
   await stays(browser, base);
   await pressed(browser, base);
   await hidden(first, base);
