@@ -6,7 +6,8 @@
 //! begin so, what says nothing of keys (status, members, metrics), and nothing else.
 //!
 //! Once there is a token, or where the store listens for other hosts and nobody said `--insecure`, every request needs one,
-//! but `/healthz` and `/ping`. The file is looked at once a second; one that cannot be read any more lets nobody in.
+//! but `/healthz`, `/ping` and the page's files, which hold no data. The file is looked at once a second; one that cannot be
+//! read any more lets nobody in.
 //!
 //! Clients by the wire present the same tokens (`wire`), where no secret lets in only who knows it.
 //!

@@ -61,6 +61,38 @@ fn a_token_is_found_by_its_text_alone() {
 }
 
 #[test]
+fn a_token_that_was_presented_before_any_was_needed_counts_once_one_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    let access = Access::open(Some(path.clone()), false).expect("no file");
+    let mut file = TokenFile::default();
+    let text = file
+        .create("a", Scope::Read, "", MADE.to_owned())
+        .expect("a token");
+    let ask = |shown: &mut Shown, action| {
+        let request = Request {
+            token: Token::new(),
+            wait_us: 0,
+            action,
+        };
+        Guard::judge(&access, shown, &request).map(|reply| reply.answer)
+    };
+    let get = || Action::Get { key: (*b"k").into() };
+    let (mut holder, mut nobody) = (Shown::default(), Shown::default());
+    let bearer = Bearer::new(text.as_str().to_owned());
+    assert_eq!(ask(&mut holder, Action::Present { bearer }), None);
+    assert_eq!(ask(&mut nobody, get()), None);
+    file.write(&path).expect("written");
+    access.refresh().expect("read");
+    assert_eq!(ask(&mut holder, get()), None);
+    let denied = ask(&mut nobody, get());
+    assert!(
+        matches!(denied, Some(Answer::Denied(Deny::Forbidden { .. }))),
+        "{denied:?}"
+    );
+}
+
+#[test]
 fn a_name_is_given_once_and_is_a_word() {
     let mut file = TokenFile::default();
     let mut create = |name: &str| file.create(name, Scope::Read, "", MADE.to_owned()).map(|_| ());
