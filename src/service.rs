@@ -6,8 +6,8 @@
 //! run it: `mesh::open` on real TCP, `sim::open` in virtual time. What it needs of the world is a further variant here.
 //!
 //! ```text
-//!   Restored*  Start  ( LinkUp | LinkDown | Message | Request | Cancelled | Appended | Timeout )*  Stop …  End
-//!                       '----------------- a round: any number of these, then RoundEnd ---------'
+//!   Restored*  Start  ( LinkUp | LinkDown | Message | Request | Cancelled | Appended | WallClock | Timeout )*  Stop …  End
+//!                       '----------------- a round: any number of these, then RoundEnd ---------------------'
 //! ```
 //!
 //! Of the event log a service writes its events, what it holds and the footer; its driver the rest: `restarted`, `link-up`
@@ -337,6 +337,9 @@ pub trait Service {
 
     /// Takes one input at the time `now`, which never goes back, and appends what has to be done to `effects`.
     fn handle(&mut self, now: Time, input: Input<Self>, effects: &mut Effects<Self>);
+
+    /// These requests come next, one by one: what they will look for can be looked for together. Nothing is changed.
+    fn foresee(&self, _requests: &[(Ticket, Self::Request)]) {}
 
     /// When to call with [`Input::Timeout`], if at all. A time that has passed means: now.
     fn deadline(&self) -> Option<Time>;

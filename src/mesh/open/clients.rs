@@ -93,6 +93,9 @@ pub(super) enum Said<A> {
     Desk(A),
 }
 
+/// Requests that have been read and not given to the service yet.
+pub(super) type Asked<S> = Vec<(Ticket, <S as Service>::Request)>;
+
 /// How a client's turn ended.
 enum Turn {
     Waits,
@@ -236,7 +239,7 @@ impl Clients {
         &mut self,
         seat: usize,
         (guard, service): (Option<&dyn Guard<S>>, &mut S),
-        effects: &mut Effects<S>,
+        (asked, effects): (&mut Asked<S>, &mut Effects<S>),
         bytes_left: &mut usize,
         now: Time,
     ) -> Heard
@@ -265,9 +268,8 @@ impl Clients {
                 Ok(Some(frame)) => match read_request::<S::Request>(frame.kind, frame.body) {
                     Ok((own, request)) => {
                         requests += 1;
-                        if let Some(guard) = guard
-                            && let Some(reply) = guard.judge(&mut client.shown, &request)
-                        {
+                        let judged = guard.and_then(|guard| guard.judge(&mut client.shown, &request));
+                        if let Some(reply) = judged {
                             client.answer(own, &reply, now);
                             continue;
                         }
@@ -276,8 +278,7 @@ impl Clients {
                             count: *count,
                             ticket: own,
                         });
-                        let ticket = ticket(seat, place, *count);
-                        service.handle(now, Input::Request { ticket, request }, effects);
+                        asked.push((ticket(seat, place, *count), request));
                         continue;
                     }
                     Err(error) => break Turn::Broken(Refusal::malformed(error)),
@@ -296,6 +297,10 @@ impl Clients {
                 Ok(Filled::Closed) | Err(_) => break Turn::Gone,
             }
         };
+        service.foresee(asked);
+        for (ticket, request) in asked.drain(..) {
+            service.handle(now, Input::Request { ticket, request }, effects);
+        }
         let gave = Heard::of(requests > 0);
         match turn {
             Turn::Waits => gave,

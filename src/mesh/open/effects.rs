@@ -34,19 +34,18 @@ where
         while !self.effects.is_empty() {
             let spare = std::mem::take(&mut self.spare);
             let mut effects = std::mem::replace(&mut self.effects, spare);
-            let mut rest = effects.drain(..);
-            while let Some(effect) = rest.next() {
+            let is_record = |effect: &Effect<S>| matches!(effect, Effect::Record(_));
+            let last_record = effects.iter().rposition(is_record);
+            for (place, effect) in effects.drain(..).enumerate() {
                 let Some(seat) = self.apply(effect, now) else {
                     continue;
                 };
                 // Nothing leaves before the records of its round, which come with the round's end.
-                let is_record = |effect: &Effect<S>| matches!(effect, Effect::Record(_));
-                let may_leave = !self.gave && !rest.as_slice().iter().any(is_record);
+                let may_leave = !self.gave && last_record.is_none_or(|last| last < place);
                 if may_leave && self.settle() {
                     self.clients.relieve(seat, now);
                 }
             }
-            drop(rest);
             self.spare = effects;
         }
     }

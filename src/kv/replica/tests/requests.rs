@@ -2,7 +2,7 @@
 
 use super::{
     super::held::{Held, Kind as HeldKind, Unkept},
-    cluster::{Cluster, Disk, address, delete, put},
+    cluster::{BEGAN, Cluster, Disk, address, delete, put},
 };
 use crate::{
     clock::{Dot, Origin},
@@ -215,6 +215,9 @@ fn a_wall_clock_that_was_set_is_followed() {
     let wall = cluster.wall();
     let later = WallTime(wall.0 + i64::try_from(hour_us).unwrap());
     cluster.give(1, Input::WallClock { wall: later });
+    assert_eq!(cluster.see(1, "k"), None);
+    // It is set back: what a session has seen end does not come back.
+    cluster.give(1, Input::WallClock { wall });
     assert_eq!(cluster.see(1, "k"), None);
 }
 
@@ -486,7 +489,10 @@ fn who_stops_says_so_to_those_who_wait_and_writes_its_last_words() {
     let waiting = cluster.submit(2, &token, 20_000, Action::Get { key });
     let prefix = Box::default();
     let watch = cluster.submit(2, &Token::new(), 0, Action::Watch { prefix, after: None });
-    cluster.run(10);
+    cluster.run(3010);
+    // It began with the cluster, however often the wall clock was read since.
+    let wall = cluster.wall();
+    cluster.give(2, Input::WallClock { wall });
     cluster.stop(2);
     for ticket in [waiting, watch] {
         let reply = cluster.answer(ticket).unwrap();
@@ -498,6 +504,7 @@ fn who_stops_says_so_to_those_who_wait_and_writes_its_last_words() {
     };
     let events = records.iter().filter(|record| matches!(record, Record::Event(_)));
     assert_eq!(footer.ticks, events.count() as u64);
+    assert_eq!(footer.ticking_us, Some(cluster.now.0 - BEGAN.0));
 }
 
 #[test]
