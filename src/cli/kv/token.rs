@@ -29,7 +29,7 @@ Where replicas have a secret (clocklab secret), clients by the wire, such as clo
 do everything; without one they present a token, as clients of HTTP do. Each replica has \
 its own tokens.json in its data folder, with hashes and no token's text, so a token is shown once. Copy the file to the \
 other replicas' folders if their clients shall use the same tokens. A running replica looks at the file every second.
-With the first token every request needs one, but /healthz and /ping.
+With the first token every request needs one, but /healthz, /ping and the page itself, which asks for a token.
 
 Exit codes: 0 done, 2 usage (a name that is taken, or that is not there), 3 the file cannot be read or written.";
 

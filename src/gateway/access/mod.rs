@@ -6,7 +6,8 @@
 //! begin so, what says nothing of keys (status, members, metrics), and nothing else.
 //!
 //! Once there is a token, or where the store listens for other hosts and nobody said `--insecure`, every request needs one,
-//! but `/healthz` and `/ping`. The file is looked at once a second; one that cannot be read any more lets nobody in.
+//! but `/healthz`, `/ping` and the page's files, which hold no data. The file is looked at once a second; one that cannot be
+//! read any more lets nobody in.
 //!
 //! Clients by the wire present the same tokens (`wire`), where no secret lets in only who knows it.
 //!
@@ -141,8 +142,9 @@ impl Access {
         let is_needed = self.is_strict || !tokens.is_empty() || read.is_err();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known { tokens, version };
-        self.turn.fetch_add(1, Ordering::Relaxed);
         self.is_needed.store(is_needed, Ordering::Relaxed);
+        // Last: whoever sees it sees the rest.
+        self.turn.fetch_add(1, Ordering::Release);
         drop(known);
         self.changes.send_modify(|times| *times += 1);
         read.map(|_| ())

@@ -10,15 +10,16 @@ use crate::{
 
 impl Guard<Replica> for Access {
     fn judge(&self, shown: &mut Shown, request: &Request) -> Option<Reply> {
+        if let Action::Present { bearer } = &request.action {
+            // Kept where none is needed, too: the first may be made while this connection stays.
+            shown.text = bearer.text().trim().to_owned();
+            shown.found = None;
+        }
         if !self.is_needed() {
             return None;
         }
         let answer = match &request.action {
-            Action::Present { bearer } => {
-                shown.text = bearer.text().trim().to_owned();
-                shown.found = None;
-                self.with_holder(shown, |_| Ok(())).map(|()| Answer::Admitted)
-            }
+            Action::Present { .. } => self.with_holder(shown, |_| Ok(())).map(|()| Answer::Admitted),
             action => match self.with_holder(shown, |holder| may(holder, action)) {
                 Ok(()) => return None,
                 Err(why) => Err(why),
@@ -29,6 +30,10 @@ impl Guard<Replica> for Access {
             released: Vec::new(),
             answer: answer.unwrap_or_else(|why| Answer::Denied(Deny::Forbidden { why })),
         })
+    }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Acquire)
     }
 }
 

@@ -452,6 +452,10 @@ impl Service for Replica {
         self.held.bytes()
     }
 
+    fn open_requests(&self, name: &mut dyn FnMut(Ticket, &Request)) {
+        self.name_open_requests(name);
+    }
+
     fn deadline(&self) -> Option<Time> {
         self.began?;
         let others = [

@@ -161,6 +161,7 @@ impl Asker {
                     );
                 }
                 Ok(mut connection) => {
+                    connection.set_patience(self.wait.saturating_add(PATIENCE));
                     connection.send(&request)?;
                     return Ok(connection);
                 }
