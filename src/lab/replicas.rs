@@ -297,6 +297,15 @@ impl Replicas {
         self.look()
     }
 
+    /// What replicas that run have said on standard error since the last call, a line each: warnings. What one says that
+    /// ends is with its [`MachineEnd`].
+    #[must_use]
+    pub fn heard(&self) -> Vec<(MachineId, String)> {
+        let running = self.processes.iter().filter(|process| process.ended().is_none());
+        let lines = running.flat_map(|process| process.heard().into_iter().map(|line| (process.id, line)));
+        lines.collect()
+    }
+
     /// Those that [`poll`](Self::poll) has started again since the last call.
     pub fn risen(&mut self) -> Vec<MachineId> {
         std::mem::take(&mut self.risen)

@@ -128,6 +128,9 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         has_failed |= ends.iter().any(|end| end.failure.is_some());
         print(&describe_failures(&ends))?;
         print(&ways_back(&settings, &ends))?;
+        for (id, line) in replicas.heard() {
+            print(&format!("replica {id}: {}\n", line.trim()))?;
+        }
         for id in replicas.risen() {
             print(&format!(
                 "replica {id} is started again: the fault that killed it is over\n"

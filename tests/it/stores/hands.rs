@@ -69,5 +69,14 @@ fn what_is_said_of_a_token_is_so() {
     );
     let (_, text) = done(folder, "kv token create x --data elsewhere");
     assert!(text.contains("--memory"), "{text}");
+    // What happens to the file under a replica that runs stands in the terminal, and clients are told what it is.
+    let file = folder.join("kv-data/replica-0/tokens.json");
+    fs::write(&file, "{").unwrap();
+    store.until_said("replica 0: ERROR nobody is let in any more");
+    let (code, text) = done(folder, &format!("kv get a --token clk_0 --at 127.0.0.1:{base}"));
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("tokens.json cannot be read"), "{text}");
+    fs::remove_file(&file).unwrap();
+    store.until_said("is gone, and whoever reaches this replica may do everything");
     store.end();
 }
