@@ -1,10 +1,12 @@
 //! Arguments become settings, or a sentence that names the option, the value and what is allowed.
 
+use std::time::Duration;
+
 use clap::{CommandFactory, Parser};
 
 use super::{
     args::{Arguments, Command},
-    options,
+    options, time,
 };
 use crate::lab::Settings;
 
