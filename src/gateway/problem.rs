@@ -170,6 +170,15 @@ impl Problem {
         match deny {
             Deny::Unmet { missing } => {
                 let mut problem = unavailable("unmet", UNMET);
+                let nowhere = missing.iter().find(|missing| missing.is_nowhere());
+                if let (Some(nowhere), Style::Problem) = (nowhere, style) {
+                    let detail = format!(
+                        "{UNMET}. Nothing of a life of machine {} that the token names is here, and nobody is known to have it: if the \
+                         store was begun anew, begin a new session, without the token",
+                        nowhere.dot.origin.machine
+                    );
+                    problem.detail = detail.into();
+                }
                 problem.more.extend_from_slice(b",\"missing\":");
                 json::missing(&mut problem.more, &missing);
                 problem

@@ -37,8 +37,10 @@ use crate::{
 };
 
 mod environment;
+mod whereabouts;
 
 use environment::Environment;
+use whereabouts::Whereabouts;
 
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples, in three terminals, in any order:
@@ -107,43 +109,6 @@ pub(in crate::cli) struct ReplicaArguments {
     store: StoreOptions,
 }
 
-/// Who a replica is, where, and with whom.
-#[derive(Debug, PartialEq, Eq)]
-struct Whereabouts {
-    listen: SocketAddr,
-    id: MachineId,
-    address: Address,
-    members: Option<Vec<Peer>>,
-    /// What is odd about a view that was given.
-    left_out: Option<String>,
-}
-
-impl Whereabouts {
-    /// What a replica that begins without others waits for.
-    fn alone(&self) -> Option<String> {
-        let (id, reached) = (self.id, view::reached(&self.address));
-        let mend = match reached == self.address.as_str() {
-            true => String::new(),
-            false => format!(
-                "; HOST is where others reach this computer: {} is no such address, and --advertise {reached} tells it",
-                self.address
-            ),
-        };
-        let add =
-            format!("`clocklab kv members add {id}={reached} --at HOST:PORT`, the address of a member,");
-        match &self.members {
-            None => Some(format!(
-                "in no view yet: it serves once PUT /view, or {add} makes it a member{mend}"
-            )),
-            Some(members) if members.len() == 1 => Some(format!(
-                "it is the only member of its view: others join it with --view {id}={reached},…; for it to join others give \
-                 --view{mend}"
-            )),
-            Some(_) => None,
-        }
-    }
-}
-
 /// Runs the replica to its end.
 pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> {
     let place = arguments.place(&Environment::read())?;
@@ -151,9 +116,6 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     let is_exposed = !place.listen.ip().is_loopback();
     let has_secret = secret.is_some();
     arguments.say_who_may(place.listen, has_secret)?;
-    if let Some(what) = place.alone() {
-        tracing::info!("{what}");
-    }
     if let Some(what) = &place.left_out {
         tracing::warn!("{what}");
     }
@@ -193,6 +155,8 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
     };
     let run_folder = arguments.logs.as_ref().map(|logs| logs.join(log.run.as_str()));
     let face = Face {
+        me: place.id,
+        alone: place.alone(),
         options: page::options(&place.address, place.listen, run_folder.as_deref()),
         page_at: view::reached(&place.address),
         // Who has proved the secret may ask everything, and nobody else gets so far.
@@ -241,6 +205,9 @@ fn cannot_listen(error: MeshError) -> anyhow::Error {
 
 /// What a replica shows to clients.
 struct Face {
+    me: MachineId,
+    /// What it waits for, unless its data names others.
+    alone: Option<String>,
     options: Options,
     page_at: String,
     access: Arc<Access>,
@@ -256,8 +223,12 @@ fn serve<L: EventLog>(
     rows: Option<RowReader>,
     face: Face,
 ) -> anyhow::Result<Exit> {
+    let mut knows_others = false;
     if let Some(rows) = rows {
-        rows.each_row(|row| mesh.restore(row))?;
+        rows.each_row(|row| {
+            knows_others |= kv::member_of(&row).is_some_and(|member| member != face.me);
+            mesh.restore(row);
+        })?;
     }
     if let Some(guard) = face.guard {
         mesh.set_guard(guard);
@@ -274,6 +245,9 @@ fn serve<L: EventLog>(
             .context("cannot start the watch over the launcher")?;
     }
     mesh.catch_signals()?;
+    if let Some(what) = face.alone.filter(|_| !knows_others) {
+        tracing::info!("{what}");
+    }
     tracing::info!("its page: http://{}/", face.page_at);
     disk::wait_for_incarnation(incarnation);
     let ended = mesh.run();

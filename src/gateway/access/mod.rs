@@ -268,7 +268,7 @@ impl TokenEntry {
 }
 
 /// What is said to everybody while the file cannot be read: no token was revoked.
-const UNREADABLE: &str = "this replica's tokens.json cannot be read, so that nobody is let in: its terminal says what is wrong; ask another replica";
+const UNREADABLE: &str = "this replica's tokens.json cannot be read, so that nobody is let in: its terminal says why; ask another replica";
 
 /// Which tokens are good is not known.
 fn unreadable() -> Problem {

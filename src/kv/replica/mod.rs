@@ -66,6 +66,7 @@ pub use ready::JOIN_US_MAX;
 use ready::Phase;
 use repair::Repair;
 use rows::Keeping;
+pub use rows::member_of;
 use transfer::Transfers;
 use waiting::Waiting;
 use wall::Wall;
