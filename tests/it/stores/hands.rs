@@ -80,3 +80,55 @@ fn what_is_said_of_a_token_is_so() {
     store.until_said("is gone, and whoever reaches this replica may do everything");
     store.end();
 }
+
+#[test]
+fn a_session_that_outlived_its_data_is_told_so() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(1);
+    let words = format!("kv run --memory --replicas 1 --base-port {base} --no-log");
+    let at = format!("--session m.s --at 127.0.0.1:{base}");
+    let store = Started::new(folder, &words);
+    until_done(folder, &format!("kv put x 1 {at}"), "created");
+    store.end();
+    let store = Started::new(folder, &words);
+    until_done(folder, &format!("kv status --at 127.0.0.1:{base}"), "");
+    let (code, text) = done(folder, &format!("kv get x --wait 50ms {at}"));
+    assert_eq!(code, Some(3), "{text}");
+    assert!(
+        text.contains("begun anew") && text.contains("delete m.s to begin a new session"),
+        "{text}"
+    );
+    fs::remove_file(folder.join("m.s")).unwrap();
+    let (code, text) = done(folder, &format!("kv get x {at}"));
+    assert_eq!(code, Some(1), "{text}");
+    store.end();
+}
+
+#[test]
+fn only_who_is_alone_says_so_and_a_folder_in_use_names_the_way() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let first = format!("kv replica --id 0 --listen 127.0.0.1:{base} --data data");
+    let store = Started::new(folder, &first);
+    store.until_said("its page");
+    assert!(store.said.lock().unwrap().contains("it is the only member"));
+    let (code, text) = done(folder, &first.replace(&base.to_string(), &(base + 1).to_string()));
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("in use") && !text.contains("only member"), "{text}");
+    let (code, text) = done(folder, "kv backup --data data --into copy.backup");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("--at HOST:PORT --into copy.backup"), "{text}");
+    let (code, text) = done(folder, "kv backup --data data --into none/copy.backup");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("mkdir -p none"), "{text}");
+    let added = format!("kv members add 1=127.0.0.1:{} --at 127.0.0.1:{base}", base + 1);
+    until_done(folder, &added, "is a member");
+    store.end();
+    // The folder knows the other by now, so no view is needed, and none is asked for.
+    let store = Started::new(folder, &first);
+    store.until_said("its page");
+    assert!(!store.said.lock().unwrap().contains("only member"));
+    store.end();
+}

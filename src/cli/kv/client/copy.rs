@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::{Exit, Usage, kv::common::folder_error, print},
-    disk::{self, BackupWriter, Copied, Owner, TOKENS, Tokens},
+    disk::{self, BackupWriter, Copied, DiskError, Owner, TOKENS, Tokens},
     kv::{Action, Answer, BackupPart, Request, Token},
 };
 
@@ -99,8 +99,19 @@ pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         );
         return Err(Usage(text).into());
     }
+    let parent = arguments
+        .into
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        let (into, parent) = (arguments.into.display(), parent.display());
+        let text = format!("--into {into}: there is no folder {parent}: make it first, `mkdir -p {parent}`");
+        return Err(Usage(text).into());
+    }
     let copied = match &arguments.data {
-        Some(data) => disk::back_up(data, &arguments.into).map_err(folder_error)?,
+        Some(data) => {
+            disk::back_up(data, &arguments.into).map_err(|error| of_folder(error, &arguments.into))?
+        }
         None => ask(&arguments.ask, &arguments.into)?,
     };
     if arguments.ask.json {
@@ -108,6 +119,20 @@ pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Valid);
     }
     say(&copied, &format!("in {}", arguments.into.display()))
+}
+
+/// A folder whose replica runs is no dead end: that is asked.
+fn of_folder(error: DiskError, into: &Path) -> anyhow::Error {
+    match error {
+        DiskError::Locked { path } => {
+            let (path, into) = (path.display(), into.display());
+            anyhow!(
+                "the data folder {path} is in use by another process: ask the replica that runs there, `clocklab kv backup --at \
+                 HOST:PORT --into {into}`; it goes on serving"
+            )
+        }
+        error => folder_error(error),
+    }
 }
 
 /// Copies what a running replica has.
