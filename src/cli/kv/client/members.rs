@@ -147,7 +147,8 @@ fn warn_of_silence(asker: &Asker, change: &MemberChange) {
         && !asker.is_somebody_at(address)
     {
         tracing::warn!(
-            "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {id}={address},…`"
+            "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {id}={address},…`; \
+             where tokens are needed, copy a member's tokens.json into its folder first, or it lets everybody in"
         );
     }
 }
