@@ -282,3 +282,31 @@ impl Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kv::Missing, units::MachineId};
+
+    #[test]
+    fn what_nobody_has_is_not_waited_for_without_a_word() {
+        let detail = |have, seen_by: &[u16], style| {
+            let missing = Missing {
+                dot: "3.9.5".parse().expect("a dot"),
+                have,
+                seen_by: seen_by.iter().copied().map(MachineId).collect(),
+            };
+            let missing = vec![missing];
+            Problem::denied(Deny::Unmet { missing }, style).detail
+        };
+        let nowhere = detail(0, &[], Style::Problem);
+        assert!(
+            nowhere.contains("of machine 3") && nowhere.contains("begin a new session"),
+            "{nowhere}"
+        );
+        assert_eq!(detail(0, &[1], Style::Problem), UNMET);
+        assert_eq!(detail(4, &[], Style::Problem), UNMET);
+        // The assignment's text is its own.
+        assert_eq!(detail(0, &[], Style::Assignment), UNMET);
+    }
+}
