@@ -115,15 +115,22 @@ impl VersionVector {
         if number == 0 {
             return false;
         }
-        let place = self.entries.iter().position(|entry| entry.0 >= origin);
-        match place.and_then(|place| self.entries.get_mut(place)) {
+        // Mostly it is the last, or there is none yet.
+        let place = match self.entries.last() {
+            Some(last) if last.0 >= origin => self.entries.iter().position(|entry| entry.0 >= origin),
+            Some(_) | None => None,
+        };
+        let Some(place) = place else {
+            self.entries.push((origin, number));
+            return true;
+        };
+        match self.entries.get_mut(place) {
             Some(entry) if entry.0 == origin => {
                 let is_new = number > entry.1;
                 entry.1 = entry.1.max(number);
                 is_new
             }
-            _ => {
-                let place = place.unwrap_or(self.entries.len());
+            Some(_) | None => {
                 self.entries.insert(place, (origin, number));
                 true
             }
@@ -132,6 +139,10 @@ impl VersionVector {
 
     /// Knows what either knows: the least upper bound.
     pub fn merge(&mut self, other: &VersionVector) {
+        if self.is_empty() {
+            self.clone_from(other);
+            return;
+        }
         for (origin, number) in other.iter() {
             self.raise(origin, number);
         }
@@ -188,6 +199,17 @@ impl VersionVector {
 
 fn narrow<T: TryFrom<u64>>(value: u64, field: &'static str) -> Result<T, FieldError> {
     T::try_from(value).map_err(|_| FieldError::Value { field, value })
+}
+
+/// Of the write, and those of its origin before it.
+impl From<Dot> for VersionVector {
+    fn from(dot: Dot) -> Self {
+        let mut vector = Self::new();
+        if dot.number > 0 {
+            vector.entries.push((dot.origin, dot.number));
+        }
+        vector
+    }
 }
 
 impl FromIterator<(Origin, u64)> for VersionVector {

@@ -18,8 +18,8 @@ pub enum Sync {
     Interval,
     /// At once, unless the queue is crowded: then when there is room again, so that nobody has to wait for it. It is
     /// written behind, and synced at an orderly end. A process that is killed loses what it had not given to the disk, or
-    /// what was in the queue: a moment's writes where the disk keeps up, and up to the queue's room where it does not. A
-    /// computer that loses its power loses what the operating system had not written.
+    /// what was in the queue: a moment's writes where the disk keeps up, and up to the queue's room where it does not. (Of a
+    /// store, peers have all of that but the last 2 ms.) A computer that loses its power loses what the operating system had not written.
     Never,
 }
 

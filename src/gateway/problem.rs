@@ -137,6 +137,16 @@ impl Problem {
         }
     }
 
+    /// Of a request that was given up while it waited: of a write it is not known whether that was in time.
+    pub(super) fn of_given_up(self, is_write: bool) -> Self {
+        if is_write {
+            let detail = "the token was revoked while this waited: whether the write was done is not known";
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "revoked", detail)
+        } else {
+            self
+        }
+    }
+
     /// The body could not be read.
     pub(super) fn body(error: BodyError, style: Style) -> Self {
         match error {

@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod codec;
+mod keys;
 mod parts;
 mod reply_codec;
 

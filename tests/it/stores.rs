@@ -615,3 +615,69 @@ fn by_the_wire_a_token_lets_its_holder_do_what_it_says() {
     assert_eq!(code, Some(3), "{text}");
     running.end();
 }
+
+#[test]
+fn a_watch_by_the_wire_ends_when_its_token_is_revoked() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(1);
+    let reader = token(folder, "reader --scope read --prefix app/");
+    let writer = token(folder, "writer --scope write --prefix app/");
+    let replica = format!("kv replica --id 0 --listen 127.0.0.1:{base} --data data");
+    let running = Started::new(folder, &replica);
+    let at = format!("--at 127.0.0.1:{base}");
+    let put = format!("kv put app/x 1 {at} --token {writer}");
+    until_done(folder, &put, "");
+    let watch = |token: &str| Started::new(folder, &format!("kv watch app/ {at} --token {token}"));
+    let (ends, stays) = (watch(&reader), watch(&writer));
+    for watch in [&ends, &stays] {
+        let until = Instant::now() + PATIENCE;
+        while !watch.said.lock().unwrap().contains("app/x") {
+            assert!(Instant::now() < until, "{}", watch.said.lock().unwrap());
+            until_done(folder, &put, "");
+        }
+    }
+    let (code, text) = done(folder, "kv token revoke reader --data data");
+    assert_eq!(code, Some(0), "{text}");
+    // Without a word of the watcher, and without anything to tell it.
+    let revoked = Instant::now();
+    ends.until_said("revoked");
+    assert_eq!(ends.ended().0, Some(3));
+    assert!(
+        revoked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        revoked.elapsed()
+    );
+    until_done(folder, &format!("kv put app/y 2 {at} --token {writer}"), "");
+    stays.until_said("app/y");
+    drop(stays);
+    running.end();
+}
+
+#[test]
+fn a_newcomer_at_a_dead_members_address_is_told_of() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let [first, second] = [base, base + 1].map(|port| format!("127.0.0.1:{port}"));
+    let replica = |id: u16, listen: &str, view: &str| {
+        let words = format!("kv replica --id {id} --listen {listen} --view {view} --data data-{id}");
+        Started::new(folder, &words)
+    };
+    let stays = replica(0, &first, &format!("0={first},1={second}"));
+    let dies = replica(1, &second, &format!("0={first},1={second}"));
+    until_done(folder, &format!("kv put k 1 --at {second}"), "");
+    drop(dies);
+    let comes = replica(2, &second, &format!("0={first},2={second}"));
+    stays.until_said(&format!("machines 1 and 2 are both to be at {second}"));
+    until_done(folder, &format!("kv get k --at {second}"), "1");
+    until_done(folder, &format!("kv members remove 1 --at {first}"), "");
+    let text = until_done(folder, &format!("kv members --at {first}"), "alive");
+    assert_eq!(
+        text.matches(&second).count(),
+        2,
+        "with the one that was removed: {text}"
+    );
+    comes.end();
+    stays.end();
+}

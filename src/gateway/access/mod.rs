@@ -142,8 +142,9 @@ impl Access {
         let is_needed = self.is_strict || !tokens.is_empty() || read.is_err();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         *known = Known { tokens, version };
-        self.turn.fetch_add(1, Ordering::Relaxed);
         self.is_needed.store(is_needed, Ordering::Relaxed);
+        // Last: whoever sees it sees the rest.
+        self.turn.fetch_add(1, Ordering::Release);
         drop(known);
         self.changes.send_modify(|times| *times += 1);
         read.map(|_| ())

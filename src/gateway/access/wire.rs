@@ -31,6 +31,10 @@ impl Guard<Replica> for Access {
             answer: answer.unwrap_or_else(|why| Answer::Denied(Deny::Forbidden { why })),
         })
     }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Acquire)
+    }
 }
 
 impl Access {

@@ -137,13 +137,11 @@ impl Replica {
             self.touch(&write.operations);
         }
         if mutant::is(Mutant::LastArrivalWins) {
-            for write in new {
-                write.stamp = self.store.stamp() + 1;
-                self.store.apply(write);
+            for (write, stamp) in new.iter_mut().zip(self.store.stamp() + 1..) {
+                write.stamp = stamp;
             }
-        } else {
-            self.store.apply_all(new);
         }
+        self.store.apply_all(new);
         self.known.raise(origin, batch.last());
         self.counts.applied += batch.last() - before;
         self.waiting.applied(origin, batch.last());

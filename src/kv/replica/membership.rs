@@ -5,7 +5,7 @@
 //! there are (the 2025 form of the assignment, in which each replica is told by the client): nobody's records change
 //! it, so that clusters which were told apart stay apart.
 
-use super::{Replica, ready::Phase};
+use super::{Peer, Replica, ready::Phase};
 use crate::{
     kv::{
         members::{RECORDS_MAX, Record, Refused, Status},
@@ -176,6 +176,51 @@ impl Replica {
     /// Links, peers and phase follow the records.
     fn follow_members(&mut self, effects: &mut Effects<Self>) {
         self.letting_go.members_digest = self.members.digest();
+        self.follow_status();
+        if self.phase != Phase::Ready {
+            self.waiting.ready();
+        }
+        let peers = self.members.peers();
+        let (now, heartbeat_us) = (self.now, self.config.heartbeat_us);
+        let is_member = |id: &MachineId| peers.iter().any(|peer| peer.id == *id);
+        self.note_absent();
+        if mutant::is(Mutant::EndedLivesDropped) {
+            self.drop_ended_lives();
+        }
+        self.peers.retain(|id, peer| is_member(id) || peer.is_up());
+        for (id, peer) in &mut self.peers {
+            // When it comes back it is met anew.
+            peer.is_known &= is_member(id);
+        }
+        for peer in &peers {
+            let is_here = self.peers.contains_key(&peer.id);
+            if !is_here {
+                let new = Peer::new(peer.id, now, heartbeat_us);
+                self.peers.insert(peer.id, new);
+            }
+        }
+        self.letting_go.interrupted();
+        self.note_lives();
+        // What a new member may lack is stable no more, from this moment on.
+        self.look_what_is_stable();
+        effects.push(Effect::Peers(peers));
+        // One that was up already is met now.
+        let mut is_met = false;
+        for peer in self.peers.values_mut() {
+            if peer.is_there() && !peer.is_known && self.members.has(peer.id) {
+                peer.is_known = true;
+                is_met = true;
+                let is_missing = !self.known.covers(&peer.report.known);
+                peer.target = is_missing.then(|| peer.report.known.clone());
+            }
+        }
+        if is_met {
+            self.look_for_gaps(effects);
+        }
+    }
+
+    /// What its own record says of it.
+    fn follow_status(&mut self) {
         let me = self.me();
         let status = self.members.get(me).map(|record| record.status);
         match status {
@@ -198,55 +243,15 @@ impl Replica {
                 Phase::Joining { .. } | Phase::Ready => {}
             },
         }
-        if self.phase != Phase::Ready {
-            self.waiting.ready();
-        }
-        let peers = self.members.peers();
-        let (now, heartbeat_us) = (self.now, self.config.heartbeat_us);
-        let is_member = |id: &MachineId| peers.iter().any(|peer| peer.id == *id);
-        self.note_absent();
-        if mutant::is(Mutant::EndedLivesDropped)
-            && self
-                .peers
-                .values()
-                .any(|peer| peer.is_known && !is_member(&peer.id))
-        {
-            let ended: Vec<_> = self.known.iter().map(|(origin, _)| origin).collect();
-            let ended: Vec<_> = ended
-                .into_iter()
-                .filter(|origin| self.has_ended(*origin))
-                .collect();
+    }
+
+    /// What a mutant does, once a known peer is no member any more.
+    fn drop_ended_lives(&mut self) {
+        let is_gone = |peer: &Peer| peer.is_known && !self.members.has(peer.id);
+        if self.peers.values().any(is_gone) {
+            let origins = self.known.iter().map(|(origin, _)| origin);
+            let ended: Vec<_> = origins.filter(|origin| self.has_ended(*origin)).collect();
             self.known.retain(|origin, _| !ended.contains(&origin));
-        }
-        self.peers.retain(|id, peer| is_member(id) || peer.is_up());
-        for (id, peer) in &mut self.peers {
-            // When it comes back it is met anew.
-            peer.is_known &= is_member(id);
-        }
-        for peer in &peers {
-            let is_here = self.peers.contains_key(&peer.id);
-            if !is_here {
-                let new = super::Peer::new(peer.id, now, heartbeat_us);
-                self.peers.insert(peer.id, new);
-            }
-        }
-        self.letting_go.interrupted();
-        self.note_lives();
-        // What a new member may lack is stable no more, from this moment on.
-        self.look_what_is_stable();
-        effects.push(Effect::Peers(peers));
-        // One that was up already is met now.
-        let mut is_met = false;
-        for peer in self.peers.values_mut() {
-            if peer.is_there() && !peer.is_known && self.members.has(peer.id) {
-                peer.is_known = true;
-                is_met = true;
-                let is_missing = !self.known.covers(&peer.report.known);
-                peer.target = is_missing.then(|| peer.report.known.clone());
-            }
-        }
-        if is_met {
-            self.look_for_gaps(effects);
         }
     }
 

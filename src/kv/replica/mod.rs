@@ -24,6 +24,7 @@
 //! | `letting_go` | tombstones, logs, writes that nobody has any more |
 //! | `watching`, `telling` | watches |
 //! | `tokens` | what a session's token has to hold |
+//! | `wall` | the wall clock, by which values end |
 
 mod adopt;
 mod answers;
@@ -48,6 +49,7 @@ mod telling;
 mod tokens;
 mod transfer;
 mod waiting;
+mod wall;
 mod watching;
 mod writes;
 
@@ -66,6 +68,7 @@ use repair::Repair;
 use rows::Keeping;
 use transfer::Transfers;
 use waiting::Waiting;
+use wall::Wall;
 use watching::Watching;
 use writes::{Pace, Round};
 
@@ -100,7 +103,9 @@ pub struct Replica {
     /// Its present life: whose writes it accepts. Before the start incarnation 0.
     origin: Origin,
     now: Time,
-    start: Start,
+    /// Since when it has been running; before the start none.
+    began: Option<Time>,
+    wall: Wall,
     store: Store,
     /// What has been applied.
     known: VersionVector,
@@ -128,16 +133,6 @@ pub struct Replica {
     beat: Time,
     quiet: Quiet,
     stopped: Option<Reason>,
-}
-
-/// When it started, and what the wall clock shows.
-#[derive(Clone, Copy, Debug, Default)]
-struct Start {
-    is_done: bool,
-    /// When the wall clock was read last.
-    at: Time,
-    /// What it showed then, in microseconds since 1970.
-    wall_us: u64,
 }
 
 /// Since when nothing has changed.
@@ -191,7 +186,8 @@ impl Replica {
         Ok(Self {
             origin,
             now: Time::default(),
-            start: Start::default(),
+            began: None,
+            wall: Wall::default(),
             store: Store::with_secret(config.hash_secret),
             known: VersionVector::new(),
             kept: VersionVector::new(),
@@ -227,21 +223,14 @@ impl Replica {
         self.config.id
     }
 
-    /// What the wall clock shows, in microseconds since 1970: as when it was read last, and carried on from there.
+    /// What the wall clock shows, in microseconds since 1970.
     fn wall_us(&self) -> u64 {
-        let passed = self.now.0.saturating_sub(self.start.at.0);
-        self.start.wall_us.saturating_add(passed)
-    }
-
-    /// The wall clock was read: it may have been set, or the computer slept.
-    fn set_wall(&mut self, wall: WallTime) {
-        self.start.at = self.now;
-        self.start.wall_us = u64::try_from(wall.0).unwrap_or(0);
+        self.wall.shows_us(self.now)
     }
 
     fn start(&mut self, wall: WallTime, incarnation: u32, effects: &mut Effects<Self>) {
-        self.start.is_done = true;
-        self.set_wall(wall);
+        self.began = Some(self.now);
+        self.wall.read(self.now, wall);
         self.origin.incarnation = incarnation;
         // What this life writes is above what was written before it, also if its disk is lost.
         self.store
@@ -252,7 +241,7 @@ impl Replica {
             self.store.without_changes();
         }
         let (history_max, bytes_max) = (self.config.history_max, self.config.history_bytes_max);
-        self.watching = Watching::new(history_max, bytes_max, self.start.wall_us);
+        self.watching = Watching::new(history_max, bytes_max, self.wall_us());
         self.kept = self.known.clone();
         self.log = Log::new(self.config.log_bytes_max, self.known.clone());
         if let Some(why) = self.keeping.damage() {
@@ -290,7 +279,7 @@ impl Replica {
 
     /// A round is over: what was accepted leaves, who asked is served, the disk gets what changed.
     fn round_end(&mut self, effects: &mut Effects<Self>) {
-        if !self.start.is_done {
+        if self.began.is_none() {
             return;
         }
         self.serve_woken(effects);
@@ -304,7 +293,7 @@ impl Replica {
     }
 
     fn timeout(&mut self, effects: &mut Effects<Self>) {
-        if !self.start.is_done {
+        if self.began.is_none() {
             return;
         }
         self.serve_late(effects);
@@ -348,14 +337,14 @@ impl Replica {
 
     /// The last words.
     fn end(&mut self, effects: &mut Effects<Self>) {
-        if self.start.is_done {
+        if self.began.is_some() {
             self.flush(effects);
             self.keeping.end();
             self.record_data(effects);
         }
         let left = self.peers.values().filter(|peer| peer.has_left);
         let goodbye: BTreeSet<MachineId> = left.map(|peer| peer.id).collect();
-        let passed = self.now.0.saturating_sub(self.start.at.0);
+        let passed = self.now.0.saturating_sub(self.began.unwrap_or(self.now).0);
         effects.push(Effect::Record(Record::Ended(Box::new(Footer {
             reason: self.stopped,
             ticks: self.journal.ticks,
@@ -447,21 +436,28 @@ impl Service for Replica {
             Input::Appended { through } => self.appended(through, effects),
             Input::AppendFailed { why } => self.append_failed(&why, effects),
             Input::RoundEnd => self.round_end(effects),
-            Input::WallClock { wall } => self.set_wall(wall),
+            Input::WallClock { wall } => self.wall.read(self.now, wall),
             Input::Timeout => self.timeout(effects),
             Input::Stop { reason } => self.stop(reason, effects),
             Input::End => self.end(effects),
         }
     }
 
+    fn foresee(&self, requests: &[(Ticket, Request)]) {
+        let keys = requests.iter().flat_map(|(_, request)| request.action.keys());
+        self.store.foresee(keys);
+    }
+
     fn held_bytes(&self) -> usize {
         self.held.bytes()
     }
 
+    fn open_requests(&self, name: &mut dyn FnMut(Ticket, &Request)) {
+        self.name_open_requests(name);
+    }
+
     fn deadline(&self) -> Option<Time> {
-        if !self.start.is_done {
-            return None;
-        }
+        self.began?;
         let others = [
             self.waiting.deadline(),
             self.held.deadline(),

@@ -136,7 +136,7 @@ impl Replica {
                 self.counts.writes += 1;
                 self.counts.operations += done.len() as u64;
                 let reply = Reply {
-                    token: [(dot.origin, dot.number)].into_iter().collect(),
+                    token: dot.into(),
                     released,
                     answer: Answer::Written { dot: Some(dot), done },
                 };
@@ -251,13 +251,15 @@ impl Replica {
     }
 
     /// Whether own writes, of whose copies the most that is wanted is this, may leave later. Where there is no disk they
-    /// may not: an answered write that has left survives the process.
+    /// may not: the peers' copies are all that there ever is. A disk that is written behind may lose what was answered
+    /// in its last moments when the process is killed, and who chose it is told so: that these are on no peer either then
+    /// adds nothing.
     fn may_wait(&self, wants: Wants) -> bool {
-        let has_copy = match self.config.disk {
+        let has_disk = match self.config.disk {
             DiskRule::Waits | DiskRule::Behind => true,
             DiskRule::Nowhere => false,
         };
-        has_copy && wants == Wants::Nothing && self.stopped.is_none() && self.pace.may_wait(self.now)
+        has_disk && wants == Wants::Nothing && self.stopped.is_none() && self.pace.may_wait(self.now)
     }
 
     /// Sends each peer the own writes that it was not sent yet. Peers that are sent the same are sent it in one event;

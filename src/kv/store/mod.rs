@@ -1,4 +1,4 @@
-//! The data of one replica: a tree of keys, each with its entry, in memory.
+//! The data of one replica: keys, each with its entry, in memory.
 //!
 //! A plain value: it opens no file, reads no clock, and does not know which writes it has (that is the replica's
 //! `known`). It applies what it is given; whether a write may be applied yet is the replica's to say.
@@ -76,8 +76,8 @@ pub struct Collected {
 
 impl Store {
     /// With nothing in it.
-    #[must_use]
-    pub fn new() -> Self {
+    #[cfg(test)]
+    pub(super) fn new() -> Self {
         Self::default()
     }
 
@@ -91,15 +91,21 @@ impl Store {
         }
     }
 
-    /// Applies a write, whoever accepted it: all of it at once. It has to be its turn: everything that it depends on
-    /// has been applied before, and it has not.
-    ///
-    /// Its values are taken out of it; keys and all else stay.
-    pub fn apply(&mut self, write: &mut Write) {
-        self.apply_at(write, &[]);
+    /// Applies one write.
+    #[cfg(test)]
+    pub(super) fn apply(&mut self, write: &mut Write) {
+        self.apply_all(std::slice::from_mut(write));
     }
 
-    /// Applies writes, one after the other.
+    /// These keys will be looked for soon, each by itself: what lies far off in memory is waited for once for all of them.
+    pub fn foresee<'a>(&self, keys: impl Iterator<Item = &'a [u8]> + Clone) {
+        std::hint::black_box(self.entries.find_all(keys));
+    }
+
+    /// Applies writes, whoever accepted them, one after the other; each all at once. It has to be its turn: everything that it
+    /// depends on has been applied before, and it has not.
+    ///
+    /// Their values are taken out of them; keys and all else stay.
     pub fn apply_all(&mut self, writes: &mut [Write]) {
         for writes in writes.chunks_mut(FOUND_TOGETHER) {
             let operations = writes.iter().flat_map(|write| &write.operations);

@@ -60,9 +60,11 @@ impl Decided {
     /// The write itself, and what the client's operations came to. `token` is the client's.
     #[must_use]
     pub fn into_write(self, dot: Dot, stamp: Stamp, token: &VersionVector) -> (Write, Vec<Done>) {
-        let mut dependencies = token.clone();
-        dependencies.merge(&self.depends);
-        dependencies.retain(|origin, _| origin != dot.origin);
+        let is_other = |entry: &(Origin, u64)| entry.0 != dot.origin;
+        let mut dependencies: VersionVector = token.iter().filter(is_other).collect();
+        for (origin, number) in self.depends.iter().filter(is_other) {
+            dependencies.raise(origin, number);
+        }
         let write = Write {
             dot,
             stamp,

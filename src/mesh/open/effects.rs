@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     clients::Said,
@@ -34,19 +34,18 @@ where
         while !self.effects.is_empty() {
             let spare = std::mem::take(&mut self.spare);
             let mut effects = std::mem::replace(&mut self.effects, spare);
-            let mut rest = effects.drain(..);
-            while let Some(effect) = rest.next() {
+            let is_record = |effect: &Effect<S>| matches!(effect, Effect::Record(_));
+            let last_record = effects.iter().rposition(is_record);
+            for (place, effect) in effects.drain(..).enumerate() {
                 let Some(seat) = self.apply(effect, now) else {
                     continue;
                 };
                 // Nothing leaves before the records of its round, which come with the round's end.
-                let is_record = |effect: &Effect<S>| matches!(effect, Effect::Record(_));
-                let may_leave = !self.gave && !rest.as_slice().iter().any(is_record);
+                let may_leave = !self.gave && last_record.is_none_or(|last| last < place);
                 if may_leave && self.settle() {
                     self.clients.relieve(seat, now);
                 }
             }
-            drop(rest);
             self.spare = effects;
         }
     }
@@ -200,6 +199,11 @@ where
             let link = self.links.entry(*peer).or_insert_with(Link::new);
             if link.wanted.as_ref() == Some(address) {
                 continue;
+            }
+            if let Some((other, _)) = wanted.iter().find(|(other, at)| *other != peer && *at == address) {
+                warn!(
+                    "machines {other} and {peer} are both to be at {address}, where one is: remove the other"
+                );
             }
             link.wanted = Some(address.clone());
             // Whatever is under way leads to the address before; a link that is up is up.

@@ -48,6 +48,7 @@ where
 
     /// Takes what clients ask.
     pub(super) fn hear_clients(&mut self, now: Time) {
+        let mut asked = Vec::new();
         for seat in 0..self.clients.seats() {
             let token = self.clients.token(seat);
             let mut bytes_left = READ_BYTES_MAX;
@@ -56,9 +57,10 @@ where
                     break;
                 }
                 let service = (self.guard.as_deref(), &mut self.service);
+                let (asked, effects) = (&mut asked, &mut self.effects);
                 let heard = self
                     .clients
-                    .hear(seat, service, &mut self.effects, &mut bytes_left, now);
+                    .hear(seat, service, (asked, effects), &mut bytes_left, now);
                 if heard == Heard::Nothing {
                     break;
                 }
@@ -68,6 +70,7 @@ where
             }
             self.stand_up(token, seat);
         }
+        self.judge_again(now);
     }
 
     /// Whether nobody is asked for more: answers that wait for the disk are memory.

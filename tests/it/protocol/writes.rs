@@ -95,7 +95,7 @@ fn the_batch_is_what_the_text_says() {
 fn the_entry_is_what_the_text_says() {
     let (mine, other) = (origin(3, 9), origin(2, 4));
     let bytes = example("entry");
-    let mut store = Store::new();
+    let mut store = Store::default();
     store.restore(b"k", &bytes).unwrap();
     assert_eq!(store.entry_bytes(b"k").as_deref(), Some(&*bytes));
     let item = store.get(b"k", 0).unwrap();

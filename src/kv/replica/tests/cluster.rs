@@ -21,6 +21,9 @@ use crate::{
 /// 2026-11-21, in microseconds.
 const WALL_US: i64 = 1_795_000_000_000_000;
 
+/// When all replicas of a cluster begin.
+pub(super) const BEGAN: Time = Time(1_000_000);
+
 /// How long a message and an append take.
 const STEP_US: u64 = 1000;
 
@@ -133,7 +136,7 @@ impl Cluster {
 
     pub(super) fn empty() -> Self {
         Self {
-            now: Time(1_000_000),
+            now: BEGAN,
             configs: BTreeMap::new(),
             machines: BTreeMap::new(),
             disks: BTreeMap::new(),
@@ -194,12 +197,12 @@ impl Cluster {
         self.give(id, Input::RoundEnd);
     }
 
-    /// Kills a replica: what its disk has not kept is lost.
     /// What every wall clock shows.
     pub(super) fn wall(&self) -> WallTime {
         WallTime(WALL_US + i64::try_from(self.now.0).unwrap())
     }
 
+    /// Kills a replica: what its disk has not kept is lost.
     pub(super) fn kill(&mut self, id: u16) {
         self.machines.remove(&id);
         let pairs: Vec<Pair> = self
