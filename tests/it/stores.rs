@@ -1,5 +1,7 @@
 //! Replicas as real processes, as people start, break and end them: `clocklab kv run` and `clocklab kv replica`.
 
+mod hands;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -139,8 +141,12 @@ fn a_replica_that_a_fault_kills_for_a_while_comes_back() {
     until_done(folder, &format!("kv get before {}", at(2)), "here");
     until_done(folder, &format!("kv put after there {}", at(2)), "");
     until_done(folder, &format!("kv get after {}", at(0)), "there");
+    store.until_said("replica 2 is started again");
     // One that is killed for good stays so, which is no failure of the others.
     until_done(folder, "fault kill 1 --run logs/kill", "the replica stays away");
+    let (code, text) = done(folder, "fault kill 1 --run logs/kill");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("machine 1: a fault killed it"), "{text}");
     until_done(folder, &format!("kv put last 3 {}", at(0)), "");
     // No advice leads to the loss of its event log; what `kv run` says starts it again.
     let (code, text) = done(folder, "machine --id 1 --rejoin --run kill");
@@ -154,6 +160,16 @@ fn a_replica_that_a_fault_kills_for_a_while_comes_back() {
         base + 2
     );
     let back = Started::new(folder, &line);
+    until_done(folder, &format!("kv get last {}", at(1)), "3");
+    // Nobody would start it again now, so nobody is told that.
+    for words in ["fault kill 1 --for 1s", "fault restart 1"] {
+        let (code, text) = done(folder, &format!("{words} --run logs/kill"));
+        assert_eq!(code, Some(3), "{text}");
+        assert!(
+            text.contains("did not begin") && text.contains("nobody would start it again"),
+            "{text}"
+        );
+    }
     until_done(folder, &format!("kv get last {}", at(1)), "3");
     back.end();
     let text = store.end();

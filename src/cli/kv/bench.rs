@@ -76,7 +76,7 @@ pub(in crate::cli) struct BenchArguments {
     #[arg(long, conflicts_with_all = ["reads", "duration"])]
     fill: bool,
     /// How long
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::cli::time)]
     duration: Duration,
     /// The seed of keys and kinds
     #[arg(long, default_value_t = 1)]

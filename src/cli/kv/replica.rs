@@ -267,6 +267,7 @@ fn serve<L: EventLog>(
     mesh.set_handover(Handover(Box::new(move |stream, _| http.take(stream))));
     if arguments.launched {
         let handle = mesh.handle();
+        handle.watched();
         let watch = thread::Builder::new().name("launcher".to_owned());
         watch
             .spawn(move || obey_launcher(&handle))

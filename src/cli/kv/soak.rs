@@ -72,7 +72,7 @@ pub(in crate::cli) struct SoakArguments {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(REPLICAS))]
     replicas: u16,
     /// How long, in chapters of a minute
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = crate::cli::time)]
     duration: Duration,
     /// The seed of faults and requests [default: made from the time]
     #[arg(long)]

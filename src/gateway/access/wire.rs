@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use super::{Access, Reach, Scope, TokenEntry, file};
+use super::{Access, Reach, Scope, TokenEntry, UNREADABLE, file};
 use crate::{
     kv::{Action, Answer, Deny, Replica, Reply, Request},
     service::{Guard, Shown},
@@ -44,6 +44,10 @@ impl Access {
         shown: &mut Shown,
         ask: impl FnOnce(&TokenEntry) -> Result<(), String>,
     ) -> Result<(), String> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.is_unreadable {
+            return Err(UNREADABLE.to_owned());
+        }
         if shown.text.is_empty() {
             return Err(
                 "this store needs a token: present one with --token or CLOCKLAB_TOKEN; \
@@ -51,7 +55,6 @@ impl Access {
                     .to_owned(),
             );
         }
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         // Changed under the lock that is held here.
         let turn = self.turn.load(Ordering::Relaxed);
         let place = match shown.found {

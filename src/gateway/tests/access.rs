@@ -184,8 +184,16 @@ fn a_token_that_is_revoked_or_made_counts_within_seconds() {
     tokens.file.write(&tokens.path).expect("written");
     wait_for(|| status(&site, &first, "GET", "/kvs/k") == 401);
     fs::write(&tokens.path, "{").expect("written");
-    // What cannot be read lets nobody in.
-    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 401);
+    // What cannot be read lets nobody in, and nobody is told that his token was revoked.
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 503);
+    assert_eq!(status(&site, "", "GET", "/v1/keys/k"), 503);
+    let said = site
+        .client()
+        .ask("GET", "/v1/keys/k", &[("authorization", &second)], b"");
+    let detail = said.json()["detail"].to_string();
+    assert!(detail.contains("tokens.json cannot be read"), "{detail}");
+    tokens.file.write(&tokens.path).expect("written");
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 404);
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(in crate::cli) struct AskOptions {
     #[arg(long, value_name = "FILE", global = true)]
     session: Option<PathBuf>,
     /// How long to wait for what the session has seen and a replica does not have yet; a replica waits for a minute at most
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration, global = true)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::cli::time, global = true)]
     wait: Duration,
     /// File with the store's secret, if it has one
     #[arg(long, value_name = "FILE", global = true)]
