@@ -491,6 +491,27 @@ fn a_running_replica_is_copied_while_it_serves() {
     running.end();
 }
 
+#[test]
+fn a_secret_may_come_by_a_pipe() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let at = format!("127.0.0.1:{}", free_base_port(1));
+    assert_eq!(done(folder, "secret").0, Some(0));
+    let pipe = Command::new("mkfifo")
+        .args(["-m", "600", "pipe"])
+        .current_dir(folder)
+        .status();
+    assert!(pipe.unwrap().success());
+    let words = format!("kv replica --id 0 --listen {at} --memory --secret-file pipe");
+    let replica = Started::new(folder, &words);
+    let secret = fs::read(folder.join("clocklab.secret")).unwrap();
+    fs::write(folder.join("pipe"), secret).unwrap();
+    // Who read it a second time would wait there.
+    let put = format!("kv put a 1 --at {at} --secret-file clocklab.secret");
+    until_done(folder, &put, "created");
+    replica.end();
+}
+
 /// The text of a token that is made now.
 #[track_caller]
 fn token(folder: &Path, words: &str) -> String {

@@ -37,8 +37,8 @@ Examples:
   clocklab kv soak --replicas 5 --clients 32 --rate 1000
 
 It starts replicas as `clocklab kv run` does, and breaks them by a plan that is drawn from the seed: links cut both ways or \
-one way, slow, narrow, losing and doubling messages; processes killed with SIGKILL and started again with their disks, or \
-standing still; replicas that join with nothing under load, members that are drained and come back with nothing, and that \
+one way, slow, narrow, losing and doubling messages; processes killed with SIGKILL, or ended in order, and started again with \
+their disks, or standing still; replicas that join with nothing under load, members that are drained and come back with nothing, and that \
 leave for good. Meanwhile sessions put, read, delete, swap, add, insert, remove, scan and write batches with tokens that go \
 from replica to replica, by the wire, by /v1 and by /kvs, and others watch.
 
