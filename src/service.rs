@@ -17,7 +17,7 @@
 //! A driver gives everything that came in together and then [`Input::RoundEnd`]: what is cheaper for many at once (a
 //! message to each peer, one append) the service does there.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 use thiserror::Error;
 
@@ -70,6 +70,12 @@ impl Ticket {
     #[inline]
     pub fn of(seat: u64, number: u64) -> Self {
         Self(seat << SEAT_SHIFT | number)
+    }
+
+    /// The first and the last ticket that one seat can have.
+    #[must_use]
+    pub fn all_of(seat: u64) -> RangeInclusive<Self> {
+        Self::of(seat, 0)..=Self::of(seat, (1 << SEAT_SHIFT) - 1)
     }
 
     /// By which client's connection it came, or [`DESK`](Self::DESK): tickets of one have one seat.
@@ -265,10 +271,14 @@ pub struct Shown {
     pub found: Option<(u64, usize)>,
 }
 
-/// Judges what clients by the wire ask, before the service is given it.
+/// Judges what clients by the wire ask: before the service is given it, and again as long as it waits or goes on.
 pub trait Guard<S: Service>: fmt::Debug + Send + Sync {
-    /// The answer, if the service is not to be asked. Does not block.
+    /// The answer, if the service is not to be asked, or is not to go on. Does not block.
     fn judge(&self, shown: &mut Shown, request: &S::Request) -> Option<S::Reply>;
+
+    /// Another number than before whenever [`judge`](Self::judge) may say something else. Does not block: it is looked at in
+    /// every round.
+    fn turn(&self) -> u64;
 }
 
 impl fmt::Debug for Shown {
@@ -341,6 +351,10 @@ pub trait Service {
     fn held_bytes(&self) -> usize {
         0
     }
+
+    /// Names the requests that are not done, and may stay so for long: those that wait, and those that go on. When who may
+    /// ask what has changed they are judged again; one that may not be asked any more is answered so, and cancelled.
+    fn open_requests(&self, _name: &mut dyn FnMut(Ticket, &Self::Request)) {}
 }
 
 impl Row {

@@ -270,7 +270,7 @@ pub(super) struct ModelArguments {
     #[arg(long, value_name = "FILE.toml")]
     pub(super) faults: Option<PathBuf>,
     /// How long to look for peers before the start, such as 30s
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::cli::time)]
     pub(super) connect_timeout: Duration,
     /// Folder of run folders
     #[arg(long, value_name = "DIR", default_value = "logs")]
@@ -285,7 +285,7 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) model: ModelArguments,
     /// How long the machines run, such as 60s, 500ms or 2m
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::cli::time)]
     pub(super) duration: Duration,
     /// Play a demonstration from this file; the run ends with it, or when its time is over
     #[arg(long, value_name = "FILE.toml")]
@@ -297,7 +297,7 @@ pub(super) struct SimulateArguments {
     #[command(flatten)]
     pub(super) system: SystemArguments,
     /// How long the machines run in virtual time, such as 60s, 500ms or 1h
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::cli::time)]
     pub(super) duration: Duration,
     /// How long messages are under way: constant:TIME, uniform:TIME-TIME or exponential:MEAN
     #[arg(long, value_name = "LATENCY", default_value = "uniform:50us-150us")]
@@ -330,7 +330,7 @@ pub(super) struct MachineArguments {
     #[command(flatten)]
     pub(super) model: ModelArguments,
     /// How long it runs, such as 60s [default: until Ctrl-C]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::time)]
     pub(super) duration: Option<Duration>,
     /// Start it again in a run that it was killed in: its own log says what it was and where it goes on, the run's
     /// run.json where its peers are, how long the run is, and its secret [run by default: the newest]
@@ -360,7 +360,7 @@ pub(super) struct ExperimentArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) parallel: u16,
     /// How long each run is, instead of what the plan says
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::time)]
     pub(super) duration: Option<Duration>,
     /// The first mesh's first port
     #[arg(long, value_name = "PORT", default_value_t = BASE_PORT_DEFAULT)]

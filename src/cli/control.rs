@@ -151,9 +151,9 @@ pub(super) fn run(arguments: &ControlArguments) -> anyhow::Result<Exit> {
         let answers: Vec<Answer> = said.iter().map(|said| answer(said, &command)).collect();
         print(&(serde_json::to_string_pretty(&answers)? + "\n"))?;
     } else if command == Command::Status {
-        print(&table(controllers.run().as_str(), folder, &said))?;
+        print(&table(controllers.name().as_str(), folder, &said))?;
     } else {
-        print(&lines(&said))?;
+        print(&lines(folder, &said))?;
     }
     Ok(exit(&said))
 }
@@ -167,7 +167,7 @@ pub(super) fn over(folder: &Path, controllers: &Controllers, said: &[Said]) -> O
     let ended = ended(folder, controllers.machines())?;
     Some(format!(
         "run {} ended at {ended}: nobody is there to ask\n",
-        controllers.run()
+        controllers.name()
     ))
 }
 
@@ -180,11 +180,14 @@ pub(super) fn exit(said: &[Said]) -> Exit {
     }
 }
 
-/// A line for each machine.
-pub(super) fn lines(said: &[Said]) -> String {
+/// A line for each machine of the run in `folder`.
+pub(super) fn lines(folder: &Path, said: &[Said]) -> String {
     said.iter()
         .map(|(machine, answer)| match answer {
             Ok(text) => format!("machine {machine}: {text}\n"),
+            Err(ControlError::Unreachable { .. }) if Fate::of(folder, *machine) == Fate::Killed => {
+                format!("machine {machine}: a fault killed it, and it has not come back\n")
+            }
             Err(error) => format!("{error}\n"),
         })
         .collect()

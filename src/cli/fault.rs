@@ -40,7 +40,8 @@ Examples:
   clocklab fault mend all
 
 No word means anything to a shell; a fault may also be one argument in quotes. Each fault gets a number, by which it \
-is mended and by which the logs name it.
+is mended and by which the logs name it. `restart`, and `kill` with --for, are for machines and replicas that \
+`clocklab run` or `clocklab kv run` started: nobody would start one again that you started by hand.
 
 Exit codes: 0 every machine that it concerns did it, 2 no such run, machine or fault, 3 a machine did not accept or did \
 not answer.";
@@ -51,7 +52,7 @@ pub(super) struct FaultArguments {
     #[arg(required = true, value_name = "FAULT")]
     words: Vec<String>,
     /// How long it lasts, such as 5s [default: until it is mended]
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::cli::time)]
     lasts: Option<Duration>,
     /// Run folder
     #[arg(long, value_name = "DIR", default_value = "logs/latest")]
@@ -141,12 +142,17 @@ fn begin(
     let began = injected.said.iter().any(|(_, answer)| answer.is_ok());
     let end = match began {
         true if controllers.is_store() && is_kill(fault) && lasts.is_none() => {
-            "is done; the replica stays away: where `clocklab kv run` runs stands the line that starts it again".to_owned()
+            "is done; the replica stays away: where `clocklab kv run` runs stands the line that starts it again; one that was \
+             started by hand is started again by the same line"
+                .to_owned()
         }
         true => end(fault, lasts, id),
         false => "did not begin".to_owned(),
     };
-    print(&format!("fault {id} ({fault}) {end}\n{}", lines(&injected.said)))?;
+    print(&format!(
+        "fault {id} ({fault}) {end}\n{}",
+        lines(folder, &injected.said)
+    ))?;
     Ok(exit(&injected.said))
 }
 
@@ -191,7 +197,7 @@ fn mend(controllers: &mut Controllers, folder: &Path, id: Option<u32>) -> anyhow
     {
         return Err(Usage(no_fault(controllers, id)).into());
     }
-    print(&lines(&said))?;
+    print(&lines(folder, &said))?;
     let ended = said.iter().any(|(_, answer)| answer.is_ok());
     Ok(if ended { Exit::Valid } else { Exit::Failed })
 }

@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &MachineArguments) -> anyhow::Result<Exit> {
         // The launcher describes the run; a machine of it writes nothing but its log.
         let mesh = Mesh::new(place, node, log)?;
         let handle = mesh.handle();
+        handle.watched();
         let watch = thread::Builder::new().name("launcher".to_owned());
         watch
             .spawn(move || obey_launcher(&handle))

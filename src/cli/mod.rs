@@ -36,6 +36,7 @@ mod watch;
 use std::{
     env,
     io::{self, Write},
+    time::Duration,
 };
 
 use clap::Parser;
@@ -147,6 +148,15 @@ fn tell(verbosity: &Verbosity, normal: LevelFilter) {
         // A listener that is gone must not end the machine: the default would panic.
         .log_internal_errors(false)
         .init();
+}
+
+/// A time as a person types it. One without a unit is nobody's guess.
+fn time(text: &str) -> Result<Duration, String> {
+    let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    humantime::parse_duration(text).map_err(|error| match is_bare {
+        true => format!("say of what: {text}s are seconds, {text}ms milliseconds, {text}m minutes"),
+        false => error.to_string(),
+    })
 }
 
 /// Prints a result. A reader that has gone away, as `head` does, ends the program quietly.

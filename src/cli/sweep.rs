@@ -62,7 +62,7 @@ pub(super) struct SweepArguments {
     #[arg(long, value_name = "SIDES", default_value = "3-24")]
     draw: Span,
     /// Length of a run in virtual time; each cell also has runs of a quarter of it
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = crate::cli::time)]
     duration: Duration,
     /// Runs of each length and cell
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -1,10 +1,12 @@
 //! Arguments become settings, or a sentence that names the option, the value and what is allowed.
 
+use std::time::Duration;
+
 use clap::{CommandFactory, Parser};
 
 use super::{
     args::{Arguments, Command},
-    options,
+    options, time,
 };
 use crate::lab::Settings;
 
@@ -154,4 +156,12 @@ fn commands_that_judge_say_their_exit_codes() {
         let help = command.get_after_help().unwrap().to_string();
         assert!(help.contains("Exit codes: 0 "), "{name}");
     }
+}
+
+#[test]
+fn a_time_without_a_unit_is_told_how_times_are_written() {
+    assert_eq!(time("5s"), Ok(Duration::from_secs(5)));
+    assert_eq!(time("1m 30s"), Ok(Duration::from_secs(90)));
+    assert!(time("5").unwrap_err().contains("5s are seconds"));
+    assert!(time("5x").is_err() && time("").is_err());
 }

@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &WalkthroughArguments) -> anyhow::Result<Exit> {
     if let Some(ended) = ended(&folder, controllers.machines()) {
         anyhow::bail!(
             "run {} ended at {ended}: a walkthrough plays on one that goes on",
-            controllers.run()
+            controllers.name()
         );
     }
     print(nobody(&walkthrough))?;

@@ -236,6 +236,12 @@ fn wait_for_lock() {
     thread::sleep(LOCK_TRY_EVERY);
 }
 
+/// Whether a folder is a replica's own: a life of one has been in it.
+#[must_use]
+pub fn is_data_folder(folder: &Path) -> bool {
+    folder.join(LIFE).is_file()
+}
+
 /// Where a folder's rows are.
 pub(super) fn rows_of(folder: &Path) -> PathBuf {
     folder.join(ROWS)

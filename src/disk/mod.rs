@@ -32,7 +32,7 @@ mod writer;
 
 pub use backup::{BACKUP_FORMAT, BackupWriter, Copied, back_up, restore};
 pub use error::DiskError;
-pub use folder::{DataFolder, FORMAT, Owner, RowReader};
+pub use folder::{DataFolder, FORMAT, Owner, RowReader, is_data_folder};
 pub use incarnation::{incarnation_without_disk, wait_for_incarnation};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_GROUPS_MAX, STALL_SECONDS_MAX};
 pub use rows::ROW_KEY_BYTES_MAX;

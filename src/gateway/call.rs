@@ -9,6 +9,7 @@ use super::{
     body::{self, BodyError, Held},
     path::Style,
     problem::Problem,
+    revoked::unless_revoked,
     server::{Place, Shared},
 };
 use crate::kv::{Action, Answer, Copies, Deny, Member, Reply, Request, Token};
@@ -52,7 +53,13 @@ impl<'a> Call<'a> {
             wait_us,
             action,
         };
-        let asked = self.shared.asker.ask(request).await;
+        let asked = self.shared.asker.ask(request);
+        let asked = match wait_us {
+            0 => asked.await,
+            _ => unless_revoked(self.shared, &self.caller, asked)
+                .await
+                .map_err(|problem| problem.of_given_up(is_write))?,
+        };
         let reply = asked.map_err(|gone| Problem::gone(gone, is_write))?;
         match reply.answer {
             Answer::Denied(deny) => {

@@ -137,6 +137,16 @@ impl Problem {
         }
     }
 
+    /// Of a request that was given up while it waited: of a write it is not known whether that was in time.
+    pub(super) fn of_given_up(self, is_write: bool) -> Self {
+        if is_write {
+            let detail = "the token was revoked while this waited: whether the write was done is not known";
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "revoked", detail)
+        } else {
+            self
+        }
+    }
+
     /// The body could not be read.
     pub(super) fn body(error: BodyError, style: Style) -> Self {
         match error {
@@ -160,6 +170,15 @@ impl Problem {
         match deny {
             Deny::Unmet { missing } => {
                 let mut problem = unavailable("unmet", UNMET);
+                let nowhere = missing.iter().find(|missing| missing.is_nowhere());
+                if let (Some(nowhere), Style::Problem) = (nowhere, style) {
+                    let detail = format!(
+                        "{UNMET}. Nothing of a life of machine {} that the token names is here, and nobody is known to have it: if the \
+                         store was begun anew, begin a new session, without the token",
+                        nowhere.dot.origin.machine
+                    );
+                    problem.detail = detail.into();
+                }
                 problem.more.extend_from_slice(b",\"missing\":");
                 json::missing(&mut problem.more, &missing);
                 problem
@@ -261,5 +280,33 @@ impl Problem {
             StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT => "indefinite",
             _ => "definite",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kv::Missing, units::MachineId};
+
+    #[test]
+    fn what_nobody_has_is_not_waited_for_without_a_word() {
+        let detail = |have, seen_by: &[u16], style| {
+            let missing = Missing {
+                dot: "3.9.5".parse().expect("a dot"),
+                have,
+                seen_by: seen_by.iter().copied().map(MachineId).collect(),
+            };
+            let missing = vec![missing];
+            Problem::denied(Deny::Unmet { missing }, style).detail
+        };
+        let nowhere = detail(0, &[], Style::Problem);
+        assert!(
+            nowhere.contains("of machine 3") && nowhere.contains("begin a new session"),
+            "{nowhere}"
+        );
+        assert_eq!(detail(0, &[1], Style::Problem), UNMET);
+        assert_eq!(detail(4, &[], Style::Problem), UNMET);
+        // The assignment's text is its own.
+        assert_eq!(detail(0, &[], Style::Assignment), UNMET);
     }
 }

@@ -1,9 +1,9 @@
 //! What goes on for as long as somebody listens (a watch, the event log) ends when its caller may not go on: its token was
-//! revoked, reaches less, or there is a first token now and the caller has none.
+//! revoked, reaches less, or there is a first token now and the caller has none. What waits is given up then.
 
 use std::{
     future::{self, Future},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -43,4 +43,22 @@ impl Revoked {
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Problem> {
         self.0.as_mut().poll(context)
     }
+}
+
+/// What was asked and waits, unless its caller may not ask anything any more before it has come: then it is given up.
+///
+/// # Errors
+/// What the caller is told.
+pub(super) async fn unless_revoked<T>(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    asked: impl Future<Output = T>,
+) -> Result<T, Problem> {
+    let mut revoked = Revoked::new(shared, caller.clone(), None);
+    let mut asked = pin!(asked);
+    future::poll_fn(|context| match revoked.poll(context) {
+        Poll::Ready(problem) => Poll::Ready(Err(problem)),
+        Poll::Pending => asked.as_mut().poll(context).map(Ok),
+    })
+    .await
 }

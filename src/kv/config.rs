@@ -32,9 +32,10 @@ pub struct Config {
     pub buffer_bytes_max: usize,
     /// Whether answers wait for the disk.
     pub disk: DiskRule,
-    /// Requests of the wire's clients that wait at once; beyond it they are told that it is busy. (HTTP bounds its own.)
+    /// Requests of the wire's clients that wait at once, and as many that watch; beyond it they are told that it is busy.
+    /// (HTTP bounds its own.)
     pub waiting_max: usize,
-    /// Those of one client's connection among them.
+    /// Those of one client's connection among them: so many wait, and as many watch.
     pub waiting_seat_max: usize,
     /// Writes that a watch may go back to …
     pub history_max: usize,

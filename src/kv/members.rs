@@ -299,6 +299,10 @@ impl Members {
 
     /// One has introduced itself: it is added, or its record follows its life and address. Who was removed in this very
     /// life stays removed. Says whether the record changed.
+    ///
+    /// Another member may be at that address, one that is gone for good as a rule. It is added all the same: who refused it
+    /// would have to refuse its record from others, too, and which of two records came first is another one everywhere. Who
+    /// keeps links to both says so in its diagnostics.
     pub(super) fn greet(&mut self, id: MachineId, address: &Address, incarnation: u32) -> bool {
         let (version, status) = match self.records.get(&id) {
             None if self.records.len() >= RECORDS_MAX => return false,

@@ -63,7 +63,7 @@ pub use operation::{
     Value, WRITE_BYTES_MAX, Write,
 };
 pub(crate) use replica::Kept;
-pub use replica::{JOIN_US_MAX, Replica};
+pub use replica::{JOIN_US_MAX, Replica, member_of};
 pub use request::{
     Action, Answer, BackupPart, Bearer, Content, Copies, Deny, Done, Item, Lag, MEMBERS_MAX, Member,
     MemberChange, Missing, REPLY, REPLY_BYTES_MAX, REQUEST, Reply, Request, SCAN_ITEMS_MAX, Standing, Status,

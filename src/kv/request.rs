@@ -359,6 +359,14 @@ pub struct Missing {
     pub seen_by: Vec<MachineId>,
 }
 
+impl Missing {
+    /// Whether nothing of that life is here, and no member is known to have this write.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.have == 0 && self.seen_by.is_empty()
+    }
+}
+
 /// How a replica is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

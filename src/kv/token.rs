@@ -41,6 +41,9 @@ pub enum TokenError {
     /// It has characters that no token has, or too few of them.
     #[error("the token is cut off or changed: pass on unchanged what the last answer had")]
     Text,
+    /// It is none that a replica has given.
+    #[error("this is no token of this store: pass on unchanged what the last answer had")]
+    Foreign,
     /// It is of another version.
     #[error("the token is of version {version}, and this replica knows version {VERSION}")]
     Version {
@@ -80,17 +83,15 @@ pub fn parse_token(text: &str) -> Result<Token, TokenError> {
         return Err(TokenError::TooLong { bytes: text.len() });
     }
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Text)?;
-    match bytes.first() {
-        Some(&VERSION) => {}
-        Some(&version) => return Err(TokenError::Version { version }),
-        None => return Err(TokenError::Text),
-    }
-    let (checked, given) = bytes
-        .split_last_chunk::<CHECK_BYTES>()
-        .ok_or(TokenError::Damaged)?;
-    if check(checked) != u32::from_be_bytes(*given) {
-        return Err(TokenError::Damaged);
-    }
+    let (&version, _) = bytes.split_first().ok_or(TokenError::Text)?;
+    let parts = bytes.split_last_chunk::<CHECK_BYTES>();
+    let whole = parts.filter(|(checked, given)| check(checked) == u32::from_be_bytes(**given));
+    let checked = match (version, whole) {
+        (VERSION, Some((checked, _))) => checked,
+        (VERSION, None) => return Err(TokenError::Damaged),
+        (version, Some(_)) => return Err(TokenError::Version { version }),
+        (_, None) => return Err(TokenError::Foreign),
+    };
     let mut fields = Fields::new(checked.get(VERSION_BYTES..).unwrap_or_default());
     let token = VersionVector::decode(&mut fields)?;
     fields.end()?;

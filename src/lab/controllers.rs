@@ -56,6 +56,7 @@ pub struct Injected {
 #[derive(Debug)]
 pub struct Controllers {
     run: RunId,
+    name: RunId,
     is_store: bool,
     secret: Option<Secret>,
     addresses: Vec<SocketAddr>,
@@ -78,6 +79,7 @@ impl Controllers {
         };
         Ok(Self {
             run: called.run,
+            name: called.name,
             is_store: called.is_store,
             secret,
             connections: called.addresses.iter().map(|_| None).collect(),
@@ -86,10 +88,10 @@ impl Controllers {
         })
     }
 
-    /// The run's id.
+    /// The run's name, which is its folder's.
     #[must_use]
-    pub fn run(&self) -> &RunId {
-        &self.run
+    pub fn name(&self) -> &RunId {
+        &self.name
     }
 
     /// Whether its machines are replicas of a store.

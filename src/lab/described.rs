@@ -19,6 +19,8 @@ use crate::wire::RunId;
 pub struct Described {
     /// The name that its machines hold in a handshake: the run's id, of a store the cluster's name.
     pub run: RunId,
+    /// The name of the run, and of its folder.
+    pub name: RunId,
     /// Whether its machines are replicas of a store, which `clocklab kv run` started.
     pub is_store: bool,
     /// Where each machine can be dialled, machine 0 first; at least one.
@@ -93,10 +95,13 @@ impl Described {
         if form.addresses.is_empty() {
             return Err(RunError::Simulated { path });
         }
-        let run: Result<RunId, _> = form.cluster.unwrap_or(form.run).parse();
+        let id = |text: &str| text.parse::<RunId>().map_err(|error| wrong(error.to_string()));
+        let name = id(&form.run)?;
+        let run = form.cluster.as_deref().map_or(Ok(name.clone()), id)?;
         let duration = form.duration_seconds.map(Duration::try_from_secs_f64).transpose();
         Ok(Self {
-            run: run.map_err(|error| wrong(error.to_string()))?,
+            run,
+            name,
             is_store: form.system.as_deref() == Some("store"),
             addresses: form.addresses,
             duration: duration.map_err(|error| wrong(format!("duration_seconds: {error}")))?,

@@ -6,6 +6,7 @@ use std::{
     collections::VecDeque,
     io::{self, BufRead, BufReader, Write},
     process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
@@ -16,6 +17,9 @@ use crate::{units::MachineId, wire::Reason};
 /// Lines of diagnostics that are shown of a machine that failed.
 const LAST_LINES: usize = 12;
 
+/// Lines of diagnostics that wait for who shows them while the machine runs; where nobody does, the oldest go.
+const HEARD_LINES_MAX: usize = 100;
+
 /// A child, until it is known to have ended.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -24,6 +28,8 @@ pub(super) struct Process {
     stdin: Option<ChildStdin>,
     /// Reads what the child says on standard error, and keeps the end of it.
     ear: Option<JoinHandle<VecDeque<String>>>,
+    /// What it has said and nobody has asked for: at most [`HEARD_LINES_MAX`] lines.
+    heard: Arc<Mutex<VecDeque<String>>>,
     ended: Option<MachineEnd>,
 }
 
@@ -53,11 +59,13 @@ impl Process {
             child,
             stdin,
             ear: None,
+            heard: Arc::default(),
             ended: None,
         };
         if let Some(stderr) = stderr {
             let ear = thread::Builder::new().name(format!("ear-{id}"));
-            match ear.spawn(move || last_lines(stderr)) {
+            let heard = Arc::clone(&process.heard);
+            match ear.spawn(move || last_lines(stderr, &heard)) {
                 Ok(ear) => process.ear = Some(ear),
                 Err(error) => {
                     // Nobody would look after it.
@@ -67,6 +75,11 @@ impl Process {
             }
         }
         Ok(process)
+    }
+
+    /// What it has said on standard error since the last call.
+    pub(super) fn heard(&self) -> VecDeque<String> {
+        std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Its process id.
@@ -125,15 +138,24 @@ impl Process {
 }
 
 /// The last lines of a stream that has come to its end. A machine cannot fill memory, nor block, by what it says.
-fn last_lines(stderr: ChildStderr) -> VecDeque<String> {
+fn last_lines(stderr: ChildStderr, heard: &Mutex<VecDeque<String>>) -> VecDeque<String> {
     let mut last = VecDeque::new();
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-        if last.len() == LAST_LINES {
-            last.pop_front();
-        }
-        last.push_back(String::from_utf8_lossy(&line).into_owned());
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        push(&mut heard, HEARD_LINES_MAX, line.clone());
+        drop(heard);
+        push(&mut last, LAST_LINES, line);
     }
     last
+}
+
+/// Keeps the last lines.
+fn push(lines: &mut VecDeque<String>, lines_max: usize, line: String) {
+    if lines.len() == lines_max {
+        lines.pop_front();
+    }
+    lines.push_back(line);
 }
 
 /// An exit status in words; `None` if it was 0.

@@ -23,6 +23,7 @@ use super::{
     fleet::FleetError,
     life::{Death, Life},
     process::{MachineEnd, Process, failure},
+    run_folder::point_latest_to,
     serving::Serving,
 };
 use crate::{
@@ -38,6 +39,9 @@ pub const STORE_CLUSTER_DEFAULT: &str = "store";
 
 /// How long a replica may take to say its last words: waiting clients, and a slow disk.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// What a run's folder says of it.
+const RUN_FILE: &str = "run.json";
 
 /// What only those are told that have a launcher.
 const OF_A_LAUNCHER: [&str; 2] = ["--launched", "--quiet"];
@@ -75,6 +79,8 @@ pub struct Replicas {
     processes: Vec<Process>,
     /// Those that a fault killed for a while, and when they are started again.
     rises: BTreeMap<MachineId, Instant>,
+    /// Those that were started again since somebody asked.
+    risen: Vec<MachineId>,
 }
 
 /// `run.json` of a store's run, as far as those who read it later need it.
@@ -192,6 +198,32 @@ impl ReplicaSettings {
         Ok(())
     }
 
+    /// Makes `latest` point to the run. That it does not is told, and no failure.
+    pub fn point_latest(&self) {
+        if let Some(logs) = &self.logs
+            && let Err(error) = point_latest_to(logs, &self.run)
+        {
+            tracing::warn!("`latest` does not point to this run: {error}");
+        }
+    }
+
+    /// Takes the run's folder away where nobody has begun a log in it, so that nobody is led to a run that never was.
+    pub fn forget_empty_run(&self) {
+        let Some(folder) = self.run_folder() else {
+            return;
+        };
+        let is_description = |name: &OsStr| name == RUN_FILE;
+        let names = fs::read_dir(&folder).into_iter().flatten().flatten();
+        if names
+            .map(|entry| entry.file_name())
+            .all(|name| is_description(&name))
+        {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_file(folder.join(RUN_FILE));
+            let _ = fs::remove_dir(&folder);
+        }
+    }
+
     fn describe(&self, folder: &Path, command: &[String]) -> io::Result<()> {
         let file = StoreRunFile {
             clocklab: env!("CARGO_PKG_VERSION"),
@@ -206,7 +238,7 @@ impl ReplicaSettings {
         };
         let mut text = serde_json::to_string_pretty(&file)?;
         text.push('\n');
-        fs::write(folder.join("run.json"), text)
+        fs::write(folder.join(RUN_FILE), text)
     }
 }
 
@@ -223,6 +255,7 @@ impl Replicas {
             settings: settings.clone(),
             processes: Vec::new(),
             rises: BTreeMap::new(),
+            risen: Vec::new(),
         };
         let view = settings.view();
         for id in settings.ids() {
@@ -259,8 +292,23 @@ impl Replicas {
         let due: Vec<MachineId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.start_again(id)?;
+            self.risen.push(id);
         }
         self.look()
+    }
+
+    /// What replicas that run have said on standard error since the last call, a line each: warnings. What one says that
+    /// ends is with its [`MachineEnd`].
+    #[must_use]
+    pub fn heard(&self) -> Vec<(MachineId, String)> {
+        let running = self.processes.iter().filter(|process| process.ended().is_none());
+        let lines = running.flat_map(|process| process.heard().into_iter().map(|line| (process.id, line)));
+        lines.collect()
+    }
+
+    /// Those that [`poll`](Self::poll) has started again since the last call.
+    pub fn risen(&mut self) -> Vec<MachineId> {
+        std::mem::take(&mut self.risen)
     }
 
     /// Takes note of replicas that have ended.

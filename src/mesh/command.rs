@@ -366,7 +366,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
 
     /// Begins a fault: what there is to say, or why not.
     fn begin(&mut self, token: Token, timed: &Timed, now: Time) -> Result<Result<String, String>, MeshError> {
-        let Timed { id, fault, .. } = timed;
+        let Timed { id, fault, lasts, .. } = timed;
         let taken = self.seen.fault_id_max;
         if *id <= taken {
             return Ok(Err(format!(
@@ -378,8 +378,13 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
                 "`{fault}` would end the run, whose machines stop when a peer goes away: start it with --on-peer-loss continue"
             )));
         }
+        let me = self.config.me;
+        if needs_a_launcher(fault, *lasts) && !self.handle.is_watched() {
+            let again = format!("clocklab machine --id {me} --rejoin");
+            return Ok(Err(stays_dead(me, &again)));
+        }
         let said = format!("fault {id} is on: {fault}");
-        if stops_the_process(fault, self.config.me) {
+        if stops_the_process(fault, me) {
             // It hears and says nothing afterwards, so that it answers before.
             self.say_before(token, &said);
         }
@@ -448,6 +453,26 @@ pub(super) fn stops_the_process(fault: &Fault, me: MachineId) -> bool {
             MachineEffect::Rate { .. } | MachineEffect::Jump { .. } => false,
         },
     }
+}
+
+/// Whether somebody has to start the process again for the fault to be what it says.
+pub(super) fn needs_a_launcher(fault: &Fault, lasts: Option<Duration>) -> bool {
+    match fault {
+        Fault::Link { .. } => false,
+        Fault::Machine { effect, .. } => match effect {
+            MachineEffect::Kill => lasts.is_some(),
+            MachineEffect::Restart => true,
+            MachineEffect::Pause | MachineEffect::Rate { .. } | MachineEffect::Jump { .. } => false,
+        },
+    }
+}
+
+/// What is said to such a fault where nobody does: how the same is done by hand.
+pub(super) fn stays_dead(me: MachineId, again: &str) -> String {
+    format!(
+        "machine {me} was started by hand, and nobody would start it again: `clocklab fault kill {me}` kills it, and `{again}` \
+         starts it again"
+    )
 }
 
 /// Whether a commander keeps its place.

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
@@ -25,6 +25,8 @@ pub struct Handle {
     pub(super) waker: Arc<Waker>,
     /// The code of the reason asked for; 0 if none was.
     pub(super) asked: Arc<AtomicU8>,
+    /// Whether somebody watches the process, and starts it again where a fault says so.
+    is_watched: Arc<AtomicBool>,
 }
 
 /// How a machine's run ended.
@@ -135,6 +137,26 @@ pub fn listen_mend(error: &io::Error) -> &'static str {
 }
 
 impl Handle {
+    /// Of a loop that this wakes. Nobody watches its process yet.
+    pub(super) fn new(waker: Arc<Waker>) -> Self {
+        Self {
+            waker,
+            asked: Arc::default(),
+            is_watched: Arc::default(),
+        }
+    }
+
+    /// Says that a launcher watches this process, and starts it again where a fault says so. Without one, a machine refuses
+    /// to be killed for a while and to be started again: nobody would.
+    pub fn watched(&self) {
+        self.is_watched.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a launcher watches this process.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::SeqCst)
+    }
+
     /// Asks the machine to stop in order. The first of several reasons counts.
     pub fn stop(&self, reason: Reason) {
         let _ = self

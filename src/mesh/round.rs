@@ -52,7 +52,7 @@ pub struct Mesh<N: Node, L> {
     pub(super) poll: Poll,
     pub(super) listener: TcpListener,
     signals: Option<Caught>,
-    handle: Handle,
+    pub(super) handle: Handle,
     pub(super) clock: MeshClock,
     clock_thread: ClockThread,
     /// One entry a machine; our own is never used.
@@ -119,10 +119,7 @@ impl<N: Node, L: EventLog> Mesh<N, L> {
             poll,
             listener,
             signals: None,
-            handle: Handle {
-                waker,
-                asked: Arc::default(),
-            },
+            handle: Handle::new(waker),
             clock,
             clock_thread,
             strangers: BTreeMap::new(),

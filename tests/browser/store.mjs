@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { launch } from "./browser.mjs";
 import { past, readRun } from "./oracle.mjs";
+import { PATIENCE_MS, open, read, rowText, write } from "./replica-page.mjs";
+import { late, overlap, pressed, stays } from "./replica-press.mjs";
 
 const { CLOCKLAB, WORK } = process.env;
 const RUN = "store";
-const PATIENCE_MS = 20_000;
 
 /** Without an event for so long nothing is under way any more, nor waits to be repaired. */
 const REPAIRED_MS = 3000;
@@ -46,57 +47,6 @@ async function ready(port) {
   }
   throw new Error(`nobody serves on port ${port}`);
 }
-
-/** Opens a page; `complaints` fills with console errors, exceptions and requests for anything else. */
-async function open(browser, url, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  const complaints = [];
-  page.on("console", (message) => {
-    // A browser says so of every answer that is no 2xx, and here some are asked for.
-    const isAnswer = /status of (401|403|404|409|412|503)|ERR_CONNECTION|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE/.test(message.text());
-    if (["error", "warning"].includes(message.type()) && !isAnswer) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.stack ?? String(error)));
-  page.on("dialog", (dialog) => complaints.push(`a dialog: ${dialog.message()}`));
-  const origin = new URL(url).origin;
-  page.on("request", (request) => {
-    if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith("data:")) complaints.push(`asks for ${request.url()}`);
-  });
-  await page.goto(url);
-  const state = () => page.evaluate(() => window.clocklabReplica.state);
-  const until = (condition, argument) => page.waitForFunction(condition, argument, { timeout: PATIENCE_MS });
-  return { page, complaints, state, until, close: () => context.close() };
-}
-
-/** Writes by the page's form; gives the newest entry of its list of requests. */
-async function write({ page, until }, button, key, { type = "text", value, amount, beside = false, lasts = "", copies = "pushed", unchanged = false } = {}) {
-  const before = await page.evaluate(() => document.querySelectorAll("#log li").length);
-  await page.fill("#key", key);
-  if (button !== "delete") await page.selectOption("#type", type);
-  if (value !== undefined) await page.fill("#value", value);
-  if (amount !== undefined) await page.fill("#amount", amount);
-  if (type === "text" || type === "json") {
-    await page.setChecked("#beside", beside);
-    await page.fill("#lasts", lasts);
-  }
-  if (unchanged) await page.check("#unchanged");
-  await page.selectOption("#copies", copies);
-  await page.click(`#${button}`);
-  await until((count) => document.querySelectorAll("#log li").length > count, before);
-  return page.evaluate(() => window.clocklabReplica.state.log[0]);
-}
-
-/** Opens a key of the list, as a part of the session. */
-async function read({ page, until }, key) {
-  const before = await page.evaluate(() => document.querySelectorAll("#log li").length);
-  await page.locator(`#key-list button[data-key="${key}"]`).click({ timeout: PATIENCE_MS });
-  await until((count) => document.querySelectorAll("#log li").length > count, before);
-  await until((name) => document.querySelector("#opened b")?.textContent === name, key);
-  return page.evaluate(() => ({ ...window.clocklabReplica.state.log[0], shown: document.getElementById("opened").innerText }));
-}
-
-const rowText = ({ page }, key) => page.locator(`#key-list button[data-key="${key}"]`).innerText({ timeout: PATIENCE_MS });
 
 async function values(first, second) {
   // Written on one page, seen on another's; the dot is the one that was answered.
@@ -214,39 +164,6 @@ async function deep(first, base) {
   for (const key of ["deep", "deep-3000", "deep-100000"]) assert.equal((await write(first, "delete", key)).status, 200);
 }
 
-/** Requests of a session are one after the other: no answer takes the place of a later one, nor comes into a new session. */
-async function overlap(one, base) {
-  const count = () => one.page.evaluate(() => document.querySelectorAll("#log li").length);
-  const noted = (most) => one.until((number) => document.querySelectorAll("#log li").length === number, most);
-  let before = await count();
-  let wait = 1000;
-  await one.page.route("**/v1/batch*", async (route) => {
-    const answer = await route.fetch();
-    const late = wait;
-    wait = 0;
-    await new Promise((resolve) => setTimeout(resolve, late));
-    await route.fulfill({ response: answer });
-  });
-  await one.page.selectOption("#type", "text");
-  for (const key of ["overlap-1", "overlap-2"]) {
-    await one.page.fill("#key", key);
-    await one.page.click("#put");
-  }
-  await noted(before + 2);
-  const { token, log } = await one.state();
-  assert.deepEqual(log.slice(0, 2).map(({ what, status }) => [what, status]), [["put overlap-2", 200], ["put overlap-1", 200]]);
-  const [, number] = /write ([\d,]+) of replica 0/.exec(log[0].text);
-  const seen = await fetch(`http://127.0.0.1:${base}/v1/why`, { headers: { "clocklab-token": token } }).then((answer) => answer.json());
-  assert.deepEqual(Object.values(seen.token), [Number(number.replaceAll(",", ""))]);
-  [before, wait] = [await count(), 1000];
-  await one.page.click("#put");
-  await one.page.click("#fresh");
-  await noted(before + 1);
-  assert.equal((await one.state()).token, "");
-  await one.page.unroute("**/v1/batch*");
-  for (const key of ["overlap-1", "overlap-2"]) assert.equal((await write(one, "delete", key)).status, 200);
-}
-
 /** A session that has seen what another replica lacks is told so there, and served once it is there. */
 async function session(browser, first) {
   clocklab("fault", "partition", "0", "/", "1,2", "--for", "6s", "--run", folder);
@@ -335,33 +252,6 @@ async function spread(one) {
     assert.ok(event.machine === name.split(":")[0] || (x > box.x && x < box.x + box.width), `${name} is in sight`);
   }
   await one.page.click("#follow");
-}
-
-/** A key that is written to all the time can be pressed all the same. */
-async function pressed(one, base) {
-  await one.page.fill("#prefix", "spread");
-  // The list of before would move away under the press.
-  await one.until(() => window.clocklabReplica.state.keys.length === 1);
-  let isOn = true;
-  const writing = (async () => {
-    for (let i = 0; isOn; i++) await fetch(`http://127.0.0.1:${base + (i % 2)}/v1/keys/spread?w=1`, { method: "PUT", body: String(i) }).catch(() => {});
-  })();
-  const count = () => one.page.evaluate(() => document.querySelectorAll("#log li").length);
-  const before = await count();
-  for (let i = 1; i <= 8; i++) {
-    // Where its badges come and go.
-    const position = await one.page.evaluate(() => {
-      const button = document.querySelector('#key-list button[data-key="spread"]');
-      const [outer, inner] = [button, button.querySelector(".badges")].map((element) => element.getBoundingClientRect());
-      return inner.width === 0 ? undefined : { x: inner.x + Math.min(20, inner.width / 2) - outer.x, y: inner.y + inner.height / 2 - outer.y };
-    });
-    await one.page.locator('#key-list button[data-key="spread"]').click({ delay: 200, position });
-    await one.until((most) => document.querySelectorAll("#log li").length === most, before + i);
-  }
-  isOn = false;
-  await writing;
-  await one.page.fill("#prefix", "");
-  await one.until(() => window.clocklabReplica.state.keys.length === 12);
 }
 
 /** The page's view is that of `GET /view`. */
@@ -551,7 +441,9 @@ try {
   await session(browser, first);
   await diagram(first);
   await spread(first);
-  await pressed(first, base);
+  await late(first, base);
+  await stays(browser, base);
+  await pressed(browser, base);
   await hidden(first, base);
   await otherSites(browser, base);
 

@@ -297,6 +297,23 @@ fn a_replica_that_cannot_serve_gives_way_to_the_next() {
 }
 
 #[test]
+fn a_backup_waits_for_what_the_session_has_seen_as_long_as_it_is_told() {
+    let mut cluster = Cluster::start();
+    // Writes that only one who is away may have.
+    let status: serde_json::Value = serde_json::from_str(&cluster.done(2, &["status", "--json"])).unwrap();
+    let forged: clocklab::clock::Dot = format!("2.{}.9", status["incarnation"]).parse().unwrap();
+    cluster.stop_replica(2);
+    let token = [(forged.origin, forged.number)].into_iter().collect();
+    let text = format!("clocklab-session 1\n{}\n", clocklab::kv::token_text(&token));
+    fs::write(cluster.folder.path().join("forged"), text).unwrap();
+    // Longer than a replica is given for an answer that waits for nothing.
+    let words = ["backup", "--into", "copy", "--session", "forged", "--wait", "11s"];
+    let (code, text) = cluster.says(1, &words);
+    assert!(code == 3 && text.contains("write 9 of machine 2"), "{text}");
+    assert!(!exists(&cluster.folder.path().join("copy")));
+}
+
+#[test]
 fn a_watch_shows_changes_and_members_are_listed() {
     let cluster = Cluster::start();
     let address = cluster.address(1).to_string();
@@ -339,6 +356,43 @@ fn a_watch_shows_changes_and_members_are_listed() {
     );
     let (code, text) = cluster.says(0, &["members", "remove", "77"]);
     assert_eq!(code, 1, "{text}");
+}
+
+#[test]
+fn a_backup_says_what_it_copied_and_takes_no_option_in_silence() {
+    let mut cluster = Cluster::start();
+    for number in 0..20 {
+        cluster.done(0, &["put", &format!("key{number}"), &number.to_string()]);
+    }
+    cluster.stop_replica(0);
+    let folder = cluster.data(0).display().to_string();
+    for (into, words) in [
+        ("json1", vec!["--data", &folder]),
+        ("json2", vec!["--at", &cluster.address(1).to_string()]),
+    ] {
+        let words = [vec!["backup", "--into", into, "--json"], words].concat();
+        let said = cluster.command(&words).output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        let bytes = fs::metadata(cluster.folder.path().join(into)).unwrap().len();
+        assert_eq!((&said["file"], &said["bytes"]), (&into.into(), &bytes.into()));
+        assert!(said["rows"].as_u64().is_some_and(|rows| rows > 20), "{said}");
+    }
+    // What is for asking a replica is not taken in silence.
+    for option in [
+        "--at=localhost:1",
+        "--session=s",
+        "--wait=1s",
+        "--token=t",
+        "--secret-file=f",
+    ] {
+        let words = ["backup", "--data", &folder, "--into", "copy3", option];
+        let said = cluster.command(&words).output().unwrap();
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(
+            said.status.code() == Some(2) && text.contains("cannot be used with"),
+            "{option}: {text}"
+        );
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use clocklab::{
         EventLog, Handle, MeshError, NoLog, Outcome,
         open::{Client, Handover, OpenDesk, OpenMesh, Place},
     },
-    service::{Disk, NoDisk, Peer},
+    service::{Disk, Guard, NoDisk, Peer},
     units::MachineId,
     wire::{Hello, NOT_COUNTED, Reason, Secret, Standing, Trust},
 };
@@ -95,9 +95,23 @@ impl Running {
         disk: Box<dyn Disk>,
         handover: Option<Handover>,
     ) -> Self {
+        Self::start_guarded(place, peers, log, disk, handover, None)
+    }
+
+    pub(crate) fn start_guarded(
+        place: Place,
+        peers: Vec<Peer>,
+        log: impl EventLog + Send + 'static,
+        disk: Box<dyn Disk>,
+        handover: Option<Handover>,
+        guard: Option<Arc<dyn Guard<Tally>>>,
+    ) -> Self {
         let ((tell, told), (want, wants)) = (channel(), channel());
         let service = Tally::new(place.me, peers, tell, wants);
-        let mesh = OpenMesh::new(place, service, log, disk, handover).unwrap();
+        let mut mesh = OpenMesh::new(place, service, log, disk, handover).unwrap();
+        if let Some(guard) = guard {
+            mesh.set_guard(guard);
+        }
         let (address, handle, desk) = (mesh.local_address().unwrap(), mesh.handle(), mesh.desk());
         Self {
             address,

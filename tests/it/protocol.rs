@@ -47,6 +47,7 @@ const LIMITS: &[(&str, u64)] = &[
     ("PIPELINE_MAX", open::PIPELINE_MAX as u64),
     ("UNREAD_PAUSE_BYTES_MAX", open::UNREAD_PAUSE_BYTES_MAX as u64),
     ("UNREAD_BYTES_MAX", open::UNREAD_BYTES_MAX as u64),
+    ("UNREAD_ALL_BYTES_MAX", open::UNREAD_ALL_BYTES_MAX as u64),
     ("HELD_BYTES_MAX", open::HELD_BYTES_MAX as u64),
     ("UNREAD_MS_MAX", open::UNREAD_MS_MAX),
     ("CONNECT_MS_MAX", open::CONNECT_MS_MAX),

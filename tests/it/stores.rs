@@ -1,5 +1,7 @@
 //! Replicas as real processes, as people start, break and end them: `clocklab kv run` and `clocklab kv replica`.
 
+mod hands;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -139,8 +141,12 @@ fn a_replica_that_a_fault_kills_for_a_while_comes_back() {
     until_done(folder, &format!("kv get before {}", at(2)), "here");
     until_done(folder, &format!("kv put after there {}", at(2)), "");
     until_done(folder, &format!("kv get after {}", at(0)), "there");
+    store.until_said("replica 2 is started again");
     // One that is killed for good stays so, which is no failure of the others.
     until_done(folder, "fault kill 1 --run logs/kill", "the replica stays away");
+    let (code, text) = done(folder, "fault kill 1 --run logs/kill");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("machine 1: a fault killed it"), "{text}");
     until_done(folder, &format!("kv put last 3 {}", at(0)), "");
     // No advice leads to the loss of its event log; what `kv run` says starts it again.
     let (code, text) = done(folder, "machine --id 1 --rejoin --run kill");
@@ -154,6 +160,16 @@ fn a_replica_that_a_fault_kills_for_a_while_comes_back() {
         base + 2
     );
     let back = Started::new(folder, &line);
+    until_done(folder, &format!("kv get last {}", at(1)), "3");
+    // Nobody would start it again now, so nobody is told that.
+    for words in ["fault kill 1 --for 1s", "fault restart 1"] {
+        let (code, text) = done(folder, &format!("{words} --run logs/kill"));
+        assert_eq!(code, Some(3), "{text}");
+        assert!(
+            text.contains("did not begin") && text.contains("nobody would start it again"),
+            "{text}"
+        );
+    }
     until_done(folder, &format!("kv get last {}", at(1)), "3");
     back.end();
     let text = store.end();
@@ -475,6 +491,27 @@ fn a_running_replica_is_copied_while_it_serves() {
     running.end();
 }
 
+#[test]
+fn a_secret_may_come_by_a_pipe() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let at = format!("127.0.0.1:{}", free_base_port(1));
+    assert_eq!(done(folder, "secret").0, Some(0));
+    let pipe = Command::new("mkfifo")
+        .args(["-m", "600", "pipe"])
+        .current_dir(folder)
+        .status();
+    assert!(pipe.unwrap().success());
+    let words = format!("kv replica --id 0 --listen {at} --memory --secret-file pipe");
+    let replica = Started::new(folder, &words);
+    let secret = fs::read(folder.join("clocklab.secret")).unwrap();
+    fs::write(folder.join("pipe"), secret).unwrap();
+    // Who read it a second time would wait there.
+    let put = format!("kv put a 1 --at {at} --secret-file clocklab.secret");
+    until_done(folder, &put, "created");
+    replica.end();
+}
+
 /// The text of a token that is made now.
 #[track_caller]
 fn token(folder: &Path, words: &str) -> String {
@@ -593,4 +630,70 @@ fn by_the_wire_a_token_lets_its_holder_do_what_it_says() {
     let (code, text) = with_token(folder, &text_of("admin"), &format!("kv get app/x {at}"));
     assert_eq!(code, Some(3), "{text}");
     running.end();
+}
+
+#[test]
+fn a_watch_by_the_wire_ends_when_its_token_is_revoked() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(1);
+    let reader = token(folder, "reader --scope read --prefix app/");
+    let writer = token(folder, "writer --scope write --prefix app/");
+    let replica = format!("kv replica --id 0 --listen 127.0.0.1:{base} --data data");
+    let running = Started::new(folder, &replica);
+    let at = format!("--at 127.0.0.1:{base}");
+    let put = format!("kv put app/x 1 {at} --token {writer}");
+    until_done(folder, &put, "");
+    let watch = |token: &str| Started::new(folder, &format!("kv watch app/ {at} --token {token}"));
+    let (ends, stays) = (watch(&reader), watch(&writer));
+    for watch in [&ends, &stays] {
+        let until = Instant::now() + PATIENCE;
+        while !watch.said.lock().unwrap().contains("app/x") {
+            assert!(Instant::now() < until, "{}", watch.said.lock().unwrap());
+            until_done(folder, &put, "");
+        }
+    }
+    let (code, text) = done(folder, "kv token revoke reader --data data");
+    assert_eq!(code, Some(0), "{text}");
+    // Without a word of the watcher, and without anything to tell it.
+    let revoked = Instant::now();
+    ends.until_said("revoked");
+    assert_eq!(ends.ended().0, Some(3));
+    assert!(
+        revoked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        revoked.elapsed()
+    );
+    until_done(folder, &format!("kv put app/y 2 {at} --token {writer}"), "");
+    stays.until_said("app/y");
+    drop(stays);
+    running.end();
+}
+
+#[test]
+fn a_newcomer_at_a_dead_members_address_is_told_of() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let base = free_base_port(2);
+    let [first, second] = [base, base + 1].map(|port| format!("127.0.0.1:{port}"));
+    let replica = |id: u16, listen: &str, view: &str| {
+        let words = format!("kv replica --id {id} --listen {listen} --view {view} --data data-{id}");
+        Started::new(folder, &words)
+    };
+    let stays = replica(0, &first, &format!("0={first},1={second}"));
+    let dies = replica(1, &second, &format!("0={first},1={second}"));
+    until_done(folder, &format!("kv put k 1 --at {second}"), "");
+    drop(dies);
+    let comes = replica(2, &second, &format!("0={first},2={second}"));
+    stays.until_said(&format!("machines 1 and 2 are both to be at {second}"));
+    until_done(folder, &format!("kv get k --at {second}"), "1");
+    until_done(folder, &format!("kv members remove 1 --at {first}"), "");
+    let text = until_done(folder, &format!("kv members --at {first}"), "alive");
+    assert_eq!(
+        text.matches(&second).count(),
+        2,
+        "with the one that was removed: {text}"
+    );
+    comes.end();
+    stays.end();
 }

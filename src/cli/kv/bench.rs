@@ -35,8 +35,8 @@ Examples:
   clocklab kv bench --at 127.0.0.1:17200 --copies majority
   clocklab kv bench --at 127.0.0.1:17200 --fill --keys 1000000  each key once, then it ends
 
-It speaks the wire protocol. Keys are bench-0 to bench-<keys - 1>, drawn at random; their values are overwritten. An answer that \
-is no success is counted as refused, and is none of the figures.";
+It speaks the wire protocol. Keys are bench-0 to bench-<keys - 1>, drawn at random; their values are overwritten, and \
+the keys stay in the store. An answer that is no success is counted as refused, and is none of the figures.";
 
 /// How long a connection and each answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ pub(in crate::cli) struct BenchArguments {
     #[arg(long, conflicts_with_all = ["reads", "duration"])]
     fill: bool,
     /// How long
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::cli::time)]
     duration: Duration,
     /// The seed of keys and kinds
     #[arg(long, default_value_t = 1)]

@@ -50,10 +50,10 @@ pub(in crate::cli) struct StoreOptions {
     #[arg(long, value_name = "FILE")]
     pub(super) secret_file: Option<PathBuf>,
     /// How long a replica sees a gap before it asks for what is missing
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = crate::cli::time)]
     pub(super) repair_after: Duration,
     /// Time between heartbeats
-    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = crate::cli::time)]
     pub(super) heartbeat: Duration,
 }
 

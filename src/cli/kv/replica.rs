@@ -37,8 +37,10 @@ use crate::{
 };
 
 mod environment;
+mod whereabouts;
 
 use environment::Environment;
+use whereabouts::Whereabouts;
 
 pub(in crate::cli) const EXAMPLES: &str = "\
 Examples, in three terminals, in any order:
@@ -84,7 +86,7 @@ pub(in crate::cli) struct ReplicaArguments {
     /// Folder of its data [default: kv-data/replica-<id>]
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     data: Option<PathBuf>,
-    /// Keep the data in memory alone; tokens of HTTP have no place then
+    /// Keep the data in memory alone; access tokens, of HTTP and of the wire, have no place then
     #[arg(long)]
     memory: bool,
     /// Folder of run folders: write an event log
@@ -107,44 +109,13 @@ pub(in crate::cli) struct ReplicaArguments {
     store: StoreOptions,
 }
 
-/// Who a replica is, where, and with whom.
-#[derive(Debug, PartialEq, Eq)]
-struct Whereabouts {
-    listen: SocketAddr,
-    id: MachineId,
-    address: Address,
-    members: Option<Vec<Peer>>,
-    /// What is odd about a view that was given.
-    left_out: Option<String>,
-}
-
-impl Whereabouts {
-    /// What a replica that begins without others waits for.
-    fn alone(&self) -> Option<String> {
-        let (id, address) = (self.id, &self.address);
-        let add =
-            format!("`clocklab kv members add {id}={address} --at HOST:PORT`, the address of a member,");
-        match &self.members {
-            None => Some(format!(
-                "in no view yet: it serves once PUT /view, or {add} makes it a member"
-            )),
-            Some(members) if members.len() == 1 => Some(format!(
-                "it is the only member of its view: others join it with --view {id}={address},…; for it to join others give --view"
-            )),
-            Some(_) => None,
-        }
-    }
-}
-
 /// Runs the replica to its end.
 pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> {
     let place = arguments.place(&Environment::read())?;
     let secret = arguments.store.secret()?;
     let is_exposed = !place.listen.ip().is_loopback();
-    arguments.say_who_may(place.listen, secret.is_some())?;
-    if let Some(what) = place.alone() {
-        tracing::info!("{what}");
-    }
+    let has_secret = secret.is_some();
+    arguments.say_who_may(place.listen, has_secret)?;
     if let Some(what) = &place.left_out {
         tracing::warn!("{what}");
     }
@@ -183,24 +154,29 @@ pub(in crate::cli) fn run(arguments: &ReplicaArguments) -> anyhow::Result<Exit> 
         None => Box::new(NoDisk::default()),
     };
     let run_folder = arguments.logs.as_ref().map(|logs| logs.join(log.run.as_str()));
-    let options = page::options(&place.address, place.listen, run_folder.as_deref());
-    let options = (options, place.address.clone());
+    let face = Face {
+        me: place.id,
+        alone: place.alone(),
+        options: page::options(&place.address, place.listen, run_folder.as_deref()),
+        page_at: view::reached(&place.address),
+        // Who has proved the secret may ask everything, and nobody else gets so far.
+        guard: (!has_secret).then(|| Arc::clone(&access)),
+        access,
+    };
     match log.file {
         Some(file) => serve(
             arguments,
             incarnation,
             OpenMesh::new(mesh_place, replica, file, kept, None).map_err(cannot_listen)?,
             rows,
-            access,
-            options,
+            face,
         ),
         None => serve(
             arguments,
             incarnation,
             OpenMesh::new(mesh_place, replica, NoLog, kept, None).map_err(cannot_listen)?,
             rows,
-            access,
-            options,
+            face,
         ),
     }
 }
@@ -227,34 +203,52 @@ fn cannot_listen(error: MeshError) -> anyhow::Error {
     }
 }
 
+/// What a replica shows to clients.
+struct Face {
+    me: MachineId,
+    /// What it waits for, unless its data names others.
+    alone: Option<String>,
+    options: Options,
+    page_at: String,
+    access: Arc<Access>,
+    /// Who judges clients by the wire, if anybody does.
+    guard: Option<Arc<Access>>,
+}
+
 /// Restores what was kept, serves HTTP beside the wire, and runs until the end.
 fn serve<L: EventLog>(
     arguments: &ReplicaArguments,
     incarnation: u32,
     mut mesh: OpenMesh<Replica, L>,
     rows: Option<RowReader>,
-    access: Arc<Access>,
-    (options, page_at): (Options, Address),
+    face: Face,
 ) -> anyhow::Result<Exit> {
+    let mut knows_others = false;
     if let Some(rows) = rows {
-        rows.each_row(|row| mesh.restore(row))?;
+        rows.each_row(|row| {
+            knows_others |= kv::member_of(&row).is_some_and(|member| member != face.me);
+            mesh.restore(row);
+        })?;
     }
-    if arguments.store.secret()?.is_none() {
-        // Else who has proved the secret may ask everything, and nobody else gets so far.
-        mesh.set_guard(Arc::<Access>::clone(&access));
+    if let Some(guard) = face.guard {
+        mesh.set_guard(guard);
     }
-    let server = Arc::new(Server::start(mesh.desk(), access, options)?);
+    let server = Arc::new(Server::start(mesh.desk(), face.access, face.options)?);
     let http = Arc::clone(&server);
     mesh.set_handover(Handover(Box::new(move |stream, _| http.take(stream))));
     if arguments.launched {
         let handle = mesh.handle();
+        handle.watched();
         let watch = thread::Builder::new().name("launcher".to_owned());
         watch
             .spawn(move || obey_launcher(&handle))
             .context("cannot start the watch over the launcher")?;
     }
     mesh.catch_signals()?;
-    tracing::info!("its page: http://{}/", page_at);
+    if let Some(what) = face.alone.filter(|_| !knows_others) {
+        tracing::info!("{what}");
+    }
+    tracing::info!("its page: http://{}/", face.page_at);
     disk::wait_for_incarnation(incarnation);
     let ended = mesh.run();
     if let Some(server) = Arc::into_inner(server) {

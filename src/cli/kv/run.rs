@@ -29,7 +29,7 @@ use crate::{
     },
     lab::{
         Death, FleetError, Life, MachineEnd, REPLICA_PORT_DEFAULT, ReplicaSettings, Replicas, Serving,
-        point_latest_to, try_logs,
+        try_logs,
     },
     units::MachineId,
     wire::{Reason, RunId, Secret},
@@ -84,7 +84,7 @@ pub(in crate::cli) struct RunArguments {
     #[arg(long)]
     memory: bool,
     /// End after this time; without it, when somebody ends it
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::time)]
     duration: Option<Duration>,
     /// Folder of run folders
     #[arg(long, value_name = "DIR", default_value = "logs", conflicts_with = "no_log")]
@@ -115,11 +115,6 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         FleetError::FolderExists { .. } | FleetError::Ports { .. } => Usage(error.to_string()).into(),
         error @ FleetError::Io { .. } => anyhow::Error::from(error),
     })?;
-    if let Some(logs) = &settings.logs
-        && let Err(error) = point_latest_to(logs, &settings.run)
-    {
-        tracing::warn!("`latest` does not point to this run: {error}");
-    }
     let beginning = Beginning::wait(&mut replicas, arguments.store.secret()?.as_ref(), &asked)?;
     print(&describe_failures(&beginning.ends))?;
     print(&introduction(&settings, &beginning))?;
@@ -133,7 +128,18 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
         has_failed |= ends.iter().any(|end| end.failure.is_some());
         print(&describe_failures(&ends))?;
         print(&ways_back(&settings, &ends))?;
+        for (id, line) in replicas.heard() {
+            print(&format!("replica {id}: {}\n", line.trim()))?;
+        }
+        for id in replicas.risen() {
+            print(&format!(
+                "replica {id} is started again: the fault that killed it is over\n"
+            ))?;
+        }
         thread::sleep(LOOK_EVERY);
+    }
+    if !beginning.is_anybody_there() {
+        settings.forget_empty_run();
     }
     let reason = if asked.load(Ordering::SeqCst) {
         Reason::Interrupted
@@ -217,7 +223,7 @@ impl Beginning {
             standings: vec![Standing::Runs(Serving::Silent); count],
             ends: Vec::new(),
         };
-        let mut is_told = false;
+        let (mut is_told, mut is_newest) = (false, false);
         loop {
             beginning.ends.extend(replicas.poll()?);
             for (id, standing) in MachineId::all(replicas.settings().replicas).zip(&mut beginning.standings) {
@@ -230,6 +236,10 @@ impl Beginning {
                     return Ok(beginning);
                 }
             }
+            if !is_newest && beginning.is_anybody_up() {
+                is_newest = true;
+                replicas.settings().point_latest();
+            }
             let is_settled = beginning.standings.iter().all(|standing| standing.is_settled());
             if is_settled || asked.load(Ordering::SeqCst) || started.elapsed() >= PATIENCE {
                 return Ok(beginning);
@@ -240,6 +250,16 @@ impl Beginning {
             }
             thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Whether anybody has its data and its port: a start that fails, such as where another store has the folder, leaves
+    /// `latest` to the run that goes on.
+    fn is_anybody_up(&self) -> bool {
+        let is_up = |standing: &Standing| match standing {
+            Standing::Runs(Serving::Silent) | Standing::Ended => false,
+            Standing::Runs(Serving::Ready | Serving::NotYet | Serving::NoMember | Serving::Unsaid) => true,
+        };
+        self.standings.iter().any(is_up)
     }
 
     /// Whether there is anybody to talk to.

@@ -68,10 +68,10 @@ pub(in crate::cli) struct SimulateArguments {
     #[arg(long)]
     members: bool,
     /// Time between two requests of one client, on average
-    #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = crate::cli::time)]
     think: Duration,
     /// How long each run is, in virtual time
-    #[arg(long, value_name = "TIME", default_value = "24s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "24s", value_parser = crate::cli::time)]
     duration: Duration,
     /// The seed of the first run
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -37,8 +37,8 @@ Examples:
   clocklab kv soak --replicas 5 --clients 32 --rate 1000
 
 It starts replicas as `clocklab kv run` does, and breaks them by a plan that is drawn from the seed: links cut both ways or \
-one way, slow, narrow, losing and doubling messages; processes killed with SIGKILL and started again with their disks, or \
-standing still; replicas that join with nothing under load, members that are drained and come back with nothing, and that \
+one way, slow, narrow, losing and doubling messages; processes killed with SIGKILL, or ended in order, and started again with \
+their disks, or standing still; replicas that join with nothing under load, members that are drained and come back with nothing, and that \
 leave for good. Meanwhile sessions put, read, delete, swap, add, insert, remove, scan and write batches with tokens that go \
 from replica to replica, by the wire, by /v1 and by /kvs, and others watch.
 
@@ -72,7 +72,7 @@ pub(in crate::cli) struct SoakArguments {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(REPLICAS))]
     replicas: u16,
     /// How long, in chapters of a minute
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = crate::cli::time)]
     duration: Duration,
     /// The seed of faults and requests [default: made from the time]
     #[arg(long)]

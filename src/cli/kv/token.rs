@@ -12,6 +12,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
     cli::{Exit, Usage, print},
+    disk,
     gateway::{FILE, Scope, TokenEntry, TokenFile, TokenFileError},
 };
 
@@ -28,7 +29,7 @@ Where replicas have a secret (clocklab secret), clients by the wire, such as clo
 do everything; without one they present a token, as clients of HTTP do. Each replica has \
 its own tokens.json in its data folder, with hashes and no token's text, so a token is shown once. Copy the file to the \
 other replicas' folders if their clients shall use the same tokens. A running replica looks at the file every second.
-With the first token every request needs one, but /healthz and /ping.
+With the first token every request needs one, but /healthz, /ping and the page itself, which asks for a token.
 
 Exit codes: 0 done, 2 usage (a name that is taken, or that is not there), 3 the file cannot be read or written.";
 
@@ -107,10 +108,12 @@ pub(super) fn run(arguments: &TokenArguments) -> anyhow::Result<Exit> {
 
 fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
     let folder = &arguments.folder.data;
+    refuse_folder_of_folders(folder)?;
     if !folder.is_dir() {
         tracing::warn!(
             "there was no folder {0}: it is made, and the token is for a replica that is started with --data {0}; if the name was \
-             a slip, delete it and name the folder of the replica that runs",
+             a slip, delete it and name the folder of the replica that runs. Replicas in memory (--memory) have no folder, and \
+             no tokens",
             folder.display()
         );
     }
@@ -124,11 +127,15 @@ fn create(arguments: &CreateArguments) -> anyhow::Result<Exit> {
     let made = file.create(&arguments.name, scope, &arguments.prefix, made);
     let text = made.map_err(explained)?;
     file.write(&path)?;
-    let reach = reach(&arguments.prefix);
+    let rights = rights(scope, &arguments.prefix);
+    let keys = match arguments.prefix.as_str() {
+        "" => String::new(),
+        prefix => format!("?prefix={}", in_query(prefix)),
+    };
     print(&format!(
         "{}\n\
-         This is the only time that it is shown. `{}` may {scope} {reach}:\n\
-         curl -H 'Authorization: Bearer {}' http://HOST:PORT/v1/keys\n\
+         This is the only time that it is shown. `{}` may {rights}:\n\
+         curl -H 'Authorization: Bearer {}' 'http://HOST:PORT/v1/keys{keys}'\n\
          This replica alone knows it: copy {} to the folders of the others, after each change. One whose folder has no \
          tokens goes on serving everybody, if it listens on loopback or with --insecure.\n",
         text.as_str(),
@@ -177,13 +184,37 @@ fn revoke(arguments: &RevokeArguments) -> anyhow::Result<Exit> {
     file.write(&folder.join(FILE))?;
     let left = file.entries().len();
     print(&format!(
-        "`{}` is of no use any more; {left} left\n",
-        arguments.name
+        "`{}` is of no use any more at this replica; {left} left\n\
+         Replicas that have the token, too, still take it: copy {} to their folders\n",
+        arguments.name,
+        folder.join(FILE).display()
     ))?;
     if left == 0 {
         print("that was the last one: a replica that only this computer reaches lets everybody in again\n")?;
     }
     Ok(Exit::Valid)
+}
+
+/// Refuses the folder that the replicas of `clocklab kv run` have theirs in: no replica would read a file there.
+fn refuse_folder_of_folders(folder: &Path) -> anyhow::Result<()> {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = names
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort_unstable();
+    let is_replica = |name: &&String| name.starts_with("replica-") && folder.join(name).is_dir();
+    match names.iter().find(is_replica) {
+        Some(replica) if !disk::is_data_folder(folder) => {
+            let text = format!(
+                "--data {}: this is the folder of several replicas' folders, and no replica looks for tokens here: name the \
+                 folder of one, such as {}",
+                folder.display(),
+                folder.join(replica).display()
+            );
+            Err(Usage(text).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A folder that is there.
@@ -198,6 +229,27 @@ fn existing(folder: &Path) -> anyhow::Result<&Path> {
 /// The tokens of a folder that is there.
 fn read(folder: &Path) -> anyhow::Result<TokenFile> {
     Ok(TokenFile::read(&existing(folder)?.join(FILE))?)
+}
+
+/// What a new token lets its holder do, in words.
+fn rights(scope: Scope, prefix: &str) -> String {
+    match (scope, prefix) {
+        (Scope::Admin, "") => "do everything".to_owned(),
+        (Scope::Admin, _) => format!("change who is a member, and read and write {}", reach(prefix)),
+        (Scope::Write, _) => format!("read and write {}", reach(prefix)),
+        (Scope::Read, _) => format!("read {}", reach(prefix)),
+    }
+}
+
+/// A text as a value in a query, in single quotes of a shell: what might mean something there is written in hexadecimal.
+fn in_query(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' | b':' => char::from(byte).to_string(),
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn reach(prefix: &str) -> String {

@@ -1,6 +1,6 @@
 //! The members of a store as a person or a container's environment names them.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use crate::{
     cli::Usage,
@@ -57,8 +57,18 @@ pub(super) fn is_loopback(address: &Address) -> bool {
     }
 }
 
+/// Where others reach a replica of this address, in words: one that listens everywhere and was told nothing else does not
+/// know its host.
+pub(super) fn reached(address: &Address) -> String {
+    let place: Result<SocketAddr, _> = address.as_str().parse();
+    match place.is_ok_and(|place| place.ip().is_unspecified()) {
+        true => format!("HOST:{}", address.port()),
+        false => address.to_string(),
+    }
+}
+
 /// The socket to listen on.
-pub(super) fn listen_address(text: &str) -> Result<std::net::SocketAddr, Usage> {
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, Usage> {
     let found = text.to_socket_addrs().map_err(|error| {
         Usage(format!(
             "--listen {text}: {error}; write HOST:PORT, such as 0.0.0.0:8090"

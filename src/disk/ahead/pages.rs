@@ -82,6 +82,11 @@ impl Pages {
         })
     }
 
+    /// The byte at a place.
+    pub(super) fn byte_at(&self, at: usize) -> Option<u8> {
+        self.bytes.get(at).copied()
+    }
+
     /// The row that lies at a place.
     pub(super) fn row_at(&self, at: usize) -> Option<RowView<'_>> {
         read_row(&mut Fields::new(self.bytes.get(at..)?)).ok()

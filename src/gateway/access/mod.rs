@@ -6,7 +6,8 @@
 //! begin so, what says nothing of keys (status, members, metrics), and nothing else.
 //!
 //! Once there is a token, or where the store listens for other hosts and nobody said `--insecure`, every request needs one,
-//! but `/healthz` and `/ping`. The file is looked at once a second; one that cannot be read any more lets nobody in.
+//! but `/healthz`, `/ping` and the page's files, which hold no data. The file is looked at once a second; one that cannot be
+//! read any more lets nobody in.
 //!
 //! Clients by the wire present the same tokens (`wire`), where no secret lets in only who knows it.
 //!
@@ -56,6 +57,8 @@ pub struct Access {
 #[derive(Debug, Default)]
 struct Known {
     tokens: Arc<[TokenEntry]>,
+    /// Whether the file is there and cannot be read: then nobody is let in.
+    is_unreadable: bool,
     /// When it was changed, and its length; `None` if it was not there.
     version: Option<(SystemTime, u64)>,
 }
@@ -140,21 +143,38 @@ impl Access {
         };
         let is_needed = self.is_strict || !tokens.is_empty() || read.is_err();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        *known = Known { tokens, version };
-        self.turn.fetch_add(1, Ordering::Relaxed);
+        let is_gone = version.is_none() && known.version.is_some();
+        *known = Known {
+            tokens,
+            is_unreadable: read.is_err(),
+            version,
+        };
         self.is_needed.store(is_needed, Ordering::Relaxed);
+        // Last: whoever sees it sees the rest.
+        self.turn.fetch_add(1, Ordering::Release);
         drop(known);
         self.changes.send_modify(|times| *times += 1);
+        if is_gone {
+            let who = match self.is_strict {
+                true => "nobody is let in",
+                false => "whoever reaches this replica may do everything",
+            };
+            tracing::warn!("{} is gone, and {who}: copy it back", path.display());
+        }
         read.map(|_| ())
     }
 
     /// Whom a request comes from.
     ///
     /// # Errors
-    /// 401: it has no token, or one that is none of ours.
+    /// 401: it has no token, or one that is none of ours; 503: which are ours cannot be read.
     pub(super) fn judge(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         if !self.is_needed() {
             return Ok(Caller::Anybody);
+        }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.is_unreadable {
+            return Err(unreadable());
         }
         let said = headers.get(header::AUTHORIZATION);
         let bearer = said
@@ -164,7 +184,6 @@ impl Access {
         let Some((_, given)) = bearer else {
             return Err(self.needed());
         };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let holder = file::find(&known.tokens, given.trim());
         holder.cloned().map(Caller::Holder).ok_or_else(unknown)
     }
@@ -172,15 +191,18 @@ impl Access {
     /// Who a caller is by now that was let in before.
     ///
     /// # Errors
-    /// 401: its token was revoked, or it has none and needs one now.
+    /// 401: its token was revoked, or it has none and needs one now; 503: which are good cannot be read.
     pub(super) fn judge_again(&self, caller: &Caller) -> Result<Caller, Problem> {
         if !self.is_needed() {
             return Ok(Caller::Anybody);
         }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.is_unreadable {
+            return Err(unreadable());
+        }
         let Caller::Holder(entry) = caller else {
             return Err(self.needed());
         };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut holders = known.tokens.iter();
         let holder = holders.find(|token| token.sha256 == entry.sha256);
         holder.cloned().map(Caller::Holder).ok_or_else(unknown)
@@ -243,6 +265,14 @@ impl TokenEntry {
         }
         Ok(())
     }
+}
+
+/// What is said to everybody while the file cannot be read: no token was revoked.
+const UNREADABLE: &str = "this replica's tokens.json cannot be read, so that nobody is let in: its terminal says why; ask another replica";
+
+/// Which tokens are good is not known.
+fn unreadable() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "access", UNREADABLE)
 }
 
 /// A request has a token that is none of ours.

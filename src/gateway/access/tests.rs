@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt};
 
 use super::{
-    FILE, Scope, TOKENS_MAX, TokenFile, TokenFileError,
+    Access, FILE, Scope, TOKENS_MAX, TokenFile, TokenFileError,
     file::{TokenEntry, find},
+};
+use crate::{
+    kv::{Action, Answer, Bearer, Deny, Request, Token},
+    service::{Guard, Shown},
 };
 
 const MADE: &str = "2026-11-21T00:00:00Z";
@@ -57,6 +61,38 @@ fn a_token_is_found_by_its_text_alone() {
 }
 
 #[test]
+fn a_token_that_was_presented_before_any_was_needed_counts_once_one_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    let access = Access::open(Some(path.clone()), false).expect("no file");
+    let mut file = TokenFile::default();
+    let text = file
+        .create("a", Scope::Read, "", MADE.to_owned())
+        .expect("a token");
+    let ask = |shown: &mut Shown, action| {
+        let request = Request {
+            token: Token::new(),
+            wait_us: 0,
+            action,
+        };
+        Guard::judge(&access, shown, &request).map(|reply| reply.answer)
+    };
+    let get = || Action::Get { key: (*b"k").into() };
+    let (mut holder, mut nobody) = (Shown::default(), Shown::default());
+    let bearer = Bearer::new(text.as_str().to_owned());
+    assert_eq!(ask(&mut holder, Action::Present { bearer }), None);
+    assert_eq!(ask(&mut nobody, get()), None);
+    file.write(&path).expect("written");
+    access.refresh().expect("read");
+    assert_eq!(ask(&mut holder, get()), None);
+    let denied = ask(&mut nobody, get());
+    assert!(
+        matches!(denied, Some(Answer::Denied(Deny::Forbidden { .. }))),
+        "{denied:?}"
+    );
+}
+
+#[test]
 fn a_name_is_given_once_and_is_a_word() {
     let mut file = TokenFile::default();
     let mut create = |name: &str| file.create(name, Scope::Read, "", MADE.to_owned()).map(|_| ());
@@ -100,4 +136,56 @@ fn scopes_include_each_other() {
         made: String::new(),
     };
     assert!(entry.scope >= Scope::Read && entry.scope < Scope::Admin);
+}
+
+#[test]
+fn what_goes_on_by_the_wire_may_be_judged_again_when_the_tokens_have_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    let access = Access::open(Some(path.clone()), false).expect("none is none");
+    let request = |action| Request {
+        token: Token::new(),
+        wait_us: 0,
+        action,
+    };
+    let prefix = b"app/".as_slice().into();
+    let watch = request(Action::Watch { prefix, after: None });
+    let judge = |shown: &mut Shown, request: &Request| {
+        Guard::judge(&access, shown, request).map(|reply| match reply.answer {
+            Answer::Denied(Deny::Forbidden { why }) => why,
+            other => format!("{other:?}"),
+        })
+    };
+    let mut turns = BTreeSet::from([access.turn()]);
+    let (mut nobody, mut holder) = (Shown::default(), Shown::default());
+    assert_eq!(judge(&mut nobody, &watch), None);
+    // There is a first token now.
+    let mut file = TokenFile::default();
+    let mut make = |name| {
+        file.create(name, Scope::Read, "", MADE.to_owned())
+            .expect("a token")
+    };
+    let text = make("a").as_str().to_owned();
+    make("b");
+    file.write(&path).expect("written");
+    access.refresh().expect("readable");
+    assert!(turns.insert(access.turn()));
+    let why = judge(&mut nobody, &watch).expect("it shows none");
+    assert!(why.contains("needs a token"), "{why}");
+    let bearer = Bearer::new(text);
+    let admitted = judge(&mut holder, &request(Action::Present { bearer }));
+    assert_eq!(admitted.as_deref(), Some("Admitted"));
+    assert_eq!(judge(&mut holder, &watch), None);
+    access.refresh().expect("readable");
+    assert!(!turns.insert(access.turn()), "nothing has changed");
+    // Another token goes, then this one.
+    for (name, expected) in [("b", None), ("a", Some("no such token, or it was revoked"))] {
+        file.revoke(name).expect("there");
+        file.create(&format!("{name}-new"), Scope::Read, "", MADE.to_owned())
+            .expect("a token");
+        file.write(&path).expect("written");
+        access.refresh().expect("readable");
+        assert!(turns.insert(access.turn()));
+        assert_eq!(judge(&mut holder, &watch).as_deref(), expected);
+    }
 }

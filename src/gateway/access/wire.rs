@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, atomic::Ordering};
 
-use super::{Access, Reach, Scope, TokenEntry, file};
+use super::{Access, Reach, Scope, TokenEntry, UNREADABLE, file};
 use crate::{
     kv::{Action, Answer, Deny, Replica, Reply, Request},
     service::{Guard, Shown},
@@ -10,15 +10,16 @@ use crate::{
 
 impl Guard<Replica> for Access {
     fn judge(&self, shown: &mut Shown, request: &Request) -> Option<Reply> {
+        if let Action::Present { bearer } = &request.action {
+            // Kept where none is needed, too: the first may be made while this connection stays.
+            shown.text = bearer.text().trim().to_owned();
+            shown.found = None;
+        }
         if !self.is_needed() {
             return None;
         }
         let answer = match &request.action {
-            Action::Present { bearer } => {
-                shown.text = bearer.text().trim().to_owned();
-                shown.found = None;
-                self.with_holder(shown, |_| Ok(())).map(|()| Answer::Admitted)
-            }
+            Action::Present { .. } => self.with_holder(shown, |_| Ok(())).map(|()| Answer::Admitted),
             action => match self.with_holder(shown, |holder| may(holder, action)) {
                 Ok(()) => return None,
                 Err(why) => Err(why),
@@ -30,6 +31,10 @@ impl Guard<Replica> for Access {
             answer: answer.unwrap_or_else(|why| Answer::Denied(Deny::Forbidden { why })),
         })
     }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::Acquire)
+    }
 }
 
 impl Access {
@@ -39,6 +44,10 @@ impl Access {
         shown: &mut Shown,
         ask: impl FnOnce(&TokenEntry) -> Result<(), String>,
     ) -> Result<(), String> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.is_unreadable {
+            return Err(UNREADABLE.to_owned());
+        }
         if shown.text.is_empty() {
             return Err(
                 "this store needs a token: present one with --token or CLOCKLAB_TOKEN; \
@@ -46,7 +55,6 @@ impl Access {
                     .to_owned(),
             );
         }
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         // Changed under the lock that is held here.
         let turn = self.turn.load(Ordering::Relaxed);
         let place = match shown.found {

@@ -5,7 +5,11 @@ use std::{fs, path::PathBuf, time::Duration};
 use futures_util::StreamExt;
 use tempfile::TempDir;
 
-use super::{Site, client::Client};
+use super::{
+    Site,
+    assignment::{elsewhere, elsewhere_text},
+    client::Client,
+};
 use crate::gateway::{Access, FILE, Options, Scope, TokenFile};
 
 struct Tokens {
@@ -180,8 +184,16 @@ fn a_token_that_is_revoked_or_made_counts_within_seconds() {
     tokens.file.write(&tokens.path).expect("written");
     wait_for(|| status(&site, &first, "GET", "/kvs/k") == 401);
     fs::write(&tokens.path, "{").expect("written");
-    // What cannot be read lets nobody in.
-    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 401);
+    // What cannot be read lets nobody in, and nobody is told that his token was revoked.
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 503);
+    assert_eq!(status(&site, "", "GET", "/v1/keys/k"), 503);
+    let said = site
+        .client()
+        .ask("GET", "/v1/keys/k", &[("authorization", &second)], b"");
+    let detail = said.json()["detail"].to_string();
+    assert!(detail.contains("tokens.json cannot be read"), "{detail}");
+    tokens.file.write(&tokens.path).expect("written");
+    wait_for(|| status(&site, &second, "GET", "/kvs/k") == 404);
 }
 
 #[test]
@@ -234,6 +246,42 @@ fn what_goes_on_ends_when_its_token_is_revoked() {
     assert_ne!(text, less);
     fs::write(&tokens.path, less).expect("written");
     check_ended(stays, 403);
+}
+
+#[test]
+fn what_waits_is_given_up_when_its_token_is_revoked() {
+    let mut tokens = Tokens::new();
+    let first = tokens.make("first", Scope::Write, "");
+    let second = tokens.make("second", Scope::Write, "");
+    let site = tokens.site();
+    let seen = elsewhere_text();
+    let ask = |method: &str, token: &str| {
+        let mut client = site.client();
+        let text = format!(
+            "{method} /v1/keys/k?wait=30s HTTP/1.1\r\nhost: a\r\nauthorization: {token}\r\nclocklab-token: {seen}\r\n\
+             content-length: 1\r\n\r\n1"
+        );
+        client.send(text.as_bytes());
+        client
+    };
+    let [mut reader, mut writer] = ["GET", "PUT"].map(|method| ask(method, &first));
+    let mut stays = ask("GET", &second);
+    wait_for(|| site.desk.open() == 3);
+    tokens.file.revoke("first").expect("there");
+    tokens.file.write(&tokens.path).expect("written");
+    assert_eq!(reader.read(false).status, 401);
+    let said = writer.read(false);
+    assert_eq!(
+        (said.status, &said.json()["outcome"]),
+        (500, &serde_json::json!("indefinite"))
+    );
+    assert_eq!(site.desk.open(), 1, "they are cancelled");
+    site.desk.learn(elsewhere());
+    assert_eq!(
+        stays.read(false).status,
+        404,
+        "the other is served, and the write is not done"
+    );
 }
 
 fn wait_for(mut holds: impl FnMut() -> bool) {

@@ -378,7 +378,7 @@ fn members_come_and_go() {
     let member = client.json("GET", "/v1/members/5", "").json();
     assert_eq!(
         member,
-        json!({"id": 5, "address": "store-5:8090", "standing": "alive", "incarnation": 0})
+        json!({"id": 5, "address": "store-5:8090", "standing": "not met yet", "incarnation": 0})
     );
     assert_eq!(client.json("POST", "/v1/members/5/drain", "").status, 202);
     check_problem(&client.json("DELETE", "/v1/members/5", ""), 404, "not-found");

@@ -24,7 +24,8 @@ pub(super) struct MemberBody {
     id: u16,
     /// Where it is reached.
     address: String,
-    /// myself, alive, suspected, draining, removed, left (after draining), or lost (removed as such).
+    /// myself, alive, suspected, draining, removed, left (after draining), lost (removed as such), or `not met yet`:
+    /// nothing was heard of it since this replica began.
     standing: &'static str,
     /// The life that was heard of last; 0 if none was.
     incarnation: u32,
@@ -67,14 +68,16 @@ impl From<&Member> for MemberBody {
         Self {
             id: member.id.0,
             address: member.address.to_string(),
-            standing: word(member.standing),
+            standing: word(member),
             incarnation: member.incarnation,
         }
     }
 }
 
-fn word(standing: Standing) -> &'static str {
-    match standing {
+/// One that was never heard of is neither alive nor dead.
+fn word(member: &Member) -> &'static str {
+    match member.standing {
+        Standing::Alive if member.incarnation == 0 => "not met yet",
         Standing::Myself => "myself",
         Standing::Alive => "alive",
         Standing::Suspected => "suspected",

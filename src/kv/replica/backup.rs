@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Bytes of a part, but for the last and, where the rows of few keys follow, some others.
-const PART_BYTES: usize = 256 << 10;
+pub(super) const PART_BYTES: usize = 256 << 10;
 
 /// Most copies at once.
 const BACKUPS_MAX: usize = 2;
@@ -31,6 +31,8 @@ const SILENT_US_MAX: u64 = 30_000_000;
 /// One that is under way.
 #[derive(Debug)]
 struct Backup {
+    /// Whose it is: by which connection it was begun.
+    seat: u64,
     snapshot: Snapshot,
     /// Rows behind the entries.
     tail: Vec<Row>,
@@ -42,9 +44,9 @@ struct Backup {
 /// All that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Backups {
+    /// By the number of the ticket with which it was begun. That is never 0, and another's on a connection that has the same
+    /// seat later: nobody takes parts out of a copy that is not its own.
     under_way: BTreeMap<u64, Backup>,
-    /// The number of the last.
-    last: u64,
 }
 
 impl Backups {
@@ -80,7 +82,7 @@ impl Backup {
             if self.snapshot.is_read() {
                 rows.append(&mut self.tail);
             }
-            self.lay_out(&rows);
+            self.ready.extend(lay_out(&rows));
         }
         let part = self.ready.pop_front().unwrap_or_default();
         BackupPart {
@@ -88,24 +90,26 @@ impl Backup {
             ..part
         }
     }
+}
 
-    /// Makes parts of rows.
-    fn lay_out(&mut self, rows: &[Row]) {
-        let mut part = BackupPart::default();
-        let mut bytes = Vec::new();
-        for row in rows {
-            row.lay_out(&mut bytes);
-            part.rows += 1;
-            // A row may be longer than a frame: parts are cut anywhere.
-            while bytes.len() > PART_BYTES {
-                let rest = bytes.split_off(PART_BYTES);
-                part.bytes = std::mem::replace(&mut bytes, rest).into();
-                self.ready.push_back(std::mem::take(&mut part));
-            }
+/// Makes parts of rows: each full, but for the last.
+pub(super) fn lay_out(rows: &[Row]) -> VecDeque<BackupPart> {
+    let (mut parts, mut part, mut bytes) = (VecDeque::new(), BackupPart::default(), Vec::new());
+    for row in rows {
+        row.lay_out(&mut bytes);
+        part.rows += 1;
+        // A row may be longer than a frame: parts are cut anywhere. What begins at the cut begins in the next part.
+        while bytes.len() >= PART_BYTES {
+            let rest = bytes.split_off(PART_BYTES);
+            part.bytes = std::mem::replace(&mut bytes, rest).into();
+            parts.push_back(std::mem::take(&mut part));
         }
-        part.bytes = bytes.into();
-        self.ready.push_back(part);
     }
+    if !bytes.is_empty() {
+        part.bytes = bytes.into();
+        parts.push_back(part);
+    }
+    parts
 }
 
 impl Replica {
@@ -121,17 +125,15 @@ impl Replica {
             return self.deny(ticket, token, released, Deny::Busy, effects);
         }
         let mut backup = Backup {
+            seat: ticket.seat(),
             snapshot: Snapshot::new(VersionVector::new()),
             tail: self.member_rows(),
-            ready: VecDeque::new(),
+            ready: lay_out(&self.rows_of_the_whole()),
             heard: self.now,
         };
-        backup.lay_out(&self.rows_of_the_whole());
         let part = backup.next(&self.store);
-        let backups = &mut self.transfers.backups;
-        backups.last += 1;
-        let number = backups.last;
-        backups.under_way.insert(number, backup);
+        let number = ticket.0;
+        self.transfers.backups.under_way.insert(number, backup);
         token.merge(&self.known);
         self.trim(&mut token);
         let answer = Answer::Backup(BackupPart { number, ..part });
@@ -147,10 +149,11 @@ impl Replica {
         effects: &mut Effects<Self>,
     ) {
         let backups = &mut self.transfers.backups;
-        let Some(backup) = backups.under_way.get_mut(&number) else {
+        let backup = backups.under_way.get_mut(&number);
+        let Some(backup) = backup.filter(|backup| backup.seat == ticket.seat()) else {
             let what = format!(
-                "there is no backup {number} under way here: it was given up, because nobody asked for the next part for long, too \
-                 much was written meanwhile, or the replica took over another's state; begin a new one"
+                "this connection has no backup {number} under way here: it was given up, because nobody asked for the next part for \
+                 long, too much was written meanwhile, or the replica took over another's state; begin a new one"
             );
             return self.deny(ticket, token, Vec::new(), Deny::Malformed { what }, effects);
         };

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::tokens;
 use crate::{
     clock::Dot,
     kv::request::{Answer, Copies, Deny, Reply},
@@ -64,13 +65,19 @@ pub(super) struct Progress {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     unkept: VecDeque<Unkept>,
-    /// What is in the answers that wait for the disk.
+    /// What the answers that wait for the disk weigh.
     unkept_bytes: usize,
     /// By the kind of wish, then by the write's number.
     wishes: [BTreeMap<u64, (Ticket, Reply, Time)>; 3],
     deadlines: BTreeSet<(Time, usize, u64)>,
     /// Tickets of clients that have gone.
     cancelled: BTreeSet<Ticket>,
+}
+
+/// What an answer that waits for the disk weighs in memory, in bytes, about: itself, what its session has seen, what it says.
+fn weight(reply: &Reply) -> usize {
+    let seen = tokens::weight(&reply.token) + size_of_val(&*reply.released);
+    size_of::<Unkept>() + seen + reply.answer.bytes()
 }
 
 fn place(copies: Copies) -> Option<usize> {
@@ -88,14 +95,14 @@ impl Held {
         self.unkept.len() + self.wishes.iter().map(BTreeMap::len).sum::<usize>()
     }
 
-    /// What is in the answers that wait for the disk, in bytes.
+    /// What the answers that wait for the disk weigh, in bytes, about.
     pub(super) fn bytes(&self) -> usize {
         self.unkept_bytes
     }
 
     /// Holds an answer until the disk has what it names.
     pub(super) fn until_kept(&mut self, unkept: Unkept) {
-        self.unkept_bytes += unkept.reply.answer.bytes();
+        self.unkept_bytes += weight(&unkept.reply);
         self.unkept.push_back(unkept);
     }
 
@@ -122,7 +129,7 @@ impl Held {
             return None;
         }
         let unkept = self.unkept.pop_front()?;
-        self.unkept_bytes -= unkept.reply.answer.bytes();
+        self.unkept_bytes -= weight(&unkept.reply);
         Some(unkept)
     }
 

@@ -66,6 +66,7 @@ pub use ready::JOIN_US_MAX;
 use ready::Phase;
 use repair::Repair;
 use rows::Keeping;
+pub use rows::member_of;
 use transfer::Transfers;
 use waiting::Waiting;
 use wall::Wall;
@@ -451,6 +452,10 @@ impl Service for Replica {
 
     fn held_bytes(&self) -> usize {
         self.held.bytes()
+    }
+
+    fn open_requests(&self, name: &mut dyn FnMut(Ticket, &Request)) {
+        self.name_open_requests(name);
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -228,7 +228,7 @@ impl Replica {
         after: Option<u64>,
         effects: &mut Effects<Self>,
     ) {
-        if self.watching.watchers.len() >= self.config.waiting_max {
+        if !self.watching.has_room(ticket, &self.config) {
             return self.deny(ticket, token, released, Deny::Busy, effects);
         }
         let told = after.unwrap_or(self.watching.now());
@@ -236,6 +236,24 @@ impl Replica {
             return self.deny(ticket, token, released, forgotten(told), effects);
         }
         self.watching.begin(ticket, prefix, told, token);
+    }
+
+    /// Those that wait, and those that watch: each as it would be asked now.
+    pub(super) fn name_open_requests(&self, name: &mut dyn FnMut(Ticket, &Request)) {
+        for (ticket, request) in self.waiting.all() {
+            name(ticket, request);
+        }
+        for (ticket, watcher) in &self.watching.watchers {
+            let request = Request {
+                token: watcher.token.clone(),
+                wait_us: 0,
+                action: Action::Watch {
+                    prefix: watcher.prefix.clone(),
+                    after: Some(watcher.told),
+                },
+            };
+            name(*ticket, &request);
+        }
     }
 
     /// Those whose wait is over, because what they waited for is here.

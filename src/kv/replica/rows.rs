@@ -467,6 +467,13 @@ fn whole_row(key: &[u8], value: Vec<u8>) -> Row {
     }
 }
 
+/// Whose record as a member a row of the disk has, if it is such a row.
+#[must_use]
+pub fn member_of(row: &Row) -> Option<MachineId> {
+    let id: [u8; 2] = row.key.as_ref().try_into().ok()?;
+    (row.table == TABLE_MEMBERS).then(|| MachineId(u16::from_be_bytes(id)))
+}
+
 fn member_row(record: &Record) -> Row {
     let mut value = Vec::new();
     write_members(std::slice::from_ref(record), &mut value);

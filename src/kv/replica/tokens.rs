@@ -74,3 +74,8 @@ impl Replica {
         }
     }
 }
+
+/// What the entries of a token take in memory, in bytes: those of a thousand lives are some kilobytes.
+pub(super) fn weight(token: &Token) -> usize {
+    token.len() * size_of::<(Origin, u64)>()
+}

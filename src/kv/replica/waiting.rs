@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tokens;
 use crate::{
     clock::{Dot, Origin},
     kv::{
@@ -58,6 +59,13 @@ impl Waiting {
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.waiters.len()
+    }
+
+    /// All that wait.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Ticket, &Request)> {
+        self.waiters
+            .iter()
+            .map(|(ticket, waiter)| (*ticket, &waiter.request))
     }
 
     /// Whether there is room for one more. What came by the desk has bounds of its own.
@@ -209,7 +217,7 @@ fn weight(request: &Request) -> usize {
         Action::Present { .. } => OVERHEAD_BYTES,
         Action::Change(_) | Action::Members | Action::Status | Action::Backup { .. } => 0,
     };
-    OVERHEAD_BYTES + said
+    OVERHEAD_BYTES + tokens::weight(&request.token) + said
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::log::weight;
 use crate::{
     clock::{Dot, VersionVector},
     kv::{
+        config::Config,
         operation::Key,
         request::{Item, Token},
         sealed::Batch,
@@ -232,6 +233,14 @@ impl Watching {
             .steps
             .partition_point(|step| step.first + step.count - 1 <= told);
         self.steps.range(start..)
+    }
+
+    /// Whether there is room for one more. What came by the desk has bounds of its own.
+    pub(super) fn has_room(&self, ticket: Ticket, config: &Config) -> bool {
+        let of_seat = |seat| self.watchers.range(Ticket::all_of(seat)).count();
+        let (all, seat) = (self.watchers.len(), ticket.seat());
+        seat == Ticket::DESK
+            || all - of_seat(Ticket::DESK) < config.waiting_max && of_seat(seat) < config.waiting_seat_max
     }
 
     /// One who watches, from behind a position.

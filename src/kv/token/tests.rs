@@ -51,6 +51,9 @@ fn errors_say_what_is_wrong() {
     assert_eq!(parse_token("null?"), Err(TokenError::Text));
     let long = "A".repeat(TOKEN_TEXT_BYTES_MAX + 1);
     assert_eq!(parse_token(&long), Err(TokenError::TooLong { bytes: long.len() }));
+    // A word of a person's, in either interface.
+    assert_eq!(parse_token("junk"), Err(TokenError::Foreign));
+    assert_eq!(parse_token("junkjunkjunk"), Err(TokenError::Foreign));
     let encode = |bytes: &[u8]| {
         let bytes = [bytes, &check(bytes).to_be_bytes()].concat();
         URL_SAFE_NO_PAD.encode(bytes)

@@ -5,12 +5,16 @@
 //!                                  which client   which request   so that a place is never taken for an earlier one
 //! ```
 //!
-//! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers.
-//! At the first limit, and at [`UNREAD_PAUSE_BYTES_MAX`] of answers, it is not read any further until it has read; what it sends
-//! then waits in its own kernel. Nor is anybody read while the service holds [`HELD_BYTES_MAX`] of answers that wait for its
-//! disk. So what is asked for never comes to what closes a client; what a watch is told may, and is written piece by piece.
+//! A client costs no more than its seat, [`PIPELINE_MAX`] requests, one frame half read, and [`UNREAD_BYTES_MAX`] of answers;
+//! the answers of all of them together have [`UNREAD_ALL_BYTES_MAX`] (`unread`). At the first limit, and at
+//! [`UNREAD_PAUSE_BYTES_MAX`] of answers, it is not read any further until it has read; what it sends then waits in its own
+//! kernel. Nor is anybody read while the service holds [`HELD_BYTES_MAX`] of answers that wait for its disk. So what is asked
+//! for never comes to what closes a client by itself; what a watch is told may, and is written piece by piece.
 //!
 //! [`HELD_BYTES_MAX`]: super::HELD_BYTES_MAX
+//! [`UNREAD_BYTES_MAX`]: super::UNREAD_BYTES_MAX
+
+mod unread;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,14 +22,12 @@ use mio::{Token, net::TcpStream};
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tracing::debug;
 
-use super::{
-    CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_BYTES_MAX, UNREAD_MS_MAX, UNREAD_PAUSE_BYTES_MAX,
-};
+use super::{CLIENTS_MAX, PIPELINE_MAX, REQUESTS_AT_ONCE, UNREAD_ALL_BYTES_MAX, UNREAD_PAUSE_BYTES_MAX};
 use crate::{
     mesh::connection::{Connection, Filled},
-    service::{Effects, Guard, Input, Last, Service, Shown, Ticket},
+    service::{Effects, Guard, Input, Service, Shown, Ticket},
     units::{MachineId, Time},
-    wire::{Answer, Control, ErrorCode, Message, Reason, Refusal, encode_answer, kind, read_request},
+    wire::{Control, ErrorCode, Message, Reason, Refusal, kind, read_request},
 };
 
 /// Silence after which the kernel asks whether a client is still there.
@@ -42,6 +44,10 @@ pub(super) struct Clients {
     free: Vec<usize>,
     /// Clients that wait for a seat.
     len: usize,
+    /// Bytes of answers that all of them have not read, about …
+    unread: usize,
+    /// … and at most.
+    unread_max: usize,
 }
 
 /// A place at the table: its count outlives those who sit there.
@@ -170,12 +176,25 @@ fn ticket(seat: usize, place: u16, count: u32) -> Ticket {
     Ticket::of(seat as u64, u64::from(place) << PLACE_SHIFT | u64::from(count))
 }
 
+/// The seat, the place and the count of a ticket that was made of them.
+#[inline]
+fn whose(ticket: Ticket) -> (usize, u16, u32) {
+    let [s1, s0, p1, p0, c3, c2, c1, c0] = ticket.0.to_be_bytes();
+    (
+        usize::from(u16::from_be_bytes([s1, s0])),
+        u16::from_be_bytes([p1, p0]),
+        u32::from_be_bytes([c3, c2, c1, c0]),
+    )
+}
+
 impl Clients {
     pub(super) fn new() -> Self {
         Self {
             seats: Vec::new(),
             free: Vec::new(),
             len: 0,
+            unread: 0,
+            unread_max: UNREAD_ALL_BYTES_MAX,
         }
     }
 
@@ -299,6 +318,14 @@ impl Clients {
         }
     }
 
+    /// What the client has shown whose request this is, if it is still there and waits for it.
+    pub(super) fn shown(&mut self, ticket: Ticket) -> Option<&mut Shown> {
+        let (seat, place, count) = whose(ticket);
+        let client = self.seats.get_mut(seat)?.client.as_mut()?;
+        let open = client.open.get(usize::from(place))?.as_ref()?;
+        (open.count == count).then_some(&mut client.shown)
+    }
+
     /// A client has gone: its requests are cancelled.
     pub(super) fn remove<S: Service>(
         &mut self,
@@ -312,6 +339,7 @@ impl Clients {
         };
         self.len -= 1;
         self.free.push(seat);
+        self.unread = self.unread.saturating_sub(client.connection.unsent());
         let mut cancelled = false;
         for (place, open) in (0..=u16::MAX).zip(client.open) {
             if let Some(open) = open {
@@ -323,73 +351,6 @@ impl Clients {
         Heard::of(cancelled)
     }
 
-    /// Gives a client an answer, unless it has gone.
-    #[inline]
-    pub(super) fn reply<A: Message>(&mut self, ticket: Ticket, reply: A, last: Last, now: Time) -> Said<A> {
-        if ticket.seat() == Ticket::DESK {
-            return Said::Desk(reply);
-        }
-        let seat = usize::try_from(ticket.seat()).unwrap_or(usize::MAX);
-        let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.as_mut()) else {
-            return Said::Done;
-        };
-        let [.., high, low, c3, c2, c1, c0] = ticket.0.to_be_bytes();
-        let (place, count) = (
-            u16::from_be_bytes([high, low]),
-            u32::from_be_bytes([c3, c2, c1, c0]),
-        );
-        let Some(slot) = client.open.get_mut(usize::from(place)) else {
-            return Said::Done;
-        };
-        let Some(open) = slot.filter(|open| open.count == count) else {
-            return Said::Done;
-        };
-        if last == Last::Yes {
-            *slot = None;
-            client.free.push(place);
-        }
-        if client.leaving {
-            // It has had its last frame.
-            return Said::Done;
-        }
-        if client.connection.unsent() == 0 {
-            client.moved = now;
-        }
-        let answer = Answer {
-            ticket: open.ticket,
-            is_last: last == Last::Yes,
-            reply: &reply,
-        };
-        if !encode_answer(client.connection.output(), &answer) {
-            client.end(
-                "an answer does not fit a frame: ask for less at once",
-                ErrorCode::FrameTooLong,
-            );
-        } else if client.connection.unsent() > UNREAD_BYTES_MAX {
-            client.end("answers are not read", ErrorCode::Overflow);
-        } else if client.connection.unsent() > client.left + UNREAD_PAUSE_BYTES_MAX {
-            return Said::Many(seat);
-        }
-        Said::Done
-    }
-
-    /// Writes the answers of one client before the round is over: what comes together may be more than it is ever to
-    /// leave unread.
-    pub(super) fn relieve(&mut self, seat: usize, now: Time) {
-        if let Some(client) = self.seats.get_mut(seat).and_then(|seat| seat.client.as_mut()) {
-            // It may have read since the system said last that it takes more.
-            client.connection.set_ready(false, false, true);
-            client.flush(now);
-        }
-    }
-
-    /// Writes each client's answers once.
-    pub(super) fn flush(&mut self, now: Time) {
-        for client in self.seats.iter_mut().filter_map(|seat| seat.client.as_mut()) {
-            client.flush(now);
-        }
-    }
-
     /// Says goodbye to all: nothing more is read of them.
     pub(super) fn say_goodbye(&mut self, reason: Reason, origin: MachineId) {
         for client in self.seats.iter_mut().filter_map(|seat| seat.client.as_mut()) {
@@ -398,12 +359,6 @@ impl Clients {
                 Control::Goodbye { reason, origin }.encode(client.connection.output());
             }
         }
-    }
-
-    /// Whether every answer is with the operating system.
-    pub(super) fn is_flushed(&self) -> bool {
-        let mut clients = self.seats.iter().filter_map(|seat| seat.client.as_ref());
-        clients.all(|client| client.connection.unsent() == 0)
     }
 
     /// Whether some client can be heard without waiting for it to say more.
@@ -417,70 +372,6 @@ impl Clients {
     /// The seats that somebody sits in.
     pub(super) fn seats(&self) -> usize {
         self.seats.len()
-    }
-
-    /// Whether a client is to be closed now: it was refused, or has not read for too long.
-    pub(super) fn is_over(&self, seat: usize, now: Time) -> bool {
-        let client = self.seats.get(seat).and_then(|seat| seat.client.as_ref());
-        client.is_some_and(|client| {
-            let unsent = client.connection.unsent();
-            let limit = Duration::from_millis(UNREAD_MS_MAX);
-            (client.leaving && unsent == 0) || (unsent > 0 && now.since(client.moved) > limit)
-        })
-    }
-
-    /// When a client that does not read is to be closed.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        let clients = self.seats.iter().filter_map(|seat| seat.client.as_ref());
-        let slow = clients.filter(|client| client.connection.unsent() > 0);
-        slow.map(|client| client.moved.after(Duration::from_millis(UNREAD_MS_MAX + 1)))
-            .min()
-    }
-}
-
-impl Client {
-    /// Answers a request that the service was not given.
-    fn answer<A: Message>(&mut self, ticket: u64, reply: &A, now: Time) {
-        if self.connection.unsent() == 0 {
-            self.moved = now;
-        }
-        let answer = Answer {
-            ticket,
-            is_last: true,
-            reply,
-        };
-        if !encode_answer(self.connection.output(), &answer) {
-            self.end("an answer does not fit a frame", ErrorCode::FrameTooLong);
-        }
-    }
-
-    /// Writes its answers, as far as the system takes them.
-    fn flush(&mut self, now: Time) {
-        let before = self.connection.unsent();
-        if before == 0 {
-            return;
-        }
-        if let Err(error) = self.connection.flush() {
-            // It shows as the end of the stream in the next round.
-            debug!("the client at {} is gone: {error}", self.address);
-            self.connection.discard_output();
-            self.leaving = true;
-        }
-        self.left = self.connection.unsent();
-        if self.left < before {
-            self.moved = now;
-        }
-    }
-
-    /// It is told why, behind what it has been answered so far, and closed.
-    fn end(&mut self, text: &str, code: ErrorCode) {
-        if !self.leaving {
-            self.leaving = true;
-            debug!("the client at {} is to be closed: {text}", self.address);
-            Refusal::new(code, text)
-                .to_control()
-                .encode(self.connection.output());
-        }
     }
 }
 

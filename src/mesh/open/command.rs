@@ -12,7 +12,10 @@ use crate::{
     faults::{Fault, MachineEffect, Timed},
     mesh::{
         COMMAND_IDLE_MS_MAX, EventLog,
-        command::{COMMANDS_A_ROUND, Said, Seen, Stays, UNREAD_BYTES_MAX, fit, stops_the_process},
+        command::{
+            COMMANDS_A_ROUND, Said, Seen, Stays, UNREAD_BYTES_MAX, fit, needs_a_launcher, stays_dead,
+            stops_the_process,
+        },
     },
     service::Service,
     units::Time,
@@ -121,7 +124,11 @@ where
                 (1, _) => Ok("1 fault ended".to_owned()),
                 (ended, _) => Ok(format!("{ended} faults ended")),
             },
-            Command::Pause | Command::Step { .. } | Command::Resume => Err(format!(
+            Command::Resume => Err(format!(
+                "machine {me} serves clients and has no ticks that were paused: a pause of its process (`clocklab fault pause`) \
+                 ends by itself"
+            )),
+            Command::Pause | Command::Step { .. } => Err(format!(
                 "machine {me} serves clients and has no ticks: to let it stand still, give `clocklab fault pause {me} --for 5s`"
             )),
         }
@@ -178,6 +185,9 @@ where
             ));
         }
         fault.validate_end(*lasts).map_err(|error| error.to_string())?;
+        if needs_a_launcher(fault, *lasts) && !self.handle.is_watched() {
+            return Err(stays_dead(me, "clocklab kv replica …"));
+        }
         let said = format!("fault {id} is on: {fault}");
         if stops_the_process(fault, me)
             && let Some(commander) = self.commanders.get_mut(&token)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::{
     clients::Said,
@@ -200,6 +200,11 @@ where
             let link = self.links.entry(*peer).or_insert_with(Link::new);
             if link.wanted.as_ref() == Some(address) {
                 continue;
+            }
+            if let Some((other, _)) = wanted.iter().find(|(other, at)| *other != peer && *at == address) {
+                warn!(
+                    "machines {other} and {peer} are both to be at {address}, where one is: remove the other"
+                );
             }
             link.wanted = Some(address.clone());
             // Whatever is under way leads to the address before; a link that is up is up.

@@ -32,6 +32,7 @@ mod desk;
 mod dial;
 mod effects;
 mod hello;
+mod judging;
 mod link;
 mod reading;
 mod resolve;
@@ -64,6 +65,10 @@ pub const UNREAD_PAUSE_BYTES_MAX: usize = 1 << 20;
 /// Answers that a client has not read, in bytes, at which it gets error `overflow` and is closed. Nobody comes to it by
 /// asking, who is paused before, but by watching.
 pub const UNREAD_BYTES_MAX: usize = 256 << 20;
+
+/// Answers that all clients together have not read, in bytes, at which the one that has the most of them is closed, and what it
+/// has not read is thrown away: memory is what there is too little of.
+pub const UNREAD_ALL_BYTES_MAX: usize = 1 << 30;
 
 /// Answers that a service holds until its disk has what they name, in bytes, at which nothing more is read of any client.
 pub const HELD_BYTES_MAX: usize = 64 << 20;
@@ -117,6 +122,10 @@ const _: () = assert!(
     UNREAD_PAUSE_BYTES_MAX + HELD_BYTES_MAX + 2 * REQUESTS_AT_ONCE * crate::wire::FRAME_LENGTH_MAX
         < UNREAD_BYTES_MAX,
     "a client is paused before it is closed, even if all that is held is for it"
+);
+const _: () = assert!(
+    UNREAD_BYTES_MAX < UNREAD_ALL_BYTES_MAX,
+    "one client alone is closed for what it has itself"
 );
 const _: () =
     assert!(Duration::from_millis(SMALLER_DIALS_AFTER_MS).as_millis() > super::BACK_OFF_MAX.as_millis());

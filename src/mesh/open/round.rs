@@ -19,6 +19,7 @@ use super::{
     clients::Clients,
     config::{Handover, Place},
     desk::{self, Counter, OpenDesk},
+    judging::Judged,
     link::{Dialling, Link},
     resolve::Resolver,
     stopping::Stopping,
@@ -51,10 +52,11 @@ pub struct OpenMesh<S: Service, L> {
     pub(super) disk: Kept,
     pub(super) handover: Option<Handover>,
     pub(super) guard: Option<Arc<dyn Guard<S>>>,
+    pub(super) judged: Judged,
     pub(super) poll: Poll,
     pub(super) listener: TcpListener,
     signals: Option<Caught>,
-    handle: Handle,
+    pub(super) handle: Handle,
     pub(super) clock: MeshClock,
     desk: Arc<OpenDesk<S>>,
     pub(super) counter: Counter<S>,
@@ -183,14 +185,12 @@ where
             disk: Kept(disk),
             handover,
             guard: None,
+            judged: Judged::default(),
             poll,
             listener,
             signals: None,
             resolver: Resolver::new(Arc::clone(&waker)),
-            handle: Handle {
-                waker,
-                asked: Arc::default(),
-            },
+            handle: Handle::new(waker),
             desk: Arc::new(desk),
             counter,
             said: Vec::new(),
@@ -264,11 +264,6 @@ where
     /// Hands connections that do not begin with a frame to somebody, who may need the desk first.
     pub fn set_handover(&mut self, handover: Handover) {
         self.handover = Some(handover);
-    }
-
-    /// Lets somebody judge what clients by the wire ask. Without one they may ask everything.
-    pub fn set_guard(&mut self, guard: Arc<dyn Guard<S>>) {
-        self.guard = Some(guard);
     }
 
     /// Gives the service a row that an earlier life has left: all of them, table by table, key by key, before
@@ -413,6 +408,7 @@ where
             self.dials_deadline,
             self.commanders_deadline(),
             self.clients.deadline(),
+            self.judging_deadline(),
             self.accept_again,
             draining,
         ];

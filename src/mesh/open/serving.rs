@@ -70,6 +70,7 @@ where
             }
             self.stand_up(token, seat);
         }
+        self.judge_again(now);
     }
 
     /// Whether nobody is asked for more: answers that wait for the disk are memory.

@@ -29,6 +29,7 @@ impl Page {
     pub(super) fn of_replica() -> Self {
         let script = [
             include_str!("page/replica/ask.js"),
+            include_str!("page/replica/press.js"),
             include_str!("page/replica/session.js"),
             include_str!("page/replica/tables.js"),
             include_str!("page/replica/value.js"),

@@ -2,7 +2,11 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex, mpsc::channel},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc::channel,
+    },
     time::{Duration, Instant},
 };
 
@@ -11,13 +15,13 @@ use clocklab::{
         MeshError, NoLog,
         open::{Client, ClientError, PIPELINE_MAX},
     },
-    service::{Desk, Disk, Last, Progress, Row},
+    service::{Desk, Disk, Guard, Last, NoDisk, Progress, Row, Shown},
     wire::{Control, ErrorCode, Hello, Trust, encode_frame, encode_request},
 };
 
 use super::{
     Ask, Asker, Running, Told, WAIT, ask, place, secret,
-    tally::{BURST_BYTES, Sum},
+    tally::{BURST_BYTES, Sum, Tally},
     wait_for_sum,
 };
 use crate::support::Peer;
@@ -111,6 +115,73 @@ fn a_watch_goes_on_beside_other_requests() {
     drop(watcher);
     machine.wait_for(|told| matches!(told, Told::Cancelled(_)));
     assert_eq!(ask(&mut writer, &Ask::Add(1)), 51, "nobody watches, nobody minds");
+    machine.stop();
+}
+
+/// Lets everybody ask everything but what is forbidden, and who asks for bytes shows who it is.
+#[derive(Debug, Default)]
+struct Forbidding {
+    /// Whose watches and whose waiting is forbidden.
+    forbidden: Mutex<Vec<String>>,
+    turn: AtomicU64,
+}
+
+impl Forbidding {
+    fn forbid(&self, whose: &str) {
+        self.forbidden.lock().unwrap().push(whose.to_owned());
+        self.turn.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Guard<Tally> for Forbidding {
+    fn judge(&self, shown: &mut Shown, request: &Ask) -> Option<Sum> {
+        if let Ask::Bytes(who) = request {
+            shown.text = who.to_string();
+        }
+        let goes_on = matches!(request, Ask::Watch | Ask::Never);
+        let is_forbidden = goes_on && self.forbidden.lock().unwrap().contains(&shown.text);
+        is_forbidden.then(|| Sum(u64::MAX, Vec::new()))
+    }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn what_goes_on_or_waits_ends_when_it_is_forbidden() {
+    let guard = Arc::new(Forbidding::default());
+    let disk = Box::new(NoDisk::default());
+    let forbidding: Arc<dyn Guard<Tally>> = Arc::<Forbidding>::clone(&guard);
+    let machine = Running::start_guarded(place(1), Vec::new(), NoLog, disk, None, Some(forbidding));
+    let (mut first, mut second) = (machine.client(), machine.client());
+    for (who, client) in (1..).zip([&mut first, &mut second]) {
+        ask(client, &Ask::Bytes(who));
+        client.send(&Ask::Never).unwrap();
+        client.send(&Ask::Watch).unwrap();
+        assert_eq!(client.receive().unwrap().reply, Sum(0, Vec::new()));
+    }
+    // Nobody asks anything, and the first is told all the same, each request once and for good.
+    guard.forbid("1");
+    let mut told: Vec<_> = (0..2)
+        .map(|_| {
+            let answer = first.receive().unwrap();
+            assert_eq!((answer.is_last, answer.reply), (true, Sum(u64::MAX, Vec::new())));
+            answer.ticket
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, [1, 2]);
+    for _ in 0..2 {
+        machine.wait_for(|told| matches!(told, Told::Cancelled(_)));
+    }
+    // It is still heard, the other still watches, and of what waits nothing was answered.
+    assert_eq!(ask(&mut first, &Ask::Add(1)), 1);
+    let answer = second.receive().unwrap();
+    assert_eq!((answer.ticket, answer.is_last, answer.reply.0), (2, false, 1));
+    first.send(&Ask::Watch).unwrap();
+    let answer = first.receive().unwrap();
+    assert_eq!((answer.is_last, answer.reply.0), (true, u64::MAX));
     machine.stop();
 }
 

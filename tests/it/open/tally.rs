@@ -82,6 +82,7 @@ pub(crate) struct Tally {
     /// Answers that wait for an append, and what they say.
     waiting: Vec<(u64, Ticket, Vec<u8>)>,
     watching: BTreeSet<Ticket>,
+    never: BTreeSet<Ticket>,
     appends: u64,
     dirty: bool,
     grown: bool,
@@ -203,6 +204,7 @@ impl Tally {
             wants,
             waiting: Vec::new(),
             watching: BTreeSet::new(),
+            never: BTreeSet::new(),
             appends: 0,
             dirty: false,
             grown: false,
@@ -244,7 +246,10 @@ impl Tally {
                 }
                 return;
             }
-            Ask::Never => return,
+            Ask::Never => {
+                self.never.insert(ticket);
+                return;
+            }
             Ask::Read => (0, Last::Yes),
             Ask::Watch => {
                 self.watching.insert(ticket);
@@ -367,6 +372,7 @@ impl Service for Tally {
             Input::Request { ticket, request } => self.ask(ticket, &request, effects),
             Input::Cancelled { ticket } => {
                 self.watching.remove(&ticket);
+                self.never.remove(&ticket);
                 self.waiting.retain(|(_, waiting, _)| *waiting != ticket);
                 self.tell(Told::Cancelled(ticket));
             }
@@ -394,6 +400,11 @@ impl Service for Tally {
 
     fn held_bytes(&self) -> usize {
         self.waiting.iter().map(|(.., bytes)| bytes.len()).sum()
+    }
+
+    fn open_requests(&self, name: &mut dyn FnMut(Ticket, &Ask)) {
+        self.watching.iter().for_each(|ticket| name(*ticket, &Ask::Watch));
+        self.never.iter().for_each(|ticket| name(*ticket, &Ask::Never));
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -39,7 +39,7 @@ pub(in crate::cli) struct AskOptions {
     #[arg(long, value_name = "FILE", global = true)]
     session: Option<PathBuf>,
     /// How long to wait for what the session has seen and a replica does not have yet; a replica waits for a minute at most
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration, global = true)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::cli::time, global = true)]
     wait: Duration,
     /// File with the store's secret, if it has one
     #[arg(long, value_name = "FILE", global = true)]
@@ -78,6 +78,8 @@ struct Trouble {
     may_pass: bool,
     /// Nobody is there.
     is_absent: bool,
+    /// The life that the replica at the address has nothing of, and nobody is known to have.
+    nowhere: Option<(Address, Origin)>,
 }
 
 impl AskOptions {
@@ -131,6 +133,7 @@ impl Asker {
                         text: error.to_string(),
                         may_pass: false,
                         is_absent: matches!(error, ClientError::Unreachable { .. }),
+                        nowhere: None,
                     }),
                 }
             }
@@ -138,11 +141,38 @@ impl Asker {
                 break;
             }
         }
+        let anew = self.begun_anew(&troubles);
         let mut texts: Vec<&str> = troubles.iter().map(|trouble| trouble.text.as_str()).collect();
+        texts.extend(anew.as_deref());
         if troubles.iter().all(|trouble| trouble.is_absent) {
             texts.push("is a replica running? `clocklab kv run` starts three, and `--at` says where one is");
         }
         Err(anyhow!("{}", texts.join("\n          ")))
+    }
+
+    /// What to do where what is missing is of a life that is over, and is nowhere: waiting does not bring it.
+    fn begun_anew(&self, troubles: &[Trouble]) -> Option<String> {
+        let session = self.session.as_ref()?;
+        let over = troubles.iter().find_map(|trouble| {
+            let (address, origin) = trouble.nowhere.as_ref()?;
+            let request = Request {
+                token: Token::new(),
+                wait_us: 0,
+                action: Action::Status,
+            };
+            let said = self.ask_at(address, Duration::ZERO, &request).ok()?;
+            let Answer::Status(status) = said.reply.answer else {
+                return None;
+            };
+            let mut members = status.members.iter();
+            let accepting = members.find(|member| member.id == origin.machine)?;
+            (accepting.incarnation > origin.incarnation).then_some(origin.machine)
+        })?;
+        Some(format!(
+            "machine {over} is in a later life and does not have that: the store may have been begun anew, without the data; delete \
+             {} to begin a new session",
+            session.path().display()
+        ))
     }
 
     /// Connects to the first replica that can be reached and asks it; answers are the caller's to receive.
@@ -161,6 +191,7 @@ impl Asker {
                     );
                 }
                 Ok(mut connection) => {
+                    connection.set_patience(self.wait.saturating_add(PATIENCE));
                     connection.send(&request)?;
                     return Ok(connection);
                 }
@@ -270,8 +301,13 @@ fn trouble(said: &Said) -> Option<Trouble> {
         | Deny::NoSuchMember
         | Deny::Forbidden { .. } => return None,
     };
+    let nowhere = match deny {
+        Deny::Unmet { missing } => missing.iter().find(|missing| missing.is_nowhere()),
+        _ => None,
+    };
     let text = words::denied(said.machine, &said.address, deny);
     Some(Trouble {
+        nowhere: nowhere.map(|missing| (said.address.clone(), missing.dot.origin)),
         text,
         may_pass,
         is_absent: false,

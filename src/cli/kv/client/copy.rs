@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use serde::Serialize;
 
 use super::{
     ask::{AskOptions, Connection},
-    words,
+    json, words,
 };
 use crate::{
     cli::{Exit, Usage, kv::common::folder_error, print},
-    disk::{self, BackupWriter, Copied, Owner, TOKENS, Tokens},
+    disk::{self, BackupWriter, Copied, DiskError, Owner, TOKENS, Tokens},
     kv::{Action, Answer, BackupPart, Request, Token},
 };
 
@@ -23,6 +24,8 @@ Examples:
 The file holds every row as it was at one moment, closed under causality, and a digest of them all (protocol of the file: \
 src/disk/backup.rs); only you may read it. With --session, all that the session has seen is in it. A file that is not whole \
 never gets its name. Of a replica with tokens an admin's token for all keys is needed.
+--at, --session, --wait, --token and --secret-file are for asking a running replica, and none goes with --data. With --json a \
+line of JSON says the file, its rows and its bytes, and whose data it is.
 The copy of a folder has its tokens.json, too (hashes, and no token's text); a running replica does not give it away: copy it \
 from its folder.
 
@@ -43,13 +46,37 @@ Exit codes: 0 done, 2 usage, 3 it could not be done.";
 #[derive(Args, Debug)]
 pub(in crate::cli) struct BackupArguments {
     /// The data folder of a replica that is stopped, instead of asking one that runs
-    #[arg(long, value_name = "DIR", conflicts_with = "at")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["at", "session", "wait", "token", "secret_file"])]
     data: Option<PathBuf>,
     /// The file to write; it must not be there
     #[arg(long, value_name = "FILE")]
     into: PathBuf,
     #[command(flatten)]
     ask: AskOptions,
+}
+
+/// What was copied, for programs.
+#[derive(Debug, Serialize)]
+struct CopiedJson {
+    file: String,
+    rows: u64,
+    bytes: u64,
+    machine: u16,
+    cluster: String,
+    incarnation: u32,
+}
+
+impl CopiedJson {
+    fn of(copied: &Copied, file: &Path) -> Self {
+        Self {
+            file: file.display().to_string(),
+            rows: copied.rows,
+            bytes: copied.bytes,
+            machine: copied.owner.machine.0,
+            cluster: copied.owner.cluster.clone(),
+            incarnation: copied.incarnation,
+        }
+    }
 }
 
 /// Parts that are asked for ahead, so that none is waited for.
@@ -72,11 +99,40 @@ pub(super) fn backup(arguments: &BackupArguments) -> anyhow::Result<Exit> {
         );
         return Err(Usage(text).into());
     }
+    let parent = arguments
+        .into
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        let (into, parent) = (arguments.into.display(), parent.display());
+        let text = format!("--into {into}: there is no folder {parent}: make it first, `mkdir -p {parent}`");
+        return Err(Usage(text).into());
+    }
     let copied = match &arguments.data {
-        Some(data) => disk::back_up(data, &arguments.into).map_err(folder_error)?,
+        Some(data) => {
+            disk::back_up(data, &arguments.into).map_err(|error| of_folder(error, &arguments.into))?
+        }
         None => ask(&arguments.ask, &arguments.into)?,
     };
+    if arguments.ask.json {
+        print(&json::line(&CopiedJson::of(&copied, &arguments.into))?)?;
+        return Ok(Exit::Valid);
+    }
     say(&copied, &format!("in {}", arguments.into.display()))
+}
+
+/// A folder whose replica runs is no dead end: that is asked.
+fn of_folder(error: DiskError, into: &Path) -> anyhow::Error {
+    match error {
+        DiskError::Locked { path } => {
+            let (path, into) = (path.display(), into.display());
+            anyhow!(
+                "the data folder {path} is in use by another process: ask the replica that runs there, `clocklab kv backup --at \
+                 HOST:PORT --into {into}`; it goes on serving"
+            )
+        }
+        error => folder_error(error),
+    }
 }
 
 /// Copies what a running replica has.

@@ -162,7 +162,8 @@ fn warn_of(asker: &mut Asker, change: &MemberChange) -> anyhow::Result<()> {
             if !asker.is_somebody_at(address) {
                 let view = whole_view(&list(asker)?);
                 tracing::warn!(
-                    "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {view}`"
+                    "nobody answers at {address} yet: start it with `clocklab kv replica --id {id} --listen {address} --view {view}`; \
+                     where tokens are needed, copy a member's tokens.json into its folder first, or it lets everybody in"
                 );
             }
         }

@@ -73,6 +73,11 @@ impl Session {
         })
     }
 
+    /// Its file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What it has seen.
     pub(super) fn token(&self) -> &Token {
         &self.token

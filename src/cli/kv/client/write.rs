@@ -100,7 +100,7 @@ pub(in crate::cli) struct PutArguments {
     #[command(flatten)]
     how: ValueOptions,
     /// How long it lasts [default: for ever]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::time)]
     ttl: Option<Duration>,
     /// Stay beside values that the session has not seen, instead of replacing them
     #[arg(long)]

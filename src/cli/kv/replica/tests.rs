@@ -98,10 +98,32 @@ fn who_waits_for_others_says_for_whom() {
     };
     let (alone, left_out) = said("", "7");
     assert!(
-        alone.contains("PUT /view") && alone.contains("members add 7=0.0.0.0:8081"),
+        alone.contains("PUT /view") && alone.contains("members add 7=HOST:8081 --at HOST:PORT"),
         "{alone}"
     );
+    assert!(alone.contains("--advertise HOST:8081"), "{alone}");
     assert_eq!(left_out, "");
+    for (words, view) in [
+        ("--id 1 --listen 0.0.0.0:9", "--view 1=HOST:9,"),
+        ("--id 1 --listen [::]:9", "--view 1=HOST:9,"),
+        (
+            "--id 1 --listen 0.0.0.0:9 --advertise 10.0.0.1:9",
+            "--view 1=10.0.0.1:9,",
+        ),
+    ] {
+        let (alone, _) = said(words, "");
+        assert!(alone.contains(view), "{words}: {alone}");
+        // What everybody listens on is nobody's address.
+        assert_eq!(
+            alone.contains("--advertise"),
+            view.contains("HOST"),
+            "{words}: {alone}"
+        );
+        assert!(
+            !alone.contains("=0.0.0.0") && !alone.contains("=[::]"),
+            "{words}: {alone}"
+        );
+    }
     let (alone, left_out) = said("--id 1 --listen 127.0.0.1:9", "");
     assert!(alone.contains("the only member"), "{alone}");
     assert_eq!(left_out, "");

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::cluster::{Cluster, delete, put};
-use crate::kv::{Action, Answer, BackupPart, Copies, Deny, Token};
+use super::{
+    super::backup::{PART_BYTES, lay_out},
+    cluster::{Cluster, delete, put},
+};
+use crate::{
+    kv::{Action, Answer, BackupPart, Copies, Deny, Request, Token},
+    service::{Input, Row, Ticket},
+};
 
 /// A row's table and key.
 type Place = (u8, Box<[u8]>);
@@ -129,4 +135,88 @@ fn few_copies_are_made_at_once_and_silence_gives_one_up() {
     while !next(&mut cluster, second).is_last {}
     assert!(matches!(denied(&mut cluster, 77), Deny::Malformed { .. }));
     next(&mut cluster, 0);
+}
+
+#[test]
+fn nobody_takes_parts_of_anothers_copy() {
+    let mut cluster = Cluster::new(1);
+    fill(&mut cluster, 0..3000, "x");
+    let ask = |cluster: &mut Cluster, seat, ticket, number| {
+        let ticket = Ticket::of(seat, ticket);
+        let request = Request {
+            token: Token::new(),
+            wait_us: 0,
+            action: Action::Backup { number },
+        };
+        cluster.give(1, Input::Request { ticket, request });
+        cluster.run(5);
+        cluster.answer(ticket).expect("an answer").answer.clone()
+    };
+    let part = |answer| match answer {
+        Answer::Backup(part) => part,
+        other => panic!("{other:?}"),
+    };
+    let first = part(ask(&mut cluster, 3, 1, 0));
+    let second = part(ask(&mut cluster, 4, 1, 0));
+    assert!(first.number != second.number && first.number != 0);
+    let mut bytes = [first.bytes.to_vec(), second.bytes.to_vec()];
+    let mut ticket = 2;
+    loop {
+        // Others know no such copy, and the desk is one of them.
+        for stranger in [4, 5, Ticket::DESK] {
+            let answer = ask(&mut cluster, stranger, 1000 + ticket, first.number);
+            assert!(
+                matches!(answer, Answer::Denied(Deny::Malformed { .. })),
+                "{answer:?}"
+            );
+        }
+        let mut is_last = false;
+        for ((seat, number), bytes) in [(3, first.number), (4, second.number)].iter().zip(&mut bytes) {
+            let part = part(ask(&mut cluster, *seat, ticket, *number));
+            bytes.extend_from_slice(&part.bytes);
+            is_last = part.is_last;
+        }
+        ticket += 1;
+        if is_last {
+            break;
+        }
+    }
+    assert!(ticket > 4);
+    let [one, other] = bytes.map(|bytes| rows(&bytes));
+    assert!(one == other, "{} and {} rows", one.len(), other.len());
+}
+
+#[test]
+fn a_row_that_begins_at_the_cut_begins_in_the_next_part() {
+    let row = |bytes: usize| Row {
+        table: 0,
+        key: Box::new([1]),
+        value: Some(vec![7; bytes].into()),
+    };
+    // Table, lengths and the key.
+    let around = 1 + 2 + 4 + 1;
+    for (lengths, parts) in [
+        (vec![PART_BYTES, 100, 100], vec![1, 2]),
+        (vec![PART_BYTES - 1, 100, 100], vec![2, 1]),
+        (vec![PART_BYTES + 1, 100, 100], vec![1, 2]),
+        (vec![100, PART_BYTES - 100, 100], vec![2, 1]),
+        (vec![3 * PART_BYTES, PART_BYTES], vec![1, 0, 0, 1]),
+        (vec![3 * PART_BYTES + 50, 100], vec![1, 0, 0, 1]),
+    ] {
+        let rows: Vec<Row> = lengths.iter().map(|bytes| row(bytes - around)).collect();
+        let ready = lay_out(&rows);
+        assert_eq!(
+            ready.iter().map(|part| part.rows).collect::<Vec<_>>(),
+            parts,
+            "{lengths:?}"
+        );
+        let bytes: usize = ready.iter().map(|part| part.bytes.len()).sum();
+        assert_eq!(bytes, lengths.iter().sum::<usize>());
+        assert!(
+            ready
+                .iter()
+                .all(|part| (1..=PART_BYTES).contains(&part.bytes.len())),
+            "{lengths:?}"
+        );
+    }
 }

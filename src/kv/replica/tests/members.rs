@@ -4,7 +4,7 @@ use super::cluster::{Cluster, address, delete, put};
 use crate::{
     clock::Dot,
     kv::{
-        Action, Answer, Deny, MemberChange, Message, Standing, Token,
+        Action, Answer, Copies, Deny, MemberChange, Message, Standing, Token,
         members::{Record, Status},
     },
     service::{Address, Input},
@@ -223,7 +223,7 @@ fn replicas_without_a_view_take_what_they_are_told() {
         8000,
         Action::Write {
             operations: vec![put("k", "1")],
-            copies: crate::kv::Copies::Pushed,
+            copies: Copies::Pushed,
         },
     );
     assert!(matches!(token.answer, Answer::Written { .. }), "{token:?}");
@@ -482,6 +482,14 @@ fn who_drains_takes_nothing_more_of_others() {
     // Neither pushed, nor pulled.
     cluster.run(6000);
     assert!(cluster.known(3).covers(&before) && !cluster.known(3).covers(&later));
+    // It counts as a member all the while: so far nobody has more than one copy.
+    for copies in [Copies::Two, Copies::Majority] {
+        let reply = cluster.write_with(1, &before, put("copied", "1"), copies);
+        let Answer::Denied(Deny::TooFewCopies { have, want, .. }) = reply.answer else {
+            panic!("{reply:?}")
+        };
+        assert_eq!((have, want), (1, 2), "{copies:?}");
+    }
     cluster.start(2);
     cluster.run(6000);
     assert_eq!(view(&mut cluster, 1), [1, 2]);
@@ -492,6 +500,28 @@ fn who_drains_takes_nothing_more_of_others() {
     for id in 1..=2 {
         assert_eq!(cluster.see(id, "k").as_deref(), Some("later"));
     }
+}
+
+#[test]
+fn a_drain_ends_once_the_dead_are_removed() {
+    let mut cluster = Cluster::new(4);
+    cluster.kill(2);
+    cluster.kill(3);
+    let before = cluster.write(4, &Token::new(), put("k", "before"));
+    cluster.change(4, MemberChange::Drain { id: MachineId(4) });
+    cluster.run(20_000);
+    assert!(
+        cluster.machines[&4].replica.members.has_me(),
+        "one of three who stay is no majority of them"
+    );
+    for id in [2, 3] {
+        cluster.change(1, MemberChange::Remove { id: MachineId(id) });
+    }
+    cluster.run(1000);
+    assert_eq!(view(&mut cluster, 1), [1]);
+    let reply = cluster.write_with(1, &before, put("copied", "1"), Copies::Majority);
+    assert!(matches!(reply.answer, Answer::Written { .. }), "{reply:?}");
+    assert_eq!(cluster.see(1, "k").as_deref(), Some("before"));
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! What clients can ask, beside reading and writing one key.
 
-use super::cluster::{BEGAN, Cluster, Disk, address, delete, put};
+use super::{
+    super::held::{Held, Kind as HeldKind, Unkept},
+    cluster::{BEGAN, Cluster, Disk, address, delete, put},
+};
 use crate::{
+    clock::{Dot, Origin},
     kv::{
         Action, Answer, Change, Condition, Content, Copies, Deny, Done, Item, Key, MemberChange, Operation,
         Reply, Request, Token,
     },
-    service::{Input, Last, Ticket},
+    service::{Input, Last, Service as _, Ticket},
     trace::{Record, WallTime},
     units::MachineId,
 };
@@ -311,6 +315,63 @@ fn so_many_bytes_wait_and_no_more() {
 }
 
 #[test]
+fn tokens_take_room_like_what_is_asked_and_answered() {
+    let mut cluster = Cluster::empty();
+    cluster.configure(1, Some(&[1])).waiting_bytes_max = 50_000;
+    cluster.start(1);
+    cluster.run(10);
+    // Of a thousand lives each.
+    let origins = (1..=1000).map(|incarnation| Origin {
+        machine: MachineId(7),
+        incarnation,
+    });
+    let token: Token = origins.map(|origin| (origin, 1)).collect();
+    let key: Key = b"k".as_slice().into();
+    let get = || Action::Get { key: key.clone() };
+    let tickets: Vec<_> = (0..4).map(|_| cluster.submit(1, &token, 1000, get())).collect();
+    let is_busy = |ticket: &Ticket| {
+        let reply = cluster.answer(*ticket);
+        reply.is_some_and(|reply| matches!(reply.answer, Answer::Denied(Deny::Busy)))
+    };
+    let busy: Vec<bool> = tickets.iter().map(is_busy).collect();
+    assert_eq!(busy, [false, false, false, true], "16 bytes an entry");
+
+    // An answer that the disk holds back.
+    let mut held = Held::default();
+    let mut sizes = vec![held.bytes()];
+    let replies = [
+        (Token::new(), Vec::new()),
+        (token.clone(), Vec::new()),
+        (
+            Token::new(),
+            token
+                .iter()
+                .map(|(origin, number)| Dot::new(origin, number))
+                .collect(),
+        ),
+    ];
+    for (token, released) in replies {
+        held.until_kept(Unkept {
+            number: 1,
+            ticket: Ticket(1),
+            kind: HeldKind::Read,
+            reply: Reply {
+                token,
+                released,
+                answer: Answer::NotFound,
+            },
+            then: None,
+        });
+        sizes.push(held.bytes());
+    }
+    let grown: Vec<usize> = sizes.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!((100..1000).contains(&grown[0]), "its own size: {grown:?}");
+    assert!(grown[1] > 16_000 && grown[2] > 16_000, "{grown:?}");
+    while held.next_kept(1).is_some() {}
+    assert_eq!(held.bytes(), 0);
+}
+
+#[test]
 fn no_connection_takes_the_room_of_others() {
     let mut cluster = Cluster::empty();
     cluster.configure(1, Some(&[1])).waiting_seat_max = 2;
@@ -337,6 +398,86 @@ fn no_connection_takes_the_room_of_others() {
         (0..9).all(|number| waits(Ticket::DESK, number)),
         "HTTP has bounds of its own"
     );
+}
+
+#[test]
+fn no_connection_takes_the_watches_of_others() {
+    let mut cluster = Cluster::empty();
+    let config = cluster.configure(1, Some(&[1]));
+    (config.waiting_max, config.waiting_seat_max) = (5, 2);
+    cluster.start(1);
+    cluster.run(10);
+    let watches = |cluster: &mut Cluster, seat, number| {
+        let ticket = Ticket::of(seat, number);
+        let request = Request {
+            token: Token::new(),
+            wait_us: 0,
+            action: Action::Watch {
+                prefix: Box::default(),
+                after: None,
+            },
+        };
+        cluster.give(1, Input::Request { ticket, request });
+        match cluster.answer(ticket).map(|reply| &reply.answer) {
+            None => true,
+            Some(Answer::Denied(Deny::Busy)) => false,
+            Some(other) => panic!("{other:?}"),
+        }
+    };
+    assert!(
+        (0..9).all(|number| watches(&mut cluster, Ticket::DESK, number)),
+        "HTTP has bounds of its own"
+    );
+    let seats = [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (3, 1)];
+    let room = seats.map(|(seat, number)| watches(&mut cluster, seat, number));
+    assert_eq!(room, [true, true, false, true, true, false, true, false]);
+    // Who goes makes room.
+    let ticket = Ticket::of(1, 1);
+    cluster.give(1, Input::Cancelled { ticket });
+    assert!(watches(&mut cluster, 1, 4) && !watches(&mut cluster, 1, 5));
+}
+
+#[test]
+fn what_waits_and_what_goes_on_can_be_judged_again() {
+    let mut cluster = Cluster::new(2);
+    cluster.isolate(1);
+    let unmet = cluster.write(1, &Token::new(), put("k", "1"));
+    let write = Action::Write {
+        operations: vec![put("app/k", "2")],
+        copies: Copies::One,
+    };
+    let prefix: Box<[u8]> = b"app/".as_slice().into();
+    let watch = Action::Watch { prefix, after: None };
+    let wanted = [(unmet.clone(), write), (Token::new(), watch)];
+    let tickets = wanted
+        .clone()
+        .map(|(token, action)| cluster.submit(2, &token, 20_000, action));
+    cluster.write(2, &Token::new(), put("done", "1"));
+    let open = |cluster: &Cluster| {
+        let mut open = Vec::new();
+        cluster.machines[&2]
+            .replica
+            .open_requests(&mut |ticket, request| open.push((ticket, request.clone())));
+        open
+    };
+    let found = open(&cluster);
+    assert_eq!(
+        found.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(),
+        tickets
+    );
+    assert_eq!(found[0].1.token, unmet);
+    assert_eq!(found[0].1.action, wanted[0].1);
+    assert!(matches!(&found[1].1.action, Action::Watch { prefix, .. } if &**prefix == b"app/"));
+    // Who may not go on is cancelled: what waited is never done.
+    for ticket in tickets {
+        cluster.give(2, Input::Cancelled { ticket });
+    }
+    assert!(open(&cluster).is_empty());
+    cluster.mend_all();
+    cluster.run(5000);
+    assert_eq!(cluster.see(2, "k").as_deref(), Some("1"));
+    assert_eq!(cluster.see(2, "app/k"), None);
+    assert!(tickets.iter().all(|ticket| cluster.answer(*ticket).is_none()));
 }
 
 #[test]

@@ -131,6 +131,12 @@ impl<'a> Hands<'a> {
                 self.due.push((end, Due::Start(*id)));
                 Ok(())
             }
+            Trouble::End(id) if world.state(*id) == State::Up => {
+                world.set(*id, State::Dead, now);
+                self.end(*id)?;
+                self.due.push((end, Due::Start(*id)));
+                Ok(())
+            }
             Trouble::Pause(id) if world.state(*id) == State::Up => {
                 world.set(*id, State::Paused, now);
                 if let Some(process) = self.processes.get(id) {
@@ -142,9 +148,9 @@ impl<'a> Hands<'a> {
             Trouble::Join(id) if world.state(*id) == State::Away => self.start_one(*id),
             Trouble::Leave(id) => self.leave(*id, true),
             Trouble::Retire(id) => self.leave(*id, false),
-            Trouble::Kill(id) | Trouble::Pause(id) | Trouble::Join(id) => Err(io::Error::other(
-                format!("it is {:?}", world.state(*id)).to_lowercase(),
-            )),
+            Trouble::Kill(id) | Trouble::End(id) | Trouble::Pause(id) | Trouble::Join(id) => Err(
+                io::Error::other(format!("it is {:?}", world.state(*id)).to_lowercase()),
+            ),
         };
         let kind = timed.trouble.kind();
         self.shared.tally(|tally| match done {
@@ -157,6 +163,17 @@ impl<'a> Hands<'a> {
     fn kill(&mut self, id: MachineId) -> io::Result<()> {
         match self.processes.remove(&id) {
             Some(mut process) => process.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a replica in order, and waits for its end.
+    fn end(&mut self, id: MachineId) -> io::Result<()> {
+        match self.processes.remove(&id) {
+            Some(mut process) => {
+                process.ask_to_stop(Reason::Interrupted);
+                self.wait_for_end(id, &mut process)
+            }
             None => Ok(()),
         }
     }
@@ -303,7 +320,7 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// A member that leaves is told so; when it is removed its process is killed and its disk thrown away.
+    /// A member that leaves is told so; when it is removed its process ends in order and its disk is thrown away.
     fn help_leave(&mut self, id: MachineId) -> io::Result<()> {
         let now = self.shared.now();
         let Some(leaving) = self.leaving.get_mut(&id) else {
@@ -338,8 +355,7 @@ impl<'a> Hands<'a> {
             return Ok(());
         }
         self.leaving.remove(&id);
-        // In order it would end its log, and a log that has ended is not gone on with.
-        self.kill(id)?;
+        self.end(id)?;
         self.shared.world.set(id, State::Away, self.shared.now());
         if let Some(data) = self.settings.data_of(id) {
             fs::remove_dir_all(data)?;

@@ -3,6 +3,7 @@
 //! ```text
 //!   @3.200 +1.500 partition 0 to 1 hold     faults of links, as everywhere (protocol.md, section 6)
 //!   @4.000 +0.700 kill 2                    SIGKILL; started again with its disk 0.7 s later
+//!   @6.000 +2.000 end 1                     ended in order; started again with its disk, and its event log, 2 s later
 //!   @9.100 +4.000 pause 0                   SIGSTOP, SIGCONT
 //!   @12.000 join 3                          a replica that was never there begins with nothing, under load
 //!   @20.000 leave 1                         drained, removed, its disk thrown away; comes back with nothing when it is gone
@@ -39,6 +40,8 @@ pub(super) enum Trouble {
     Link(Fault),
     /// Kills a process, and starts it again with its disk.
     Kill(MachineId),
+    /// Ends a process in order, and starts it again with its disk.
+    End(MachineId),
     /// Lets a process stand still.
     Pause(MachineId),
     /// Starts a replica that begins with nothing.
@@ -123,9 +126,14 @@ impl Draw {
                         troubles.push(timed(trouble, None));
                     }
                 }
-                12..=31 => {
+                12..=26 => {
                     if let Some(machine) = self.idle(at, at + lasts) {
                         troubles.push(timed(Trouble::Kill(machine), Some(lasts)));
+                    }
+                }
+                27..=31 => {
+                    if let Some(machine) = self.idle(at, at + lasts) {
+                        troubles.push(timed(Trouble::End(machine), Some(lasts)));
                     }
                 }
                 32..=43 => {
@@ -237,6 +245,7 @@ impl Trouble {
                 }
             }
             Trouble::Kill(_) => "kill".to_owned(),
+            Trouble::End(_) => "end".to_owned(),
             Trouble::Pause(_) => "pause".to_owned(),
             Trouble::Join(_) => "join".to_owned(),
             Trouble::Leave(_) => "leave".to_owned(),
@@ -250,6 +259,7 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::Link(fault) => write!(f, "{fault}"),
             Trouble::Kill(machine) => write!(f, "kill {machine}"),
+            Trouble::End(machine) => write!(f, "end {machine}"),
             Trouble::Pause(machine) => write!(f, "pause {machine}"),
             Trouble::Join(machine) => write!(f, "join {machine}"),
             Trouble::Leave(machine) => write!(f, "leave {machine}"),
@@ -298,6 +308,7 @@ mod tests {
             "duplicate",
             "bandwidth",
             "kill",
+            "end",
             "pause",
             "join",
             "leave",
@@ -319,7 +330,7 @@ mod tests {
                     Trouble::Join(machine) => assert!(joined.insert(machine), "{timed}"),
                     Trouble::Retire(machine) => assert!(joined.remove(&machine), "{timed}"),
                     Trouble::Leave(machine) => assert!(machine.0 < 3, "{timed}"),
-                    Trouble::Kill(machine) | Trouble::Pause(machine) => {
+                    Trouble::Kill(machine) | Trouble::End(machine) | Trouble::Pause(machine) => {
                         assert!(machine.0 < 3 || joined.contains(&machine), "{timed}");
                     }
                     Trouble::Link(_) => {}

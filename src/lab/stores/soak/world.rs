@@ -15,7 +15,7 @@ pub(super) enum State {
     Up,
     /// Its process stands still.
     Paused,
-    /// It was killed.
+    /// It was killed, or ended.
     Dead,
     /// It hands over and leaves.
     Leaving,

@@ -18,6 +18,13 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Makes these the element's children. What is there already and stays is not taken out: a press or a focus on it would be lost. */
+function arrange(element, children) {
+  const wanted = new Set(children);
+  for (const child of [...element.children]) if (!wanted.has(child)) child.remove();
+  for (const [i, child] of children.entries()) if (element.children[i] !== child) element.insertBefore(child, element.children[i] ?? null);
+}
+
 const whole = (number) => Math.round(number).toLocaleString("en-US");
 
 /** Seconds as people read them: 7.3 s, 2:05. */

@@ -74,7 +74,7 @@ function makeTable(element, step) {
       if (!rows.has(state.id)) {
         rows.set(state.id, makeRow(state.id));
         const ordered = [...rows.keys()].sort((a, b) => a - b);
-        body.replaceChildren(...ordered.map((id) => rows.get(id).element));
+        arrange(body, ordered.map((id) => rows.get(id).element));
       }
       const row = rows.get(state.id);
       const [text, mood] = stateOf(state, store);

@@ -15,6 +15,12 @@ const TYPES = {
   set: { words: "set", label: "Elements, one a line" },
 };
 
+/** As what one writes what a key holds: all else is JSON. */
+const TYPE_OF = { bytes: "text", counter: "counter", set: "set" };
+
+/** How long the names of what was read may take beyond the value, in milliseconds. */
+const WHY_MS = 2000;
+
 /** An element of a set that a person typed: JSON if it is that, else a text. */
 function elementText(line) {
   try {
@@ -34,7 +40,7 @@ function makeKeys(element, session, announce, point) {
   const list = el("ul", { class: "keys", id: "key-list" });
   const back = el("button", { type: "button", id: "back", onclick: () => turn(state.after.slice(0, -1)) }, "Previous");
   const forth = el("button", { type: "button", id: "forth", onclick: () => turn([...state.after, state.next]) }, "Next");
-  const words = el("span", { class: "note", role: "status" });
+  const words = el("p", { class: "note", id: "list-words", role: "status" });
   const opened = el("div", { id: "opened", role: "region", "aria-label": "What is under the key", tabindex: "-1" });
 
   const key = el("input", { type: "text", id: "key", size: 18, required: true, spellcheck: "false", autocomplete: "off" });
@@ -69,8 +75,8 @@ function makeKeys(element, session, announce, point) {
   const may = el("p", { class: "note", id: "may", hidden: true });
   const came = el("p", { id: "came", class: "note", role: "status" });
   element.replaceChildren(
-    el("p", { class: "row" }, el("label", { class: "field" }, "Begin with", prefix), el("span", { class: "joined" }, back, forth), words),
-    list, opened, form, may, came,
+    el("p", { class: "row" }, el("label", { class: "field" }, "Begin with", prefix), el("span", { class: "joined" }, back, forth)),
+    list, words, opened, form, may, came,
   );
   opened.hidden = back.disabled = forth.disabled = true;
   type.addEventListener("change", showType);
@@ -114,6 +120,7 @@ function makeKeys(element, session, announce, point) {
     const wanted = `${state.prefix}|${after ?? ""}`;
     const query = after ?? `/v1/keys?prefix=${encodeURIComponent(state.prefix)}&limit=${PAGE_KEYS}`;
     const said = await ask("GET", query, { read: exact });
+    await unpressed();
     isReading = false;
     if (wanted !== `${state.prefix}|${state.after.at(-1) ?? ""}`) return void read();
     if (said.error) {
@@ -125,7 +132,7 @@ function makeKeys(element, session, announce, point) {
     show();
   }
 
-  /** Rows by key: one that somebody is about to press stays. */
+  /** Rows by key: one is made once, and stays as long as its key is in the list. */
   const rows = new Map();
 
   function makeRow(name) {
@@ -155,13 +162,7 @@ function makeKeys(element, session, announce, point) {
       row.said = said;
     }
     for (const name of rows.keys()) if (!names.includes(name)) rows.delete(name);
-    const elements = names.map((name) => rows.get(name).element);
-    const isSame = elements.length === list.children.length && elements.every((row, i) => list.children[i] === row);
-    if (!isSame) {
-      const focused = document.activeElement?.closest("#key-list") ? document.activeElement : null;
-      list.replaceChildren(...elements);
-      if (focused?.isConnected) focused.focus();
-    }
+    arrange(list, names.map((name) => rows.get(name).element));
     const isEmpty = state.items.length === 0;
     const page = state.after.length > 0 ? `page ${state.after.length + 1}` : "";
     const roundedWords = state.isRounded ? "a value nests too deep: numbers may be rounded here" : "";
@@ -174,23 +175,28 @@ function makeKeys(element, session, announce, point) {
   async function open(name) {
     const text = keyText(name);
     const mine = ++opens;
+    const [keyBefore, typeBefore] = [key.value, type.value];
     const said = isPlain(name)
       ? await session.ask("GET", `/v1/keys/${keyPath(name)}?siblings=true`, { read: exact })
       : await session.ask("GET", `/v1/keys?prefix=${keyPath(name)}&limit=1`, { read: exact });
-    const why = isPlain(name) && !said.error ? await ask("GET", `/v1/why/${keyPath(name)}`) : null;
+    await unpressed();
     let item = said.body;
     if (!isPlain(name) && !said.error) {
       item = said.body.items.find((one) => one.key === name);
       if (!item) Object.assign(said, { status: 404, error: "there is nothing under the key" });
     }
     const outcome = session.note(`get ${text}`, said, said.error ? "" : shortText(item));
+    const why = isPlain(name) && !said.error ? await ask("GET", `/v1/why/${keyPath(name)}`, { withinMs: WHY_MS }) : null;
+    await unpressed();
     // The key that was pressed last is the one that shows.
     if (mine !== opens) return;
     announce(`${text}: ${outcome}`);
     state.opened = { key: name, etag: said.error ? null : item.etag, wasRead: !said.error || said.status === 404 };
-    if (!said.error && item.type === "counter") type.value = "counter";
-    else if (!said.error && item.type === "set") type.value = "set";
-    else if (!said.error) type.value = item.type === "bytes" ? "text" : "json";
+    // What somebody has begun to write meanwhile stays.
+    if (key.value === keyBefore) {
+      key.value = text;
+      if (!said.error && type.value === typeBefore) type.value = TYPE_OF[item.type] ?? "json";
+    }
     const again = el("button", { type: "button", id: "again", onclick: () => open(name) }, "Read again");
     const head = el("p", { class: "row" }, el("b", null, text), said.error ? null : el("span", { class: "badge" }, item.type === "bytes" ? "text" : item.type), again);
     const missing = (said.body?.missing ?? []).map((one) => el("li", null, missingWords(one)));
@@ -198,7 +204,6 @@ function makeKeys(element, session, announce, point) {
     if (!said.error && rounded.has(said.body)) parts.push(el("p", { class: "note" }, "It nests too deep for this page to keep its numbers as they were written: they may be rounded."));
     opened.replaceChildren(head, ...parts);
     opened.hidden = false;
-    key.value = text;
     showType();
     show();
   }
@@ -238,6 +243,7 @@ function makeKeys(element, session, announce, point) {
       headers: { "content-type": "application/json" },
       body: `{"operations":[{${texts.join(",")}}]}`,
     });
+    await unpressed();
     const dot = said.body?.write;
     const text = session.note(`${name} ${shown}`, said, dot ? `${said.body.done?.[0]}: ${writeWords(dot)}` : "nothing to change");
     came.replaceChildren(said.error ? `${said.status || "–"}: ${text}` : `${text} `, dot ? showDot(dot) : "");
@@ -264,6 +270,8 @@ function makeKeys(element, session, announce, point) {
     },
     /** The replica has this now: the list is read again if it is another state. */
     refresh(status, now) {
+      // What is under way may be of an older state than this: the next time decides.
+      if (isReading) return;
       const next = JSON.stringify(status.known);
       const ends = state.items.some((item) => item.ends_us) && now - readAt > ENDING_MS;
       if (next === known && !ends) return;

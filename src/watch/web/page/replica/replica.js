@@ -48,6 +48,7 @@ async function poll() {
   const headers = session?.token ? { "clocklab-token": session.token } : {};
   const asked = bearer;
   const [said, waits] = await Promise.all([ask("GET", "/v1/status", { withinMs: POLL_WITHIN_MS }), ask("GET", "/v1/why", { headers, withinMs: POLL_WITHIN_MS })]);
+  await unpressed();
   const isAgain = polling === 2;
   polling = 0;
   if (asked === bearer) {

@@ -21,9 +21,9 @@ function makeSession(element, logElement, changed) {
   // Another replica's page leads here with its session.
   const [, carried] = /^#token=([\w-]+)$/.exec(location.hash) ?? [];
   if (carried) history.replaceState(null, "", location.pathname);
-  const session = { token: carried ?? kept(SESSION), count: 0, log: [] };
-  /** The last of its requests, as a promise; and how often it began anew. */
-  let [last, beginnings] = [Promise.resolve(), 0];
+  const session = { token: carried ?? kept(SESSION), log: [] };
+  /** What its requests since it began have in common: its token, and the last of them, as a promise. */
+  let life = { token: session.token, last: Promise.resolve() };
   const text = el("code", { id: "token" });
   const copy = el("button", { type: "button", title: "the token, as Clocklab-Token takes it", onclick: copyToken }, "Copy");
   const fresh = el("button", { type: "button", id: "fresh", title: "forget what was seen: the next request depends on nothing", onclick: begin }, "Start anew");
@@ -33,9 +33,8 @@ function makeSession(element, logElement, changed) {
   element.replaceChildren(
     el("p", { class: "note" }, "Each answer brings a token: what this session has seen. It goes with the next request, and a replica that lacks some of it says so, or waits."),
     el("p", { class: "row" }, text, copy, fresh),
-    seen,
     el("p", null, el("label", { class: "field" }, "If something is missing here, wait", wait)),
-    onward,
+    onward, seen,
   );
 
   function set(token) {
@@ -45,9 +44,9 @@ function makeSession(element, logElement, changed) {
     changed();
   }
 
-  /** What was asked before is of another session: its answer adds nothing to this one. */
+  /** What was asked before is of another session: it goes on with its own token, and its answer adds nothing to this one. */
   function begin() {
-    beginnings++;
+    life = { token: "", last: Promise.resolve() };
     set("");
   }
 
@@ -70,23 +69,28 @@ function makeSession(element, logElement, changed) {
    * seen, and no answer takes the place of a later one.
    */
   session.ask = (method, path, options = {}) => {
-    last = last.then(() => askNext(method, path, options));
-    return last;
+    // As it stands when it is asked, whenever its turn comes.
+    const [mine, seconds] = [life, Number(wait.value)];
+    const next = mine.last.then(() => askNext(mine, seconds, method, path, options));
+    // One that fails keeps back none of the others.
+    mine.last = next.catch(() => {});
+    return next;
   };
 
-  async function askNext(method, path, options) {
-    const [seconds, beginning] = [Number(wait.value), beginnings];
+  async function askNext(mine, seconds, method, path, options) {
     const joined = path.includes("?") ? "&" : "?";
-    const headers = { ...options.headers, ...(session.token ? { "clocklab-token": session.token } : {}) };
+    const headers = { ...options.headers, ...(mine.token ? { "clocklab-token": mine.token } : {}) };
     const said = await ask(method, seconds > 0 ? `${path}${joined}wait=${seconds}s` : path, { ...options, headers, waitMs: seconds * 1000 });
     const next = said.headers.get("clocklab-token");
-    if (next && beginning === beginnings) set(next);
+    if (next) {
+      mine.token = next;
+      if (mine === life) set(next);
+    }
     return said;
   }
 
   /** Writes a request down: what was asked, the status, and what came of it. */
   session.note = (what, said, words) => {
-    session.count++;
     const missing = said.body?.missing ?? [];
     const text = said.error ? [said.error, ...missing.map((one) => `not here yet: ${missingWords(one)}`)].join("; ") : words;
     const kind = said.error && said.status !== 404 ? "refused" : "accepted";

@@ -94,9 +94,7 @@ function makeTable(element, head, titles) {
       for (const [i, text] of says.entries()) if (known.says[i] !== text) known.element.children[i].replaceWith(makeCell(cells[i], i));
       known.says = says;
     }
-    const elements = wanted.map(({ id }) => rows.get(id).element);
-    const isSame = elements.length === body.children.length && elements.every((element, i) => body.children[i] === element);
-    if (!isSame) body.replaceChildren(...elements);
+    arrange(body, wanted.map(({ id }) => rows.get(id).element));
     for (const id of rows.keys()) if (!wanted.some((one) => one.id === id)) rows.delete(id);
   };
 }
@@ -119,7 +117,7 @@ function makeReplicas(element) {
       const name = { text: String(id), note: address, href: standing === "myself" ? null : `http://${address}/`, line: id % 8 };
       const life = { text: incarnation === 0 ? "–" : String(incarnation) };
       const phi = lag && (lag.phi > PHI_SHOWN_MAX ? `over ${whole(PHI_SHOWN_MAX)}` : lag.phi.toFixed(1));
-      const is = { text: standing === "myself" ? "this one" : standing === "alive" && incarnation === 0 ? "not met yet" : standing, mood: MOODS[standing] };
+      const is = { text: standing === "myself" ? "this one" : standing, mood: MOODS[standing] };
       if (!lag) return { id, cells: [name, is, ..."–––"].map((cell) => (typeof cell === "string" ? { text: cell } : cell)).concat(life) };
       const behind = lag.writes === 0 ? { text: "0" } : { text: whole(lag.writes), note: lag.behind_us > 0 ? `for ${agoText(lag.behind_us)}` : null, mood: "bad" };
       // A number that changes with every heartbeat says nothing below this.
