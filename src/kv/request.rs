@@ -1,5 +1,6 @@
 //! What clients ask of a replica, and what they are answered: one meaning for HTTP and for the wire protocol.
 
+pub use standing::Standing;
 use std::{borrow::Cow, fmt};
 
 use super::operation::{Key, Operation, Value};
@@ -13,6 +14,7 @@ mod codec;
 mod keys;
 mod parts;
 mod reply_codec;
+mod standing;
 
 pub use codec::{MEMBERS_MAX, REQUEST, SCAN_ITEMS_MAX};
 pub use parts::TEXT_BYTES_MAX;
@@ -116,8 +118,7 @@ pub enum MemberChange {
         /// Its id.
         id: MachineId,
     },
-    /// One that is or was a member is gone, and never comes back with what it had: nobody waits for it to forget, and nobody
-    /// takes that any more. Started again it drops what it has, and is a newcomer.
+    /// One that is or was a member never comes back with what it had: nobody waits for it to forget, nobody takes that.
     Lose {
         /// Its id.
         id: MachineId,
@@ -254,33 +255,6 @@ pub struct Member {
     pub standing: Standing,
     /// The life that was heard of last; 0 if none was.
     pub incarnation: u32,
-}
-
-/// How a member stands with the answering replica. A decision removes a member; silence only makes it suspect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// The answering replica itself.
-    Myself,
-    /// Its heartbeats come.
-    Alive,
-    /// Its heartbeats are late: it gets no pushes and is not in the reported view.
-    Suspected,
-    /// It hands over and leaves.
-    Draining,
-    /// It was removed by decision; what only it has may come back with it.
-    Removed,
-    /// It handed over what it had, and left.
-    Left,
-    /// It was given up with all that it had.
-    Lost,
-}
-
-impl Standing {
-    /// Whether it takes part.
-    #[must_use]
-    pub fn is_member(self) -> bool {
-        !matches!(self, Self::Removed | Self::Left | Self::Lost)
-    }
 }
 
 /// Why a request was not done.

@@ -160,7 +160,7 @@ pub(in crate::gateway) async fn add_member(mut call: Call<'_>, id: MachineId) ->
     delete, path = "/v1/members/{id}", tag = "members", operation_id = "removeMember",
     params(
         ("id" = u16, Path, description = "Its id"),
-        ("lost" = Option<bool>, Query, description = "It is gone for good, with what it had: nothing is kept for it; also of one that was removed"),
+        ("lost" = Option<bool>, Query, description = "It is gone for good, with what it had: nothing is kept for it"),
     ),
     responses(
         (status = 204, description = "It is none any more"),
