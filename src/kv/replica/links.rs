@@ -8,6 +8,7 @@
 use super::{
     Replica,
     letting_go::least,
+    membership::age_of,
     peer::{Link, OWED_BYTES_MAX, Peer},
     ready::Phase,
 };
@@ -54,7 +55,7 @@ impl Replica {
             address,
             report: self.report(0, own),
             stable: self.letting_go.once_stable.clone(),
-            members: self.members.records().cloned().collect(),
+            members: self.records_to_tell(),
         };
         let message = Message::Introduce(Box::new(introduce));
         effects.push(Effect::Signal { to: id, message });
@@ -122,11 +123,7 @@ impl Replica {
             self.told_members(from, &introduce.members, effects);
             return;
         }
-        let age = introduce
-            .members
-            .iter()
-            .find(|record| record.id == from)
-            .map_or(0, Record::age);
+        let age = age_of(from, &introduce.members);
         let Some(life) = self.peers.get_mut(&from).map(|peer| {
             peer.link = Link::Met;
             peer.age = peer.age.max(age);

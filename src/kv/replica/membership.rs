@@ -145,10 +145,7 @@ impl Replica {
         if self.is_told() || mutant::is(Mutant::LostTakenBack) {
             return false;
         }
-        let age = records
-            .iter()
-            .find(|record| record.id == from)
-            .map_or(0, Record::age);
+        let age = age_of(from, records);
         let here = self.members.get(from).map_or(0, Record::age);
         if age >= here {
             return false;
@@ -212,10 +209,7 @@ impl Replica {
         if self.is_told() {
             return;
         }
-        let age = records
-            .iter()
-            .find(|record| record.id == from)
-            .map_or(0, Record::age);
+        let age = age_of(from, records);
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.age = peer.age.max(age);
         }
@@ -284,10 +278,25 @@ impl Replica {
         self.look_whether_ready(effects);
     }
 
+    /// All records, for others. What this replica has may have been given up by a decision that nobody else has heard of
+    /// and kept: then it tells that, in the place of its own record.
+    pub(super) fn records_to_tell(&self) -> Vec<Record> {
+        let given_up = self.keeping.given_up();
+        let lost = given_up.filter(|record| record.status == Status::Lost);
+        let records = self.members.records();
+        records
+            .map(|record| {
+                lost.clone()
+                    .filter(|lost| lost.id == record.id)
+                    .unwrap_or(record.clone())
+            })
+            .collect()
+    }
+
     /// Tells a peer all records; one whose view is told keeps it to itself.
     pub(super) fn tell_members(&mut self, to: MachineId, effects: &mut Effects<Self>) {
         if !self.is_told() {
-            let records = self.members.records().cloned().collect();
+            let records = self.records_to_tell();
             let message = Message::Members(records);
             effects.push(Effect::Signal { to, message });
         }
@@ -420,4 +429,12 @@ impl Replica {
             self.spread_members(effects);
         }
     }
+}
+
+/// Of which age a machine's data are, by the records that it tells. That it was given up is no word of what it has.
+pub(super) fn age_of(machine: MachineId, told: &[Record]) -> u64 {
+    let mut own = told
+        .iter()
+        .filter(|record| record.id == machine && record.status != Status::Lost);
+    own.next().map_or(0, Record::age)
 }

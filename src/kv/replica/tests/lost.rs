@@ -317,3 +317,34 @@ fn the_last_life_of_one_that_is_lost_is_noted_so_that_its_sessions_are_served() 
     let reply = cluster.ask(2, &mine, 15_000, Action::Get { key });
     assert_eq!(reply.released.len(), 1, "{reply:?}");
 }
+
+#[test]
+fn one_that_is_lost_tells_it_where_nobody_else_has_kept_the_decision() {
+    let mut cluster = Cluster::new(3);
+    cluster.write(3, &Token::new(), put("mine", "1"));
+    cluster.run(1000);
+    // Two does not hear of it, and one forgets it with its disk.
+    cluster.cut(1, 2);
+    cluster.cut(2, 3);
+    cluster.change(1, MemberChange::Lose { id: THREE });
+    cluster.run(1000);
+    assert_eq!(standing(&mut cluster, 3, 3), Some(Standing::Lost));
+    cluster.kill(1);
+    cluster.lose_disk(1);
+    cluster.mend_all();
+    cluster.start(1);
+    cluster.run(6000);
+    for id in 1..=3 {
+        assert_eq!(standing(&mut cluster, id, 3), Some(Standing::Lost), "{id}");
+    }
+    // What it has is of the age before, whatever it tells.
+    let (id, address) = (THREE, address(3));
+    cluster.change(2, MemberChange::Add { id, address });
+    cluster.run(5000);
+    assert!(is_no_member(&mut cluster, 3));
+    cluster.kill(3);
+    cluster.start(3);
+    cluster.run(6000);
+    assert_eq!(standing(&mut cluster, 1, 3), Some(Standing::Alive));
+    cluster.assert_converged();
+}
