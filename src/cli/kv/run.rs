@@ -118,6 +118,12 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let beginning = Beginning::wait(&mut replicas, arguments.store.secret()?.as_ref(), &asked)?;
     print(&describe_failures(&beginning.ends))?;
     print(&introduction(&settings, &beginning))?;
+    match beginning.is_anybody_there() {
+        false => settings.forget_empty_run(),
+        // Those that were waited for in vain may come yet.
+        true if !beginning.is_newest && !asked.load(Ordering::SeqCst) => settings.point_latest(),
+        true => {}
+    }
     let until = arguments.duration.map(|duration| Instant::now() + duration);
     let mut has_failed = beginning.ends.iter().any(|end| end.failure.is_some());
     while replicas.any_runs()
@@ -137,9 +143,6 @@ pub(in crate::cli) fn run(arguments: &RunArguments) -> anyhow::Result<Exit> {
             ))?;
         }
         thread::sleep(LOOK_EVERY);
-    }
-    if !beginning.is_anybody_there() {
-        settings.forget_empty_run();
     }
     let reason = if asked.load(Ordering::SeqCst) {
         Reason::Interrupted
@@ -193,6 +196,8 @@ struct Beginning {
     standings: Vec<Standing>,
     /// Those that ended meanwhile.
     ends: Vec<MachineEnd>,
+    /// Whether `latest` points to this run.
+    is_newest: bool,
 }
 
 /// How a replica stands at the beginning.
@@ -222,8 +227,9 @@ impl Beginning {
         let mut beginning = Self {
             standings: vec![Standing::Runs(Serving::Silent); count],
             ends: Vec::new(),
+            is_newest: false,
         };
-        let (mut is_told, mut is_newest) = (false, false);
+        let mut is_told = false;
         loop {
             beginning.ends.extend(replicas.poll()?);
             for (id, standing) in MachineId::all(replicas.settings().replicas).zip(&mut beginning.standings) {
@@ -236,8 +242,8 @@ impl Beginning {
                     return Ok(beginning);
                 }
             }
-            if !is_newest && beginning.is_anybody_up() {
-                is_newest = true;
+            if !beginning.is_newest && beginning.is_anybody_up() {
+                beginning.is_newest = true;
                 replicas.settings().point_latest();
             }
             let is_settled = beginning.standings.iter().all(|standing| standing.is_settled());
