@@ -33,6 +33,7 @@ use crate::{
     clock::{Dot, VersionVector},
     kv::{
         members::{Record, Status},
+        message::Report,
         mutant::{self, Mutant},
         request::Token,
     },
@@ -58,7 +59,8 @@ pub(super) struct LettingGo {
     pub(super) lives_digest: u64,
     /// What was stable at any time: what once was stays so.
     pub(super) once_stable: VersionVector,
-    /// Those who were removed and may come back: what they are known to have on their disks, and will build upon.
+    /// Those who were removed and may come back: what they are known to have on their disks, and will build upon. Of those who are
+    /// lost, until nothing of theirs is under way.
     absent: BTreeMap<MachineId, VersionVector>,
     /// Since when every member has been there.
     complete_since: Option<Time>,
@@ -120,13 +122,25 @@ impl Replica {
 
     /// The members are others: who was removed keeps what it had said.
     pub(super) fn note_absent(&mut self) {
-        let is_absent = |record: &&Record| record.status == Status::Removed && record.id != self.config.id;
+        let is_absent = |record: &&Record| {
+            matches!(record.status, Status::Removed | Status::Lost) && record.id != self.config.id
+        };
         let removed: BTreeSet<MachineId> = self
             .members
             .records()
             .filter(is_absent)
             .map(|record| record.id)
             .collect();
+        for id in &removed {
+            if self
+                .members
+                .get(*id)
+                .is_some_and(|record| record.status == Status::Lost)
+            {
+                // It was taken from the lost one itself, perhaps; what others have comes again.
+                self.counts.forgotten += self.buffer.forget_lives(*id, u32::MAX);
+            }
+        }
         let absent = &mut self.letting_go.absent;
         absent.retain(|id, _| removed.contains(id));
         for id in removed {
@@ -252,14 +266,46 @@ impl Replica {
             };
             stable = least(&stable, &peer.settled);
         }
-        let absent = self.letting_go.absent.values();
+        let absent = self.letting_go.absent.iter();
+        let absent = absent.filter(|(id, _)| !self.is_lost_and_spread(**id));
+        let absent: Vec<&VersionVector> = absent.map(|(_, settled)| settled).collect();
         if mutant::is(Mutant::AbsentOverlooked) {
             return stable;
         }
-        if mutant::is(Mutant::AbsentHoldsAll) && absent.len() > 0 {
+        if mutant::is(Mutant::AbsentHoldsAll) && !absent.is_empty() {
             return VersionVector::new();
         }
+        let absent = absent.into_iter();
         absent.fold(stable, |stable, settled| least(&stable, settled))
+    }
+
+    /// Whether one is given up, and nothing of it is under way any more: every member knows that it is, so it takes nothing
+    /// from it, and has the same of its writes on its disk. Until then one of them could come behind a tombstone that it was
+    /// made without, and that some have forgotten.
+    fn is_lost_and_spread(&self, id: MachineId) -> bool {
+        if self.members.get(id).map(|record| record.status) != Some(Status::Lost) {
+            return false;
+        }
+        let of_it = |vector: &VersionVector| -> VersionVector {
+            vector.iter().filter(|(origin, _)| origin.machine == id).collect()
+        };
+        let all = of_it(&self.known);
+        let me = self.me();
+        let mut others = self.members.present().filter(|record| record.id != me);
+        of_it(&self.kept) == all
+            && others.all(|record| {
+                self.peers.get(&record.id).is_some_and(|peer| {
+                    let Report {
+                        known,
+                        kept,
+                        members_digest,
+                        ..
+                    } = &peer.report;
+                    *members_digest == self.letting_go.members_digest
+                        && of_it(known) == all
+                        && of_it(kept) == all
+                })
+            })
     }
 }
 
