@@ -192,7 +192,9 @@ impl Replica {
         for record in &introduce.members {
             is_new |= self.take_record(record);
         }
-        if self.members.has_me() && !self.keeping.is_given_up() {
+        let mut own = introduce.members.iter().filter(|record| record.id == from);
+        let is_lost = own.any(|record| record.status == Status::Lost);
+        if self.members.has_me() && !self.keeping.is_given_up() && !is_lost {
             is_new |= self.members.greet(from, &introduce.address, life);
         }
         if is_new {
