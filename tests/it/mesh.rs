@@ -102,7 +102,9 @@ fn what_was_sent_before_goodbye_arrives() {
     let addresses = free_addresses(2);
     let meshes = start_all(&addresses, 5000);
     // Stopped in the middle: some numbers are sent, the rest never will be.
-    meshes[0].wait_for(|input| matches!(input, Input::Message { .. }));
+    for mesh in &meshes {
+        mesh.wait_for(|input| matches!(input, Input::Message { .. }));
+    }
     meshes[1].handle.stop(Reason::Terminated);
     let mut ends = Vec::new();
     for mesh in meshes {
