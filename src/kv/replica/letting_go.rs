@@ -15,7 +15,9 @@
 //! were a member that has not spoken since, until it is one again: also one that nobody is known to have heard of. Its record
 //! does not tell that (of two decisions made at once the one counts that may not have known of its life), and it may have
 //! served alone. Who left in order has handed over everything, and has taken nothing of others since it began to (`delivery`);
-//! it does not count. Nor does one that was given up as lost: what it has comes back with nobody ([`members`](crate::kv::members)).
+//! it does not count. What one that was given up as lost has comes back with nobody ([`members`](crate::kv::members)); but what
+//! some took from it before they heard of that is still to come to others. So it counts like one that was removed, until every
+//! member knows of it and all have the same of its writes on their disks (`is_lost_and_spread`).
 //!
 //! # What is gone
 //!
