@@ -16,7 +16,8 @@
 //! them; what they were accepted without knowing is not forgotten until then (`letting_go`).
 //!
 //! Who is given up as *lost* never comes back with what it had: once what it had spread is everywhere, nobody waits for it
-//! to forget, and what it has beyond what the others know is taken by nobody. The records of a machine have *ages*: the upper half of their version counts
+//! to forget, and what it has beyond what the others know is taken by nobody. The records of a machine have
+//! *ages*: the upper half of their version counts
 //! how often it was given up. So whoever has not heard of it cannot overrule it, and
 //!
 //! ```text
